@@ -1,0 +1,90 @@
+"""Byeori: from raw text to a fine-tuned, measured, documented and served transformer.
+
+import byeori
+run = byeori.train(task="text-classification", model="klue/roberta-base", train="nsmc.tsv", output="run")
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import types
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+# name → where it lives; nothing is imported before it is asked for
+_LAZY = {
+    "train": "byeori.api",
+    "load": "byeori.api",
+    "encode": "byeori.api",
+    "evaluate": "byeori.api",
+    "predict": "byeori.api",
+    "load_run": "byeori.api",
+    "pipeline": "byeori.api",
+    "read": "byeori.data.read",
+    "batches": "byeori.batches.loader",
+    "Hook": "byeori.train.hooks",
+    "ByeoriError": "byeori.errors",
+    "SettingError": "byeori.errors",
+    "DataError": "byeori.errors",
+    "ModelError": "byeori.errors",
+    "TrainingError": "byeori.errors",
+}
+_MODULES = ("tasks", "settings", "errors")
+
+if TYPE_CHECKING:
+    from byeori import errors, settings, tasks
+    from byeori.api import encode, evaluate, load, load_run, pipeline, predict, train
+    from byeori.batches.loader import batches
+    from byeori.data.read import read
+    from byeori.errors import ByeoriError, DataError, ModelError, SettingError, TrainingError
+    from byeori.train.hooks import Hook
+
+__all__ = [
+    "ByeoriError",
+    "DataError",
+    "Hook",
+    "ModelError",
+    "SettingError",
+    "TrainingError",
+    "__version__",
+    "batches",
+    "encode",
+    "errors",
+    "evaluate",
+    "load",
+    "load_run",
+    "pipeline",
+    "predict",
+    "read",
+    "settings",
+    "tasks",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"byeori.{name}")
+    if name not in _LAZY:
+        raise AttributeError(f"module 'byeori' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_LAZY[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+class _Package(types.ModuleType):
+    """`byeori.train`, `byeori.predict` and `byeori.batches` are functions, and the rooms of those names packages: importing
+    `byeori.train.loop` would put the package in the function's place."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _LAZY and isinstance(value, types.ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -1,0 +1,168 @@
+"""The public functions. Each takes an object where the short way takes a name.
+
+run = byeori.train(task="text-classification", model="klue/roberta-base", train="nsmc.tsv", output="run")
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from byeori import settings as settings_
+from byeori.errors import SettingError
+from byeori.run import RunFolder
+from byeori.settings import Train
+from byeori.tasks import Task, find
+
+if TYPE_CHECKING:
+    from byeori.data.rows import Rows
+    from byeori.predict.run import Run
+    from byeori.text.store import TokenStore
+    from byeori.train.hooks import Hook
+    from byeori.train.progress import Progress
+
+
+def train(
+    task: Task | type[Task] | str | None = None,
+    model: Any = None,
+    tokenizer: Any = None,
+    *,
+    metrics: Sequence[Callable] = (),
+    compute_metrics: Callable | None = None,
+    hooks: Sequence[Hook] = (),
+    progress: Progress | None = None,
+    **values: Any,
+) -> Run:
+    """Read, check, train, score, write the run folder; returns the finished run.
+
+    `values` are the settings of `byeori train --help`. `train`, `validation` and `test` may be paths, Hub ids, rows,
+    DataFrames, data sets or token stores; `model` and `tokenizer` names or objects; `metrics` functions of (predictions,
+    references), or of the course's eval_pred. Raises SettingError, DataError, ModelError, TrainingError.
+    """
+    from byeori.train.progress import Quiet
+
+    began = time.perf_counter()
+    progress = progress or Quiet()
+    settings, work = resolve(task, {**values, "model": model, "tokenizer": tokenizer})
+    if settings.output is None:
+        raise SettingError("no folder is named for the run. Give --output RUN.")
+    folder = RunFolder(settings.output)
+    if settings.resume and folder.finished:
+        progress.note(f"{folder.path}: this run is finished; there is nothing to go on with.")
+        return load_run(folder.path, task=work)
+    folder.check(settings.overwrite, settings.resume)
+
+    from byeori.report.write import write_report
+    from byeori.train.fit import fit
+    from byeori.train.prepare import prepare
+
+    ready = prepare(settings, work, progress)
+    folder.create(settings.overwrite, settings.resume)
+    chosen = [*metrics, *([compute_metrics] if compute_metrics else [])]
+    found = fit(ready, folder, metrics=chosen, hooks=hooks, progress=progress, began=began)
+    write_report(folder, work, ready.settings, found)
+
+    from byeori.predict.run import Run
+
+    return Run(folder, work, ready.engine, found)
+
+
+def resolve(task: Any, values: dict[str, Any]) -> tuple[Train, Task]:
+    """Settings and task from what was given: a name, a class or a Task, and flat values of both."""
+    if task is None:
+        raise SettingError("no task is named. Give --task; `byeori tasks` lists them.")
+    kind = type(task) if isinstance(task, Task) else task if isinstance(task, type) else find(str(task))
+    own = {f: values.pop(f) for f in list(values) if f in settings_.names(kind.Training)}
+    known = list(settings_.names(Train)) + list(settings_.names(kind.Training))
+    for name in values:
+        if name not in known:
+            raise SettingError(settings_.unknown(name, known))
+    (settings,) = settings_.read(values, Train)
+    if isinstance(task, Task):
+        for name, value in own.items():
+            setattr(task.settings, name, value)
+        work = task
+    else:
+        work = kind(**own)
+    settings.task = task if isinstance(task, str) else getattr(kind, "source", kind.name)
+    return settings, work
+
+
+def load(
+    name: Any, task: Task | str, *, tokenizer: Any = None, revision: str | None = None, seed: int = 0
+) -> tuple[Any, Any]:
+    """Model and tokenizer, plain transformers objects, checked against each other. Raises ModelError."""
+    from byeori.models.load import load_model
+
+    work = find(task)() if isinstance(task, str) else task
+    found = load_model(name, work, tokenizer=tokenizer, revision=revision, seed=seed)
+    return found.model, found.tokenizer
+
+
+def encode(
+    rows: Any,
+    task: Task,
+    tokenizer: Any,
+    *,
+    model: Any = None,
+    max_length: int = 512,
+    truncation: str = "head",
+    labels: bool = True,
+) -> TokenStore:
+    """Rows (anything `byeori.read` takes, or what it returned) → the token store. Raises DataError.
+
+    `model`, if given, says whether it has segment embeddings; else they are kept if the tokenizer makes them.
+    """
+    from byeori.text.encode import Encoder
+    from byeori.text.encode_rows import encode_rows
+
+    rows = as_rows(rows, task, labels)
+    if labels and not task.prepared:
+        task.prepare(rows)
+    if model is not None:
+        from byeori.models.load import uses_token_types
+
+        types = uses_token_types(model, tokenizer)
+    else:
+        types = "token_type_ids" in tokenizer.model_input_names
+    return encode_rows(rows, task, Encoder(tokenizer, max_length, truncation, types), labels)
+
+
+def as_rows(source: Any, task: Task, labels: bool = True) -> Rows:
+    from byeori.data.read import read_rows
+    from byeori.data.rows import Rows
+
+    if isinstance(source, Rows):
+        return source
+    required = tuple(role for role in task.roles if role in task.needed or (labels and role == "label"))
+    return read_rows(source, roles=task.roles, required=required)
+
+
+def evaluate(model: Any, data: Any, **options: Any) -> dict[str, Any]:
+    """Scores of a model or run on labelled data; see `Run.evaluate`."""
+    return load_run(model, **_split(options)).evaluate(data, **options)
+
+
+def predict(model: Any, data: Any, **options: Any) -> list[Any]:
+    """Predictions for a file or rows; see `Run.predict`."""
+    return load_run(model, **_split(options)).predict(data, **options)
+
+
+def _split(options: dict[str, Any]) -> dict[str, Any]:
+    own = ("task", "device", "precision", "revision", "max_length", "truncation", "trust_remote_code", "tokenizer")
+    return {name: options.pop(name) for name in own if name in options}
+
+
+def load_run(path: Any, **options: Any) -> Run:
+    """A run folder, a model folder or a Hub id, ready to predict and evaluate. Raises ModelError."""
+    from byeori.predict.run import load_run as load_
+
+    return load_(path, **options)
+
+
+def pipeline(task: str | None = None, model: Any = None, **options: Any) -> Any:
+    """transformers' `pipeline`, for our tasks: takes and returns the same. Raises SettingError, ModelError."""
+    from byeori.predict.pipeline import pipeline as pipeline_
+
+    return pipeline_(task, model, **options)

@@ -1,0 +1,1 @@
+"""Token store → packed batches: order, budget, packing."""

@@ -1,0 +1,214 @@
+"""A pack: sequences laid end to end in one row of tokens, with their boundaries beside them.
+
+Invariants: sequence `i` of the pack is row `rows[i]` of the store; its tokens stand at `starts[i] : starts[i] +
+lengths[i]`; places between are padding that no token attends to and no loss counts. Positions restart at 0 in each
+sequence. `padded()` is the same sequences as the rectangle the course teaches.
+
+    pack = build(store, np.array([3, 1]))
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from byeori.batches import budget
+from byeori.text.store import ROW, TOKEN, TokenStore
+
+if TYPE_CHECKING:
+    import torch
+
+IGNORED = -100  # the label of places that count for nothing, as torch.nn.functional.cross_entropy has it
+
+
+@dataclass(frozen=True)
+class Group:
+    """A rectangle inside the pack: `count` sequences of `length` places from token `start` on."""
+
+    start: int
+    first: int  # its first sequence in the pack
+    count: int
+    length: int
+    ragged: bool  # some of its sequences are shorter than `length`
+
+    @property
+    def stop(self) -> int:
+        return self.start + self.count * self.length
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The boundaries attention needs: the groups, and what each group's padded places are."""
+
+    groups: tuple[Group, ...]
+    lengths: torch.Tensor  # int64 (sequences,)
+    starts: torch.Tensor  # int64 (sequences,)
+    masks: dict[int, torch.Tensor] = field(default_factory=dict)  # group → bool (count, 1, 1, length), True = attend
+    cu_seqlens: torch.Tensor | None = None  # int32 (sequences + 1,), where variable-length attention runs
+    max_length: int = 0
+
+
+@dataclass
+class Pack:
+    """Sequences end to end. Tensors on one device; `columns` holds labels and whatever else the task encoded."""
+
+    input_ids: torch.Tensor  # int64 (tokens,)
+    position_ids: torch.Tensor  # int64 (tokens,), from 0 in each sequence
+    token_type_ids: torch.Tensor | None  # int64 (tokens,)
+    rows: np.ndarray  # int64 (sequences,): rows of the store
+    layout: Layout
+    columns: dict[str, torch.Tensor]  # token columns (tokens,), row columns (sequences, ...)
+    levels: dict[str, str]
+    tokens: int  # real tokens, padding left out
+    pad_token_id: int = 0
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def labels(self) -> torch.Tensor:
+        """(sequences,), (sequences, labels) or (tokens,), as the task encoded them."""
+        return self.columns["labels"]
+
+    @property
+    def computed(self) -> int:
+        """Tokens computed on, padding included."""
+        return int(self.input_ids.shape[0])
+
+    def to(self, device: Any) -> Pack:
+        layout = replace(
+            self.layout,
+            lengths=self.layout.lengths.to(device, non_blocking=True),
+            starts=self.layout.starts.to(device, non_blocking=True),
+            masks={k: m.to(device, non_blocking=True) for k, m in self.layout.masks.items()},
+            cu_seqlens=None if self.layout.cu_seqlens is None else self.layout.cu_seqlens.to(device, non_blocking=True),
+        )
+        return replace(
+            self,
+            input_ids=self.input_ids.to(device, non_blocking=True),
+            position_ids=self.position_ids.to(device, non_blocking=True),
+            token_type_ids=None if self.token_type_ids is None else self.token_type_ids.to(device, non_blocking=True),
+            layout=layout,
+            columns={name: values.to(device, non_blocking=True) for name, values in self.columns.items()},
+        )
+
+    def rectangle(self, group: Group) -> dict[str, torch.Tensor]:
+        """One group as a batch of its own: input_ids, attention_mask (count, length), token_type_ids where there are."""
+        import torch
+
+        inside = slice(group.start, group.stop)
+        shape = (group.count, group.length)
+        lengths = self.layout.lengths[group.first : group.first + group.count]
+        places = torch.arange(group.length, device=lengths.device)
+        found = {
+            "input_ids": self.input_ids[inside].view(shape),
+            "attention_mask": (places < lengths[:, None]).long(),
+        }
+        if self.token_type_ids is not None:
+            found["token_type_ids"] = self.token_type_ids[inside].view(shape)
+        return found
+
+    def padded(self) -> dict[str, torch.Tensor]:
+        """All sequences as one padded batch, the dict the course teaches: input_ids, attention_mask, labels…
+
+        Shapes (sequences, longest); labels are (sequences, …), or (sequences, longest) padded with −100.
+        """
+        import torch
+
+        longest = int(self.layout.lengths.max())
+        places = torch.arange(longest, device=self.input_ids.device)
+        mask = places < self.layout.lengths[:, None]
+        index = (self.layout.starts[:, None] + places).clamp(max=self.computed - 1)
+        found = {
+            "input_ids": self.input_ids[index].masked_fill(~mask, self.pad_token_id),
+            "attention_mask": mask.long(),
+        }
+        if self.token_type_ids is not None:
+            found["token_type_ids"] = self.token_type_ids[index].masked_fill(~mask, 0)
+        for name, values in self.columns.items():
+            fill = IGNORED if name == "labels" else 0
+            found[name] = values[index].masked_fill(~mask, fill) if self.levels[name] == TOKEN else values
+        return found
+
+
+def build(
+    store: TokenStore,
+    sequences: np.ndarray,
+    *,
+    rows: np.ndarray | None = None,
+    group_cost: float = budget.GROUP["packed"],
+    varlen: bool = False,
+    columns: bool = True,
+) -> Pack:
+    """Lay these sequences of the store into one pack. `rows` are the rows they belong to (the same, if not given).
+
+    `varlen` lays them with no padding at all, for variable-length attention; without `columns` labels stay behind.
+    """
+    import torch
+
+    pad_token_id = int(store.pad.get("input_ids", 0))
+    sequences = np.asarray(sequences, np.int64)
+    rows = sequences if rows is None else np.asarray(rows, np.int64)
+    lengths = store.offsets[sequences + 1] - store.offsets[sequences]
+    order = np.argsort(lengths, kind="stable")
+    sequences, rows, lengths = sequences[order], rows[order], np.ascontiguousarray(lengths[order])
+    cuts = [slice(i, i + 1) for i in range(len(rows))] if varlen else budget.groups(lengths, group_cost)
+
+    laid: list[Group] = []
+    index_parts: list[np.ndarray] = []
+    real_parts: list[np.ndarray] = []
+    position_parts: list[np.ndarray] = []
+    masks: dict[int, torch.Tensor] = {}
+    starts = np.zeros(len(rows), np.int64)
+    total = 0
+    for number, cut in enumerate(cuts):
+        inside = lengths[cut]
+        count, length = len(inside), int(inside[-1])
+        places = np.arange(length)
+        real = places < inside[:, None]
+        ragged = bool(inside[0] != length)
+        laid.append(Group(total, cut.start, count, length, ragged))
+        if ragged:
+            masks[number] = torch.from_numpy(real)[:, None, None, :]
+        index_parts.append((store.offsets[sequences[cut], None] + np.where(real, places, 0)).ravel())
+        real_parts.append(real.ravel())
+        position_parts.append(np.broadcast_to(places, real.shape).ravel())
+        starts[cut] = total + length * np.arange(count)
+        total += count * length
+    index, real = np.concatenate(index_parts), np.concatenate(real_parts)
+
+    def token_column(values: np.ndarray, fill: int | float) -> torch.Tensor:
+        taken = values[index]
+        taken[~real] = fill
+        return torch.from_numpy(taken.astype(np.int64 if np.issubdtype(taken.dtype, np.integer) else np.float32))
+
+    carried: dict[str, torch.Tensor] = {}
+    for name, values in store.columns.items() if columns else ():
+        if name == "token_type_ids":
+            continue
+        if store.levels[name] == ROW:
+            carried[name] = torch.from_numpy(np.ascontiguousarray(values[rows]))
+        else:
+            carried[name] = token_column(values, IGNORED if name == "labels" else store.pad.get(name, 0))
+    types = store.columns.get("token_type_ids")
+    cu_seqlens = torch.from_numpy(np.append(starts, total).astype(np.int32)) if varlen else None
+    return Pack(
+        input_ids=token_column(store.input_ids, pad_token_id),
+        position_ids=torch.from_numpy(np.concatenate(position_parts).astype(np.int64)),
+        token_type_ids=None if types is None else token_column(types, 0),
+        rows=rows,
+        layout=Layout(
+            tuple(laid),
+            torch.from_numpy(lengths.astype(np.int64)),
+            torch.from_numpy(starts),
+            masks,
+            cu_seqlens,
+            int(lengths[-1]),
+        ),
+        columns=carried,
+        levels=store.levels,
+        tokens=int(lengths.sum()),
+        pad_token_id=pad_token_id,
+    )

@@ -1,0 +1,293 @@
+"""CSV, TSV and their like → columns of text, with the exact number of rows.
+
+Every value stays the text it was ("NA", "none", "007", "1.0"). `pyarrow.csv` does the bulk; whether quotes mean
+anything is decided first (quoting.py), and a file with any irregular row is read again line by line, so that each such
+row is named, left out or kept as the caller asks.
+
+    parse(b"text\\tlabel\\nhi\\t1\\n", "a.tsv", ".tsv").columns["label"].to_pylist() == ["1"]
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pacsv
+
+from byeori.data.header import SEPARATOR_NAMES, column_names, has_header, names_without_header, separator_of, sniff
+from byeori.data.quoting import Layout, layout, split_line
+from byeori.data.roles import is_label_like
+from byeori.data.wording import count, short
+from byeori.errors import DataError, SettingError
+
+_SAMPLE = 1 << 18
+_UNIT = "\x1f"  # stands in for a separator of several bytes while the file is parsed
+
+
+@dataclass(slots=True)
+class Parsed:
+    """columns: name → text. numbers: data-row number of each row, None when 1…n. found: all data rows, bad ones too."""
+
+    columns: dict[str, pa.ChunkedArray]
+    rows: int
+    found: int
+    separator: str
+    numbers: np.ndarray | None = None
+    bad: dict[int, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def separator_for(data: bytes, suffix: str, given: str | None) -> str | None:
+    """The separator given, or the one the first lines show; None where the file is not delimited."""
+    if given:
+        separator = separator_of(given)
+        if len(separator) != 1 or separator in '"\r\n':
+            raise SettingError(f'--separator: one character is wanted (or tab, comma, semicolon, pipe), not "{given}".')
+        return separator
+    return sniff(_first_lines(data, 300), suffix)
+
+
+def _first_lines(data: bytes, most: int) -> list[str]:
+    head = data[:_SAMPLE]
+    lines = head.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+    if len(head) < len(data) and len(lines) > 1:
+        lines.pop()  # cut in the middle
+    return [line.decode("utf-8", errors="replace") for line in lines if line][:most]
+
+
+def parse(
+    data: bytes,
+    name: str,
+    suffix: str = ".csv",
+    separator: str | None = None,
+    header: bool | None = None,
+    bad: str = "raise",
+    broken: Sequence[int] = (),
+) -> Parsed:
+    """Parse UTF-8 bytes.
+
+    bad: what becomes of rows that can't be read: `raise`, `skip` or `keep` (as nulls, with a reason).
+    broken: 0-based numbers of lines whose bytes were not in the file's encoding: such rows are bad too.
+    Raises DataError for a file without rows and for irregular rows.
+    """
+    separator = separator_for(data, suffix, separator) or ","
+    shown = separator
+    if len(separator.encode()) > 1:
+        if _UNIT.encode() in data:
+            raise DataError(
+                f'{name}: the separator "{separator}" can\'t be used: the file holds the control character 0x1F.'
+            )
+        data, separator = data.replace(separator.encode(), _UNIT.encode()), _UNIT
+    returns = data.count(b"\r")
+    lone = returns and returns != data.count(b"\r\n")
+    if lone and b"\n" not in data:  # the line ends of old Macs
+        data, lone = data.replace(b"\r", b"\n"), 0
+    mark = separator.encode()
+
+    quoted_somewhere = b'"' in data
+    fast = not quoted_somewhere and not lone and not broken
+    plan = layout(data[:_SAMPLE] if fast and len(data) > _SAMPLE else data, mark)
+    if not len(plan.starts):
+        raise DataError(f"{name}: the file is empty.")
+    sample = [_fields(data, plan, i, separator, name) for i in range(min(len(plan.starts), 300))]
+    if fast and len(data) > _SAMPLE and len(sample) > 1:
+        sample.pop()
+    header, guess = has_header(sample[0], sample[1:]) if header is None else (header, None)
+    names = column_names(sample[0]) if header else None
+    result = None
+    if fast or not lone:
+        result = _bulk(data, plan, names or names_without_header(sample, _mode(plan)), header, separator, fast)
+    if result is None or broken:
+        plan = layout(data, mark) if fast else plan
+        result = _rows(data, plan, name, names, header, separator, bad, broken, sample)
+    if not result.found:
+        raise DataError(f"{name}: there is a header ({', '.join(names or [])}) and no row under it.")
+    result.separator = shown
+    result.columns = _without_empty_tail(result.columns, sample[0] if header else None)
+    if quoted_somewhere and plan.reason:
+        result.notes.append(f"{name}: {plan.reason}.")
+    if guess:
+        result.notes.append(f"{name}: {guess}.")
+    kind = SEPARATOR_NAMES.get(shown, f'"{shown}"')
+    if {".csv": ",", ".tsv": "\t"}.get(suffix) != shown and len(result.columns) > 1:
+        result.notes.insert(0, f"{name}: separated by {kind}.")
+    if plan.blank and not fast:
+        result.notes.append(f"{name}: {count(plan.blank, 'empty line')} left out.")
+    return result
+
+
+def _fields(data: bytes, plan: Layout, i: int, separator: str, name: str) -> list[str]:
+    text = data[plan.starts[i] : plan.ends[i]].decode("utf-8", errors="replace")
+    try:
+        return split_line(text, separator, plan.quoted)
+    except csv.Error:  # a bare carriage return beside a quote, or a value of more than 128 KiB
+        limit = csv.field_size_limit(len(data) + 1)
+        try:
+            return split_line(text.replace("\r", " "), separator, plan.quoted)
+        finally:
+            csv.field_size_limit(limit)
+
+
+def _mode(plan: Layout) -> int:
+    values, counts = np.unique(plan.fields, return_counts=True)
+    return int(values[counts.argmax()])
+
+
+def _bulk(data: bytes, plan: Layout, names: list[str], header: bool, separator: str, fast: bool) -> Parsed | None:
+    """The whole file by pyarrow, or None where some row is irregular (the slow way then says which)."""
+    if plan.by_line:
+        return None
+    if not fast and (plan.fields != len(names)).any():
+        return None
+    start = int(plan.ends[0]) if header else 0
+    body = pa.py_buffer(memoryview(data)[start:]) if start else pa.py_buffer(data)
+    irregular = 0
+
+    def refuse(row: pacsv.InvalidRow) -> str:
+        nonlocal irregular
+        irregular += 1
+        return "skip"
+
+    try:
+        table = pacsv.read_csv(
+            pa.BufferReader(body),
+            # A block must hold the longest row; 4 MiB keeps both cores busy on large files.
+            read_options=pacsv.ReadOptions(column_names=names, block_size=4 << 20),
+            parse_options=pacsv.ParseOptions(
+                delimiter=separator,
+                quote_char='"' if plan.quoted else False,
+                newlines_in_values=plan.multiline,
+                invalid_row_handler=refuse,
+            ),
+            convert_options=pacsv.ConvertOptions(column_types={name: pa.string() for name in names}, null_values=[]),
+        )
+    except pa.ArrowInvalid as error:
+        if "Empty CSV" in str(error):
+            return Parsed({name: pa.chunked_array([], pa.string()) for name in names}, 0, 0, separator)
+        return None
+    if irregular or (not fast and table.num_rows != len(plan.starts) - header):
+        return None
+    columns = {name: table.column(at) for at, name in enumerate(names)}
+    result = Parsed(columns, table.num_rows, table.num_rows, separator)
+    if fast:
+        lines = data.count(b"\n") + (not data.endswith(b"\n"))
+        plan.blank = lines - header - table.num_rows
+        if plan.blank:
+            result.notes.append(f"{count(plan.blank, 'empty line')} left out.")
+    return result
+
+
+def _rows(
+    data: bytes,
+    plan: Layout,
+    name: str,
+    names: list[str] | None,
+    header: bool,
+    separator: str,
+    bad: str,
+    broken: Sequence[int],
+    sample: list[list[str]],
+) -> Parsed:
+    """Row by row: exact, slower, and able to say what is wrong with which row."""
+    fields = plan.fields[header:]
+    tail_open = False
+    if names is None:
+        width = _mode(plan)
+        names = names_without_header(sample, width)
+    else:
+        width = len(names)
+        if len(fields) and not sample[0][-1].strip() and (fields == width - 1).all():
+            width, names = width - 1, names[:-1]  # the header alone ends with a separator
+        elif len(fields) and (fields == width + 1).all():
+            # every row ends with a separator and the header does not
+            tail_open = all(_fields(data, plan, i, separator, name)[-1] == "" for i in range(header, len(plan.starts)))
+    result = Parsed({}, 0, len(fields), separator)
+    by_last = width == 2 and not plan.quoted and _last_separator(data, plan, header, separator, name)
+    if by_last:
+        over = np.flatnonzero(fields > 2)
+        first = f"the first is row {int(over[0]) + 1}"
+        result.notes.append(
+            f'{name}: in {count(len(over), "row")} the text holds the separator "{separator}"; cut at the last '
+            f"one ({first})."
+        )
+    broken_records = _records_of_lines(data, plan, broken) if len(broken) else set()
+    if header and 0 in broken_records:
+        raise DataError(
+            f"{name}: the header holds bytes that are not in the file's encoding. Save the file again as UTF-8."
+        )
+    values: list[list[str | None]] = [[] for _ in names]
+    numbers: list[int] = []
+    wrong: list[tuple[int, str]] = []
+    for i in range(int(header), len(plan.starts)):
+        row = _fields(data, plan, i, separator, name)
+        number = i + (not header)
+        if by_last and len(row) > 2:
+            row = [separator.join(row[:-1]), row[-1]]
+        if tail_open:
+            row = row[:-1]
+        why = None
+        if i in broken_records:
+            why = "bytes that are not in the file's encoding"
+        elif len(row) != width:
+            why = f"{count(len(row), 'field')} where {'the header has' if header else 'other rows have'} {width}"
+        if why:
+            text = data[plan.starts[i] : plan.ends[i]][:400].decode("utf-8", errors="replace")
+            wrong.append((number, f'{why} ("{short(text)}")'))
+            if bad != "keep":
+                continue
+            result.bad[len(numbers)] = wrong[-1][1]
+            row = [None] * width
+        numbers.append(number)
+        for column, value in zip(values, row, strict=True):
+            column.append(value)
+    if wrong and bad == "raise":
+        raise DataError(irregular(name, wrong, len(fields)))
+    if wrong and bad == "skip":
+        result.numbers = np.asarray(numbers, np.int64)
+        shown = "; ".join(f"row {number}: {why}" for number, why in wrong[:5])
+        result.notes.append(f"{name}: {count(len(wrong), 'row')} that can't be read left out ({shown}).")
+    result.rows = len(numbers)
+    result.columns = {n: pa.chunked_array([pa.array(v, pa.string())]) for n, v in zip(names, values, strict=True)}
+    return result
+
+
+def irregular(name: str, wrong: Sequence[tuple[int, str]], found: int) -> str:
+    """The message for rows that can't be read: the first in full, up to four more, and what to do."""
+    number, why = wrong[0]
+    message = f"{name}, row {number}: {why}."
+    if len(wrong) > 1:
+        more = "; ".join(f"row {n}: {w}" for n, w in wrong[1:5])
+        message += f" {len(wrong):,} of {found:,} rows can't be read; the next: {more}."
+    return message + " Fix the file, name its --separator, or leave such rows out with --skip-bad-rows."
+
+
+def _last_separator(data: bytes, plan: Layout, header: bool, separator: str, name: str) -> bool:
+    """Two columns, some rows with more fields, and a last field that is a label in every one of them."""
+    fields = plan.fields[header:]
+    over = np.flatnonzero(fields > 2) + header
+    if not len(over) or (fields < 2).any() or len(over) > len(fields) / 2:
+        return False
+    lasts = [_fields(data, plan, i, separator, name)[-1] for i in range(int(header), len(plan.starts))]
+    usual = {last for last, width in zip(lasts, fields, strict=True) if width == 2}
+    return is_label_like(lasts) and len(usual) <= 20 and all(lasts[i - header] in usual for i in over)
+
+
+def _records_of_lines(data: bytes, plan: Layout, lines: Sequence[int]) -> set[int]:
+    newlines = np.flatnonzero(np.frombuffer(data, np.uint8) == 10)
+    starts = np.concatenate([[0], newlines + 1])
+    return {int(r) for r in np.searchsorted(plan.ends, starts[np.asarray(lines)])}
+
+
+def _without_empty_tail(
+    columns: dict[str, pa.ChunkedArray], header: Sequence[str] | None
+) -> dict[str, pa.ChunkedArray]:
+    """Drop a last column without a name and without a value: a line end that carries a separator."""
+    if header is None or len(columns) < 2 or len(header) != len(columns) or header[-1].strip():
+        return columns
+    last = list(columns)[-1]
+    if any(value for value in columns[last].unique().to_pylist()):
+        return columns
+    return {name: column for name, column in columns.items() if name != last}

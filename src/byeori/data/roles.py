@@ -1,0 +1,249 @@
+"""Columns → roles: by the name given, by known names (English and Korean), then by content where one choice is left.
+
+Ambiguity is an error that lists the candidates: a wrong column trains without complaint.
+
+    match({"document": ["재미있다"], "label": ["1"]}, {}).columns == {"text": "document", "label": "label"}
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from byeori.data.wording import listed, nearest
+from byeori.errors import DataError
+
+# role → tiers of names; the first tier with a match decides. The role's own name comes before all of them.
+NAMES: dict[str, tuple[tuple[str, ...], ...]] = {
+    "text": (
+        ("sentence", "document", "review", "reviews", "comment", "comments", "content", "contents", "body", "utterance",
+         "tweet", "message", "review_text", "본문", "문장", "리뷰", "댓글", "내용", "원문", "텍스트", "발화", "문서",
+         "후기", "글"),
+        ("title", "headline", "question", "제목", "질문"),
+    ),
+    "label": (
+        ("labels", "gold_label", "class", "category", "target", "score", "is_duplicate", "sentiment", "rating", "stars",
+         "intent", "emotion", "topic", "라벨", "레이블", "분류", "감정", "감성", "카테고리", "정답", "점수", "평점",
+         "유사도", "의도", "주제"),
+    ),
+    "source": (("src", "input", "article", "dialogue", "document", "원문", "본문", "문서", "대화"),),
+    "target": (("tgt", "summary", "translation", "highlights", "output", "번역문", "번역", "요약", "요약문"),),
+    "question": (("query", "q", "질문", "질의", "문제"),),
+    "context": (("passage", "paragraph", "document", "지문", "문맥", "본문", "문서"),),
+    "answers": (("answer", "answer_text", "답변", "답", "정답"),),
+}  # fmt: skip
+
+# (text, text_pair) pairs of names; both must be there.
+PAIRS: tuple[tuple[str, str], ...] = (
+    ("sentence1", "sentence2"), ("question1", "question2"), ("premise", "hypothesis"), ("text_a", "text_b"),
+    ("text1", "text2"), ("sentence_a", "sentence_b"), ("sentence_1", "sentence_2"), ("sent1", "sent2"),
+    ("question", "sentence"), ("question", "passage"), ("question", "context"), ("query", "passage"),
+    ("query", "document"), ("문장1", "문장2"), ("질문1", "질문2"), ("전제", "가설"), ("텍스트1", "텍스트2"),
+)  # fmt: skip
+
+FLAGS = {role: f"--{role.replace('_', '-')}" for role in ("text", "text_pair", "label", *NAMES)}
+_IDS = ("id", "idx", "guid", "uid", "index", "no", "번호", "url", "date", "qid", "qid1", "qid2", "test_id", "filename")
+
+
+@dataclass(slots=True)
+class Match:
+    """columns: role → column (a list for several label columns). reason: one line on how they were found."""
+
+    columns: dict[str, str | list[str]]
+    reason: str
+
+
+def fold(name: str) -> str:
+    """A name as the tables spell names: NFC, lower case, `_` for spaces and hyphens."""
+    return unicodedata.normalize("NFC", name).strip().casefold().replace(" ", "_").replace("-", "_")
+
+
+_KNOWN = (
+    {name for tiers in NAMES.values() for tier in tiers for name in tier}
+    | {name for pair in PAIRS for name in pair}
+    | {"text", "text_pair", "label", *NAMES}
+    | set(_IDS)
+)
+
+
+def is_known_name(name: str) -> bool:
+    return fold(name) in _KNOWN
+
+
+def is_label_like(values: Iterable[Any]) -> bool:
+    """Few distinct short values that recur: what a label column holds."""
+    seen = [str(value).strip() for value in values if value is not None]
+    distinct = set(seen)
+    return (
+        0 < len(distinct) <= max(2, min(len(seen) // 2, 100))
+        and len(distinct) < max(2, len(seen))
+        and all(len(value) <= 40 for value in distinct)
+    )
+
+
+def match(
+    columns: Mapping[str, Sequence[Any]],
+    given: Mapping[str, str | Sequence[str] | None],
+    roles: Sequence[str] = ("text", "text_pair", "label"),
+    required: Sequence[str] = ("text",),
+    name: str = "the data",
+) -> Match:
+    """Find the column of each role.
+
+    columns: name → first values (a few hundred are enough; they are looked at only where names don't tell).
+    given: role → the name a person gave, dotted for a value inside nested objects (`labels.label`).
+    Raises DataError for a name that isn't there, for a required role without a column, and for ambiguity.
+    """
+    found: dict[str, str | list[str]] = {}
+    how: dict[str, str] = {}
+    wanted = roles
+    for role in wanted:
+        if given.get(role):
+            found[role] = _given(given[role], role, columns, name)
+            how[role] = "given"
+    _once(found, name)
+    if given.get("text") and not given.get("text_pair"):
+        roles = [role for role in roles if role != "text_pair"]
+    free = [c for c in columns if c not in _used(found)]
+    if {"text", "text_pair"} <= set(roles) and "text" not in found:
+        _pair(free, found, how)
+        free = [c for c in columns if c not in _used(found)]
+    for role in roles:
+        if role not in found and (column := _by_name(role, free, name)):
+            found[role], how[role] = column, "its name"
+            free.remove(column)
+    doubt = ""
+    for role in roles:
+        # A column that merely looks like labels is taken only where labels are needed or nothing else is left.
+        if role not in found and (role == "text" or role == "label" and (role in required or len(columns) == 2)):
+            hits = _by_content(role, columns, free)
+            if len(hits) == 1:
+                found[role], how[role] = hits[0], "its content"
+                free.remove(hits[0])
+            elif hits and role in required:
+                raise DataError(f"{name}: {_ambiguous(role, hits)}")
+            elif hits:
+                doubt = f"; {listed(hits)} could each be the {role}, so none was taken"
+    for role in required:
+        if role not in found:
+            raise DataError(
+                f"{name}: no column was recognised as the {role.replace('_', ' ')}. {_exist(columns)} "
+                f"Name it with {FLAGS.get(role, '--' + role)}."
+            )
+    found = {role: found[role] for role in wanted if role in found}
+    parts = [f"{role} = {listed(c if isinstance(c, list) else [c])} ({how[role]})" for role, c in found.items()]
+    left = [c for c in columns if c not in _used(found)]
+    reason = f"{name}: {', '.join(parts) or 'no roles'}{doubt}" + (f"; not used: {listed(left)}." if left else ".")
+    return Match(found, reason)
+
+
+def _used(found: Mapping[str, str | list[str]]) -> set[str]:
+    used: set[str] = set()
+    for column in found.values():
+        for one in [column] if isinstance(column, str) else column:
+            used |= {one, one.split(".", 1)[0]}
+    return used
+
+
+def _once(found: Mapping[str, str | list[str]], name: str) -> None:
+    """Refuse one column in two roles."""
+    roles: dict[str, str] = {}
+    for role, column in found.items():
+        for one in [column] if isinstance(column, str) else column:
+            if one in roles:
+                raise DataError(f'{name}: "{one}" is given for {FLAGS[roles[one]]} and for {FLAGS[role]}.')
+            roles[one] = role
+
+
+def _exist(columns: Iterable[str]) -> str:
+    names = list(columns)
+    return f"The only column is {listed(names)}." if len(names) == 1 else f"The columns are {listed(names)}."
+
+
+def _given(wanted: str | Sequence[str], role: str, columns: Mapping[str, Sequence[Any]], name: str) -> str | list[str]:
+    if isinstance(wanted, str) and role == "label" and wanted not in columns and "," in wanted:
+        wanted = [part.strip() for part in wanted.split(",") if part.strip()]
+    if not isinstance(wanted, str):
+        several = [str(_given(one, role, columns, name)) for one in wanted]
+        if len(set(several)) < len(several):
+            raise DataError(f"{name}: {FLAGS.get(role, role)} names a column twice: {listed(several)}.")
+        return several[0] if len(several) == 1 else several
+    if wanted in columns or wanted.split(".", 1)[0] in columns and "." in wanted:
+        return wanted
+    close = nearest(wanted, list(columns))
+    hint = f' Did you mean "{close}"?' if close else ""
+    raise DataError(f'{name}: there is no column "{wanted}" ({FLAGS.get(role, role)}). {_exist(columns)}{hint}')
+
+
+def _pair(free: Sequence[str], found: dict[str, str | list[str]], how: dict[str, str]) -> None:
+    """Take a known pair of names, where no column is simply called `text`."""
+    folded = {fold(c): c for c in free}
+    if "text_pair" in found:
+        partner = fold(str(found["text_pair"]))
+        for first, second in PAIRS:
+            if second == partner and first in folded:
+                found["text"], how["text"] = folded[first], "its name"
+                return
+        return
+    if "text" in folded:
+        return
+    for first, second in PAIRS:
+        if first in folded and second in folded:
+            found |= {"text": folded[first], "text_pair": folded[second]}
+            how |= {"text": "its name", "text_pair": "its name"}
+            return
+
+
+def _by_name(role: str, free: Sequence[str], name: str) -> str | None:
+    for tier in ((role,), *NAMES.get(role, ())):
+        hits = [c for c in free if fold(c) in tier]
+        if len(hits) == 1:
+            return hits[0]
+        if hits:
+            raise DataError(f"{name}: {_ambiguous(role, hits)}")
+    return None
+
+
+def _ambiguous(role: str, hits: Sequence[str]) -> str:
+    flag = FLAGS.get(role, f"--{role}")
+    message = f"{listed(hits)} could each be the {role.replace('_', ' ')}. Name one, for example {flag} {hits[0]}"
+    if role == "label":
+        return f"{message}, or several for multi-label: --label {','.join(hits)}"
+    if role == "text":
+        return f"{message}, or a pair: --text {hits[0]} --text-pair {hits[1]}"
+    return f"{message}."
+
+
+def _by_content(role: str, columns: Mapping[str, Sequence[Any]], free: Sequence[str]) -> list[str]:
+    """The columns that could be the text or the label by what they hold."""
+    usable = [c for c in free if fold(c) not in _IDS]
+    if role == "text":
+        return usable if len(columns) == 1 else [c for c in usable if _is_text(columns[c])]
+    labels = [c for c in usable if is_label_like(_plain(columns[c]))]
+    return labels or [c for c in usable if _is_score(columns[c])]
+
+
+def _plain(values: Sequence[Any]) -> list[Any]:
+    return [value for value in values if value is not None and not isinstance(value, (dict, list))]
+
+
+def _is_text(values: Sequence[Any]) -> bool:
+    """Strings, mostly distinct, with letters, longer than a code."""
+    texts = [value for value in values if isinstance(value, str) and value.strip()]
+    if not texts or len(texts) < len(values) / 2 or is_label_like(texts):
+        return False
+    letters = sum(any(c.isalpha() for c in text) for text in texts) / len(texts)
+    spaced = sum(" " in text.strip() for text in texts) / len(texts)
+    return letters > 0.5 and (spaced > 0.3 or sum(map(len, texts)) / len(texts) >= 8)
+
+
+def _is_score(values: Sequence[Any]) -> bool:
+    """Numbers with fractions: the values of a regression."""
+    plain = _plain(values)
+    try:
+        numbers = [float(value) for value in plain if not isinstance(value, bool)]
+    except ValueError:
+        return False
+    return bool(numbers) and any(number % 1 for number in numbers)

@@ -1,0 +1,117 @@
+"""What reading gives: rows, where each came from, and the sheet a single file is before its columns have roles.
+
+Invariants: `len(rows.table) == len(rows.origin)`; row numbers are 1-based data rows, header and (in delimited
+files) empty lines not counted.
+
+    Origin.of("rows", 3).where(0) == "rows, row 1"
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import datasets
+    import pyarrow as pa
+
+
+@dataclass(slots=True)
+class FileInfo:
+    """One source of rows. `rows` counts every data row found, unreadable ones too; `bytes` is the size on disk."""
+
+    path: str
+    rows: int = 0
+    sha256: str | None = None
+    bytes: int | None = None
+    format: str = "python"
+    encoding: str | None = None
+
+
+@dataclass(slots=True)
+class Sheet:
+    """One file or object as columns, before any has a role.
+
+    columns: name → Arrow array, or a list where values are Python's own (JSON, rows).
+    numbers: 1-based data-row number of each row, or None where no row was left out.
+    bad: row position → why the row can't be used (only where the caller asked to keep such rows).
+    class_names: column → names in their declared order, from `datasets.ClassLabel`.
+    """
+
+    columns: dict[str, pa.ChunkedArray | list[Any]]
+    rows: int
+    file: FileInfo
+    notes: list[str] = field(default_factory=list)
+    numbers: np.ndarray | None = None
+    bad: dict[int, str] = field(default_factory=dict)
+    class_names: dict[str, list[str]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Origin:
+    """Where row i came from. `file_of` int32 (n,) indexes `files`; `row_of` int64 (n,) is 1-based."""
+
+    files: list[FileInfo]
+    file_of: np.ndarray
+    row_of: np.ndarray
+
+    @classmethod
+    def of(cls, name: str, rows: int) -> Origin:
+        """The origin of `rows` rows that lie in order in one place called `name`."""
+        return cls([FileInfo(name, rows)], np.zeros(rows, np.int32), np.arange(1, rows + 1))
+
+    def __len__(self) -> int:
+        return len(self.row_of)
+
+    def where(self, i: int) -> str:
+        """`nsmc.tsv, row 12` for table row i (0-based)."""
+        return f"{self.name(int(self.file_of[i]))}, row {int(self.row_of[i])}"
+
+    def name(self, number: int) -> str:
+        """A file's name as messages give it: the last part of its path, or all of it where that would not tell."""
+        last = Counter(Path(file.path).name for file in self.files)
+        path = self.files[number].path
+        return Path(path).name if last[Path(path).name] == 1 else path
+
+    def select(self, indices: Sequence[int] | np.ndarray) -> Origin:
+        at = np.asarray(indices, dtype=np.int64)
+        return Origin(self.files, self.file_of[at], self.row_of[at])
+
+
+@dataclass(slots=True)
+class Rows:
+    """Rows whose columns carry role names.
+
+    table: `datasets.Dataset`. origin: file and row of each. columns: role → original column name (a list where
+    several label columns were joined). notes: plain one-line sentences on what reading found and did.
+    label_names: label names in their declared order where the source declares them (`ClassLabel`), else None.
+    errors: table position → why that row can't be used; empty unless rows were read with `on_bad="keep"`.
+    """
+
+    table: datasets.Dataset
+    origin: Origin
+    columns: dict[str, str | list[str]]
+    notes: list[str] = field(default_factory=list)
+    label_names: list[str] | None = None
+    errors: dict[int, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def select(self, indices: Sequence[int] | np.ndarray) -> Rows:
+        """The rows at these positions, in this order, with their origin."""
+        at = np.asarray(indices, dtype=np.int64)
+        errors = {new: self.errors[int(old)] for new, old in enumerate(at) if int(old) in self.errors}
+        return Rows(
+            self.table.select(at),
+            self.origin.select(at),
+            dict(self.columns),
+            list(self.notes),
+            self.label_names,
+            errors,
+        )

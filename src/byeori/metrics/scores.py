@@ -1,0 +1,47 @@
+"""The scores of each problem type with their intervals: the front door of the room.
+
+Invariant: the same rows, seed and level give the same table, whatever the machine.
+
+    from byeori.metrics.scores import scores; scores("regression", [1.0, 2.5, 3.0], [1.0, 2.0, 4.0])["pearson"]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from byeori.metrics.classification import MultiLabelScore, distinct, single_label
+from byeori.metrics.intervals import Interval, check_lengths, scored
+from byeori.metrics.regression import RegressionScore
+
+
+def scores(
+    problem_type: str,
+    predicted,
+    reference,
+    labels: Sequence[str] = (),
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> dict[str, Interval]:
+    """{name: {"value", "low", "high"}} of predictions against references, as metrics.json holds it.
+
+    problem_type: "single_label" (int64 (n,) ids), "multi_label" (bool (n, L)) or "regression" (float (n,)).
+    labels: names in id order, none for regression. Which names come back stands in `single_label`, `multi_label` and
+    `regression`. Undefined values are None; `resamples=0` gives values without intervals.
+    Raises DataError for rows that can't be scored, ValueError for another problem type.
+    """
+    doubt = {"resamples": resamples, "seed": seed, "level": level}
+    if problem_type == "regression":
+        return scored(RegressionScore(predicted, reference), len(reference), **doubt)
+    if problem_type not in ("single_label", "multi_label"):
+        raise ValueError(f'{problem_type=} is none of "single_label", "multi_label", "regression".')
+    check_lengths(predicted, reference)
+    n = len(reference)
+    if problem_type == "multi_label":
+        MultiLabelScore(predicted, reference, labels)  # says which row or shape is wrong before rows are put together
+        predicted, reference, counts = distinct(predicted, reference)
+        return scored(MultiLabelScore(predicted, reference, labels), n, counts=counts, **doubt)
+    single_label(predicted, reference, labels)
+    predicted, reference, counts = distinct(predicted, reference)
+    return scored(lambda weights: single_label(predicted, reference, labels, weights), n, counts=counts, **doubt)

@@ -1,0 +1,1 @@
+"""Loading body and head, packed attention, what can be wrong with a checkpoint."""

@@ -1,0 +1,93 @@
+"""Attention over packed sequences, registered with transformers under one name.
+
+Invariants: a token attends to the tokens of its own sequence and to no padding; a call without a layout (a plain
+padded batch, also one made by transformers itself) is transformers' own `sdpa`, mask included. The layout travels as
+a keyword argument of `model(...)`, so that a recomputed layer (gradient checkpointing) finds it again.
+
+    model = AutoModel.from_pretrained(folder, attn_implementation=attention.NAME)
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import torch
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+
+from byeori.batches.pack import Group, Layout
+
+NAME = "byeori"
+_packed: ContextVar[bool] = ContextVar("packed", default=False)
+
+
+@contextmanager
+def packed():
+    """While a pack runs, no mask is built: over a whole pack it would be a square of all its tokens."""
+    token = _packed.set(True)
+    try:
+        yield
+    finally:
+        _packed.reset(token)
+
+
+def attention(
+    module: torch.nn.Module,
+    query: torch.Tensor,  # (1, heads, tokens, size)
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    layout: Layout | None = None,
+    sliding_window: int | None = None,
+    **kwargs: Any,
+) -> tuple[torch.Tensor, None]:
+    """Returns (1, tokens, heads, size): scaled dot products inside each sequence (Vaswani et al., 2017)."""
+    if layout is None:
+        return sdpa_attention_forward(module, query, key, value, attention_mask, dropout, scaling, **kwargs)
+    if layout.cu_seqlens is not None:
+        return _variable_length(query, key, value, scaling, layout, sliding_window), None
+    heads, size = query.shape[1], query.shape[3]
+    query, key, value = (x[0].transpose(0, 1) for x in (query, key, value))  # (tokens, heads, size)
+    found = []
+    for number, group in enumerate(layout.groups):
+        shape = (group.count, group.length, heads, size)
+        q, k, v = (x[group.start : group.stop].view(shape).transpose(1, 2) for x in (query, key, value))
+        mask = layout.masks.get(number)
+        if sliding_window is not None and group.length > sliding_window:
+            mask = _window(group, sliding_window, query.device, mask)
+        out = scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout, scale=scaling)
+        found.append(out.transpose(1, 2).reshape(-1, heads, size))
+    return torch.cat(found).unsqueeze(0) if len(found) > 1 else found[0].unsqueeze(0), None
+
+
+def _window(group: Group, window: int, device: torch.device, mask: torch.Tensor | None) -> torch.Tensor:
+    """Both sides, distance < window: how transformers' layers state theirs to the attention function."""
+    places = torch.arange(group.length, device=device)
+    near = (places[:, None] - places).abs() < window
+    return near[None, None] if mask is None else near & mask
+
+
+def _variable_length(query, key, value, scaling, layout: Layout, window: int | None) -> torch.Tensor:
+    from torch.nn.attention.varlen import varlen_attn
+
+    q, k, v = (x[0].transpose(0, 1) for x in (query, key, value))
+    sides = (-1, -1) if window is None else (window - 1, window - 1)
+    out = varlen_attn(
+        q, k, v, layout.cu_seqlens, layout.cu_seqlens, layout.max_length, layout.max_length,
+        scale=scaling, window_size=sides,
+    )  # fmt: skip
+    return out.unsqueeze(0)
+
+
+def mask(*args: Any, **kwargs: Any) -> torch.Tensor | None:
+    return None if _packed.get() else sdpa_mask(*args, **kwargs)
+
+
+AttentionInterface.register(NAME, attention)
+AttentionMaskInterface.register(NAME, mask)

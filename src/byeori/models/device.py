@@ -1,0 +1,72 @@
+"""Device, precision and threads: what `auto` means, and what can't be had.
+
+device = device_for("auto"); precision = precision_for("auto", device)
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+
+from byeori.errors import SettingError
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def device_for(asked: str) -> torch.device:
+    """The device of a setting. Raises SettingError where the machine has none such."""
+    if asked == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        return torch.device(name)
+    if asked == "cuda" and not torch.cuda.is_available():
+        raise SettingError("device=cuda: PyTorch sees no CUDA device here. Use --device cpu, or install a CUDA build.")
+    if asked == "mps" and not torch.backends.mps.is_available():
+        raise SettingError("device=mps: PyTorch sees no Apple GPU here. Use --device cpu.")
+    return torch.device(asked)
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether bfloat16 products run in hardware; emulated on a CPU they are slower than float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cpu":
+        able = torch.cpu.get_capabilities()
+        return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
+    return False
+
+
+def precision_for(asked: str, device: torch.device) -> str:
+    """float32, bfloat16 or float16. Raises SettingError for float16 on a CPU, where nothing computes in it."""
+    if asked == "auto":
+        return "bfloat16" if has_bfloat16(device) else "float32"
+    if asked == "float16" and device.type == "cpu":
+        raise SettingError(
+            "precision=float16: a CPU has no float16 arithmetic worth training in. Use bfloat16 where the processor has "
+            "it, or float32 (auto chooses)."
+        )
+    return asked
+
+
+def autocast(precision: str, device: torch.device) -> Any:
+    """The context models run in."""
+    return nullcontext() if precision == "float32" else torch.autocast(device.type, DTYPES[precision])
+
+
+def set_threads(threads: int | None) -> int:
+    """Threads of PyTorch's CPU work; all cores the process may use if None."""
+    torch.set_num_threads(
+        threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+    return torch.get_num_threads()
+
+
+def total_memory(device: torch.device) -> int:
+    """Bytes the device has in all. Never the free ones: the same settings must give the same packs."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory
+    import psutil
+
+    return int(psutil.virtual_memory().total)

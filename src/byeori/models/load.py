@@ -1,0 +1,254 @@
+"""A checkpoint → model and tokenizer, checked against each other and against the task.
+
+Invariants: weights are float32 masters whatever the checkpoint holds; what is new (a fresh head) is named; a head whose
+labels are the task's is kept, any other is made anew; nothing is unpickled (`pytorch_model.bin` loads with
+`weights_only`) and no code of a checkpoint runs unless asked.
+
+    loaded = load_model("klue/roberta-base", task, seed=0)
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from byeori.errors import ModelError
+from byeori.models import attention
+from byeori.models.checks import explain, find_folder, licence, usable_length
+from byeori.models.packed import runner
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from byeori.tasks.base import Task
+
+
+@dataclass
+class Loaded:
+    """A model, its tokenizer, and what there is to say about them."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    source: str
+    revision: str | None
+    new_weights: list[str]
+    notes: list[str] = field(default_factory=list)
+    licence: str | None = None
+    languages: list[str] = field(default_factory=list)
+
+    @property
+    def max_length(self) -> int | None:
+        """Longest input in tokens that model and tokenizer take; None where there is no limit."""
+        return usable_length(self.model, self.tokenizer)
+
+
+def load_model(
+    name: Any,
+    task: Task,
+    *,
+    tokenizer: Any = None,
+    revision: str | None = None,
+    trust_remote_code: bool = False,
+    seed: int = 0,
+    for_training: bool = True,
+) -> Loaded:
+    """Load body and head. Raises ModelError.
+
+    `name`: a Hub id, a folder, a run, or a transformers model (then `tokenizer` must be given too). Without
+    `for_training` a head that the checkpoint lacks is an error: its predictions would be random.
+    """
+    if isinstance(name, nn.Module):
+        return _given(name, tokenizer, task)
+    if not name:
+        raise ModelError("no model is named. Give --model a Hub id (klue/roberta-base), a folder or a run.")
+    folder = find_folder(str(name))
+    options = {"revision": revision, "trust_remote_code": trust_remote_code}
+    with quiet(), explain(str(name), folder):
+        from transformers import AutoConfig
+
+        config = AutoConfig.from_pretrained(folder, **options)
+        loaded_tokenizer = load_tokenizer(tokenizer, folder, options)
+    kept = _match_labels(config, task) if for_training else True
+    if not for_training:
+        task.adopt(config)
+    torch.manual_seed(seed)
+    with quiet(), explain(str(name), folder):
+        model, info = _from_pretrained(task, folder, config, options)
+    new = sorted(info["missing_keys"]) + sorted(str(k[0]) for k in info["mismatched_keys"])
+    if new and not for_training:
+        raise ModelError(
+            f"{name}: this checkpoint ({', '.join(config.architectures or ['no head named'])}) has no head for {task.name}: "
+            f"{', '.join(new[:4])} would be random. Train it first with `byeori train`, or name a checkpoint made for the task."
+        )
+    if for_training and not kept:
+        new = _renew_head(model, new)
+    found = Loaded(model, loaded_tokenizer, str(name), getattr(config, "_commit_hash", None), new)
+    found.licence, found.languages = licence(str(folder), revision)
+    _tell(found, config, task, info)
+    _settle_attention(found)
+    _match_token_types(found)
+    return found
+
+
+def load_tokenizer(given: Any, folder: str, options: dict[str, Any]) -> PreTrainedTokenizerBase:
+    """The tokenizer given (object, folder, Hub id), or the model's own."""
+    from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+    if isinstance(given, PreTrainedTokenizerBase):
+        return given
+    return AutoTokenizer.from_pretrained(str(given or folder), **options)
+
+
+def _given(model: nn.Module, tokenizer: Any, task: Task) -> Loaded:
+    from transformers import PreTrainedTokenizerBase
+
+    if not isinstance(tokenizer, PreTrainedTokenizerBase):
+        if tokenizer is None:
+            raise ModelError("a model object was given without its tokenizer: pass tokenizer= as well.")
+        tokenizer = load_tokenizer(tokenizer, "", {})
+    config: Any = model.config
+    wanted = task.config()
+    if wanted and len(wanted["id2label"]) != config.num_labels:
+        raise ModelError(
+            f"the model's head has {config.num_labels} outputs, the data {len(wanted['id2label'])} labels "
+            f"({', '.join(list(wanted['id2label'].values())[:6])}). Load it with num_labels={len(wanted['id2label'])}, or pass its name."
+        )
+    if task.config():
+        _match_labels(config, task)
+    model.float()
+    found = Loaded(model, tokenizer, getattr(config, "_name_or_path", "") or type(model).__name__, None, [])
+    _settle_attention(found)
+    _match_token_types(found)
+    return found
+
+
+def _from_pretrained(task: Task, folder: str, config: Any, options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    import transformers
+
+    auto = getattr(transformers, task.auto_class)
+    common = {
+        "config": config,
+        "dtype": torch.float32,
+        "ignore_mismatched_sizes": True,
+        "output_loading_info": True,
+        **options,
+    }
+    try:
+        return auto.from_pretrained(folder, attn_implementation=attention.NAME, **common)
+    except ValueError as error:
+        # A family that takes no attention from outside says so; it runs with its own.
+        if (
+            attention.NAME not in str(error)
+            and "attn_implementation" not in str(error)
+            and "attention" not in str(error)
+        ):
+            raise
+        config._attn_implementation = None
+        return auto.from_pretrained(folder, **common)
+
+
+def _match_labels(config: Any, task: Task) -> bool:
+    """Write the task's labels into the config; True if the checkpoint's head was made for just these labels."""
+    wanted = task.config()
+    if not wanted:
+        return True
+    theirs = [config.id2label[i] for i in sorted(config.id2label, key=int)] if config.id2label else []
+    ours = list(wanted["id2label"].values())
+    numbered = theirs == [f"LABEL_{i}" for i in range(len(theirs))]
+    has_head = any("Classification" in name for name in config.architectures or [])
+    same_kind = getattr(config, "problem_type", None) in (None, wanted["problem_type"])
+    kept = (
+        has_head
+        and same_kind
+        and (sorted(theirs) == sorted(ours) or (numbered and [f"LABEL_{name}" for name in ours] == theirs))
+    )
+    if kept and not numbered and theirs != ours:
+        task.labels = theirs  # type: ignore[attr-defined]  # the head's own order
+        wanted = task.config()
+    config.num_labels = len(ours)
+    for name, value in wanted.items():
+        setattr(config, name, value)
+    return kept
+
+
+def _renew_head(model: PreTrainedModel, new: list[str]) -> list[str]:
+    """Fresh weights for all that isn't the body: this head was made for other labels."""
+    body = getattr(model, model.base_model_prefix, None)
+    inside = set() if body is None else {id(p) for p in body.parameters()}
+    head = [name for name, p in model.named_parameters() if id(p) not in inside]
+    if body is not None and set(head) - set(new):
+        for child in model.children():
+            if child is not body:
+                for module in child.modules():
+                    for parameter in module.parameters(recurse=False):
+                        parameter._is_hf_initialized = False
+                    model._init_weights(module)
+    return sorted(set(new) | set(head))
+
+
+def _tell(found: Loaded, config: Any, task: Task, info: dict[str, Any]) -> None:
+    kind = (config.architectures or [config.model_type])[0]
+    size = sum(p.numel() for p in found.model.parameters())
+    line = f"{found.source}: {kind}, {size / 1e6:.1f}M parameters"
+    if found.licence or found.languages:
+        line += f", licence {found.licence or 'not stated'}, languages {', '.join(found.languages) or 'not stated'}"
+    found.notes.append(line + ".")
+    if found.new_weights:
+        found.notes.append(f"New weights, to be learnt: {', '.join(found.new_weights)}.")
+    else:
+        found.notes.append("The checkpoint's head fits these labels and is kept.")
+    unused = sorted(info["unexpected_keys"])
+    if unused:
+        parts = sorted({".".join(key.split(".")[:2]) for key in unused})
+        found.notes.append(f"Not used: {', '.join(parts[:6])} ({len(unused)} tensors of the checkpoint's old head).")
+
+
+def _settle_attention(found: Loaded) -> None:
+    """Probe whether the model runs packed; if not, give it back its own attention and say so once."""
+    run = runner(found.model)
+    if run.packs:
+        return
+    found.notes.append(f"{type(found.model).__name__} runs in length-sorted rectangles, not packed: {run.reason}.")
+    if found.model.config._attn_implementation == attention.NAME:
+        for name in ("sdpa", "eager"):
+            with contextlib.suppress(ValueError, ImportError):
+                found.model.set_attn_implementation(name)
+                return
+
+
+def _match_token_types(found: Loaded) -> None:
+    """A body with one segment must not get two: klue/roberta's BERT tokenizer sends 0 and 1 for pairs."""
+    if "token_type_ids" in found.tokenizer.model_input_names and not uses_token_types(found.model, found.tokenizer):
+        found.tokenizer.model_input_names = [n for n in found.tokenizer.model_input_names if n != "token_type_ids"]
+        if getattr(found.model.config, "type_vocab_size", None) == 1:
+            found.notes.append(
+                "The tokenizer sends segment ids that the model has no embeddings for; they are left out, also in the saved tokenizer."
+            )
+
+
+def uses_token_types(model: nn.Module, tokenizer: Any) -> bool:
+    """Whether segment ids go to the model: the tokenizer makes them and the model has more than one segment."""
+    return (
+        "token_type_ids" in tokenizer.model_input_names
+        and getattr(model.config, "type_vocab_size", 0) > 1
+        and "token_type_ids" in runner(model).accepts
+    )
+
+
+@contextlib.contextmanager
+def quiet():
+    """Without transformers' own report and bars: what matters of them is said in one line each."""
+    from transformers.utils import logging
+
+    before = logging.get_verbosity()
+    logging.set_verbosity(logging.CRITICAL)
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
+        logging.enable_progress_bar()

@@ -1,0 +1,195 @@
+"""Running a pack through an ordinary transformers model: packed where the model can, in rectangles where it can't.
+
+Whether it can is found by probing, not by a list of names: three short sequences are run packed and alone, and unless
+the numbers agree the model gets rectangles, behind the same two functions. Heads that pool a sequence to one vector
+keep their own code: the packed hidden states are gathered to one row a sequence just before it, and in families of
+BERT's build already inside the last layer, whose other tokens nobody reads.
+
+    logits = pooled_logits(model, pack)        # (sequences, labels)
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+from torch import nn
+
+from byeori.batches.pack import Pack, build
+from byeori.models import attention
+from byeori.text.store import Encoded, TokenStore
+
+PROBE_LENGTHS = (3, 9, 5)
+TOLERANCE = 1e-4
+
+# Bodies whose last hidden state comes out of this part, before any pooling.
+ENDS = ("encoder", "transformer", "final_norm")
+# The place in a last layer from which tokens no longer meet: attention is over, what follows is token by token.
+LAST_MEETING = ("attention.output", "sa_layer_norm")
+
+
+class Runner:
+    """How one model runs packs. Found again by `runner(model)`; holds the hooks that gather pooled positions."""
+
+    def __init__(self, model: nn.Module):
+        self.model = model
+        self.body: nn.Module = getattr(model, model.base_model_prefix, model)
+        self.accepts = set(inspect.signature(model.forward).parameters)
+        config = model.config
+        embeddings = getattr(self.body, "embeddings", None)
+        # RoBERTa and its kin number positions from padding_idx + 1 on.
+        self.first_position = int(getattr(embeddings, "padding_idx", -1) or -1) + 1 if _offset(embeddings) else 0
+        self.end = next((getattr(self.body, name) for name in ENDS if hasattr(self.body, name)), None)
+        self.mean_pooling = getattr(config, "classifier_pooling", "cls") == "mean"
+        self.pack: Pack | None = None  # the pack to pool, while one runs
+        self.gathered = False
+        self.reason = ""  # why it can't run packed
+        if self.end is not None:
+            self.end.register_forward_hook(self._pool_at_end)
+            meeting = None if self.mean_pooling else _last_meeting(self.end)
+            if meeting is not None:
+                meeting.register_forward_pre_hook(self._pool_in_last_layer)
+        self.packs = self._probe()
+
+    def varlen(self, precision: str) -> bool:
+        """Whether packs run without any padding: variable-length attention needs a GPU and 16 bits."""
+        return next(self.model.parameters()).device.type == "cuda" and precision in ("bfloat16", "float16")
+
+    def forward(self, pack: Pack, pool: bool) -> Any:
+        """The model's own output for a pack: one row a sequence if `pool`, else one row of all tokens."""
+        inputs: dict[str, Any] = {"input_ids": pack.input_ids.unsqueeze(0)}
+        if "position_ids" in self.accepts:
+            inputs["position_ids"] = (pack.position_ids + self.first_position).unsqueeze(0)
+        if pack.token_type_ids is not None and "token_type_ids" in self.accepts:
+            inputs["token_type_ids"] = pack.token_type_ids.unsqueeze(0)
+        self.pack, self.gathered = (pack if pool else None), False
+        try:
+            with attention.packed():
+                return self.model(**inputs, layout=pack.layout)
+        finally:
+            self.pack = None
+
+    def _pool_in_last_layer(self, module: nn.Module, inputs: tuple) -> tuple | None:
+        if self.pack is None:
+            return None
+        self.gathered = True
+        starts = self.pack.layout.starts
+        return tuple(x.index_select(1, starts) if isinstance(x, torch.Tensor) else x for x in inputs)
+
+    def _pool_at_end(self, module: nn.Module, inputs: tuple, output: Any) -> Any:
+        if self.pack is None:
+            return None
+        hidden = output if isinstance(output, torch.Tensor) else output[0]  # (1, tokens or sequences, size)
+        if not self.gathered:
+            hidden = _means(hidden[0], self.pack)[None] if self.mean_pooling else hidden[:, self.pack.layout.starts]
+        hidden = hidden.transpose(0, 1)  # (sequences, 1, size)
+        if isinstance(output, torch.Tensor):
+            return hidden
+        output[list(output.keys())[0]] = hidden
+        return output
+
+    @torch.no_grad()
+    def _probe(self) -> bool:
+        """Run three sequences packed and alone; packed only if they agree."""
+        if self.model.config._attn_implementation != attention.NAME:
+            self.reason = "its attention can't be replaced"
+            return False
+        if self.model.config.is_encoder_decoder or self.end is None:
+            self.reason = "its family has no packed form yet"
+            return False
+        vocabulary = self.model.get_input_embeddings().num_embeddings
+        rng = np.random.default_rng(0)
+        ids = rng.integers(0, vocabulary, sum(PROBE_LENGTHS)).astype(np.int32)
+        store = TokenStore.of(Encoded(ids, np.array(PROBE_LENGTHS), {}), {}, {"input_ids": _pad(self.model)})
+        pack = build(store, np.arange(len(PROBE_LENGTHS)), group_cost=4.0)
+        pack = pack.to(next(self.model.parameters()).device)
+        training = self.model.training
+        self.model.eval()
+        try:
+            together = self.forward(pack, pool=True)
+            alone = torch.cat([_plain(self.model, self, rectangle) for rectangle in _alone(pack)])
+        except (ValueError, TypeError, RuntimeError, IndexError, KeyError, AttributeError) as error:
+            self.reason = f"packed input fails: {type(error).__name__}: {error}"
+            return False
+        finally:
+            self.model.train(training)
+        logits = _logits(together)
+        if logits.shape != alone.shape or not torch.allclose(logits, alone, atol=TOLERANCE, rtol=TOLERANCE):
+            self.reason = "packed and single sequences give different numbers"
+            return False
+        return True
+
+
+_runners: WeakKeyDictionary[nn.Module, Runner] = WeakKeyDictionary()
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """The model inside DistributedDataParallel and the like."""
+    while hasattr(model, "module") and isinstance(model.module, nn.Module):
+        model = model.module
+    return model
+
+
+def runner(model: nn.Module) -> Runner:
+    """The runner of a model; made, and the model probed, at the first call."""
+    inner = unwrapped(model)
+    if inner not in _runners:
+        _runners[inner] = Runner(inner)
+    return _runners[inner]
+
+
+def pooled_logits(model: nn.Module, pack: Pack) -> torch.Tensor:
+    """Logits of a head that reads a whole sequence, (sequences, labels), in the pack's order."""
+    run = runner(model)
+    if run.packs:
+        return _logits(run.forward(pack, pool=True))
+    return torch.cat([_plain(model, run, pack.rectangle(group)) for group in pack.layout.groups])
+
+
+def _plain(model: nn.Module, run: Runner, rectangle: dict[str, torch.Tensor]) -> torch.Tensor:
+    return _logits(model(**{name: values for name, values in rectangle.items() if name in run.accepts}))
+
+
+def _alone(pack: Pack) -> list[dict[str, torch.Tensor]]:
+    found = []
+    for start, length in zip(pack.layout.starts.tolist(), pack.layout.lengths.tolist(), strict=True):
+        ids = pack.input_ids[start : start + length].unsqueeze(0)
+        found.append({"input_ids": ids, "attention_mask": torch.ones_like(ids)})
+    return found
+
+
+def _logits(output: Any) -> torch.Tensor:
+    return output.logits if hasattr(output, "logits") else output[0]
+
+
+def _pad(model: nn.Module) -> int:
+    pad = model.config.pad_token_id
+    return pad if isinstance(pad, int) and 0 <= pad < model.get_input_embeddings().num_embeddings else 0
+
+
+def _offset(embeddings: nn.Module | None) -> bool:
+    return hasattr(embeddings, "create_position_ids_from_input_ids")
+
+
+def _last_meeting(end: nn.Module) -> nn.Module | None:
+    layers = getattr(end, "layer", None)
+    if not isinstance(layers, nn.ModuleList) or not len(layers):
+        return None
+    for path in LAST_MEETING:
+        try:
+            return layers[-1].get_submodule(path)
+        except AttributeError:
+            continue
+    return None
+
+
+def _means(hidden: torch.Tensor, pack: Pack) -> torch.Tensor:
+    """The mean of each sequence's tokens, (sequences, size)."""
+    places = torch.arange(hidden.shape[0], device=hidden.device)
+    owner = torch.searchsorted(pack.layout.starts, places, right=True) - 1
+    real = (places - pack.layout.starts[owner]) < pack.layout.lengths[owner]
+    sums = hidden.new_zeros(len(pack), hidden.shape[1]).index_add(0, owner[real], hidden[real])
+    return sums / pack.layout.lengths[:, None].to(hidden.dtype)

@@ -1,0 +1,1 @@
+"""The engine over encoded rows, evaluation, the pipeline, file → file."""

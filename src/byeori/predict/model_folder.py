@@ -1,0 +1,74 @@
+"""A trained model → an ordinary transformers folder, with byeori.json beside it.
+
+save_model(folder, model, tokenizer, task, decoding={"max_length": 128, "truncation": "head"})
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import byeori
+from byeori import tasks
+from byeori.errors import ModelError
+from byeori.models.embedding import full_weights
+from byeori.models.load import quiet
+from byeori.run import FORMAT, read_json, write_folder, write_json
+
+
+def save_model(
+    folder: Path,
+    model: Any,
+    tokenizer: Any,
+    task: tasks.Task,
+    decoding: dict[str, Any],
+    extra: dict[str, Any] | None = None,
+) -> None:
+    """Write model/ whole. It loads with `AutoModel…from_pretrained` and no Byeori."""
+
+    def fill(path: Path) -> None:
+        with full_weights(model), quiet():
+            model.save_pretrained(path)
+            tokenizer.save_pretrained(path)
+        write_json(path / "byeori.json", {
+            "format": FORMAT,
+            "byeori": byeori.__version__,
+            "task": task.name,
+            "own_task": tasks.source(task),
+            "state": task.state(),
+            "decoding": decoding,
+            **(extra or {}),
+        })  # fmt: skip
+
+    write_folder(folder, fill)
+
+
+def load_task(
+    folder: str, asked: tasks.Task | type[tasks.Task] | str | None = None
+) -> tuple[tasks.Task | None, dict[str, Any]]:
+    """The task a model folder was trained for, and its byeori.json; (None, {}) where it has none.
+
+    A model made with somebody's own task needs that task given again: no code runs out of a run folder.
+    Raises ModelError.
+    """
+    path = Path(folder) / "byeori.json"
+    if not path.is_file():
+        return None, {}
+    meta = read_json(path)
+    own = meta.get("own_task")
+    if isinstance(asked, tasks.Task):
+        kind: type[tasks.Task] = type(asked)
+    elif isinstance(asked, type):
+        kind = asked
+    elif own is not None:
+        if not (isinstance(asked, str) and ".py:" in asked):
+            raise ModelError(
+                f"{folder}: it was trained with an own task, {own['class']} of {own['file']}, whose code is not in the folder. "
+                f"Give it: --task {own['file'] or 'FILE.py'}:{own['class']}."
+            )
+        kind = tasks.find(asked)
+    else:
+        kind = tasks.find(meta["task"])
+    if isinstance(asked, str) and ".py:" not in asked and tasks.find(asked) is not kind:
+        raise ModelError(f"{folder}: this model was trained for {meta['task']}, not for {asked}.")
+    return kind.from_state(meta["state"]), meta

@@ -1,0 +1,341 @@
+"""The files of a run folder as one object: what the card, the report and the end table are made from.
+
+Invariants: reading never fails on a missing or damaged file, it says so in `missing`; nothing but the folder is read; a
+path of the machine is only ever given as its last part.
+
+    facts = read_facts("run"); facts.headline, facts.verdict
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from byeori.run import FORMAT, RunFolder
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.\-]*(/[A-Za-z0-9][\w.\-]*)?", re.ASCII)
+_HANGUL = re.compile(r"[\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3]")
+_FOUND = "# Found while running"
+LOWER_IS_BETTER = frozenset({"loss", "rmse", "mae", "perplexity"})
+
+
+@dataclass
+class Facts:
+    """One run. `settings` and `found` are settings.yaml's two halves; `predictions` by part; `missing` are sentences."""
+
+    name: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    found: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
+    config: dict[str, Any] = field(default_factory=dict)
+    saved: dict[str, Any] = field(default_factory=dict)  # model/byeori.json
+    history: list[dict[str, Any]] = field(default_factory=list)
+    samples: list[dict[str, Any]] = field(default_factory=list)
+    predictions: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+
+    @property
+    def task(self) -> str:
+        return str(self.metrics.get("task") or self.saved.get("task") or self.settings.get("task") or "unknown task")
+
+    @property
+    def kind(self) -> str | None:
+        """single_label, multi_label or regression; None for tasks without these, or where nothing says it."""
+        named = table(self.saved, "state").get("problem_type") or self.config.get("problem_type")
+        return str(named).removesuffix("_classification") if named else None
+
+    @property
+    def labels(self) -> list[str]:
+        """Label names in id order; none for regression."""
+        if self.kind == "regression":
+            return []
+        names = table(self.saved, "state").get("labels")
+        if not isinstance(names, list):
+            names = [value for _, value in sorted(table(self.config, "id2label").items(), key=lambda one: _order(one[0]))]
+        return [str(name) for name in names]
+
+    @property
+    def part(self) -> str | None:
+        """The part that the scores shown are of: test, else validation."""
+        return next((part for part in ("test", "validation") if table(self.metrics, part)), None)
+
+    @property
+    def scores(self) -> dict[str, dict[str, float | None]]:
+        """{name: {"value", "low", "high"}} of `part`, the headline first."""
+        return self._ordered(table(self.metrics, self.part)) if self.part else {}
+
+    @property
+    def headline(self) -> str | None:
+        return next(iter(self.scores), None)
+
+    def baseline(self, kind: str) -> dict[str, dict[str, float | None]]:
+        """Scores of the trivial or the linear baseline on the same part; empty where there are none."""
+        if self.metrics.get("baseline_of", self.part) != self.part:
+            return {}
+        return self._ordered(table(table(self.metrics, "baseline"), kind))
+
+    def _ordered(self, scores: dict[str, Any]) -> dict[str, dict[str, float | None]]:
+        first = self.metrics.get("headline")
+        clean = {name: {key: real(table(scores, name).get(key)) for key in ("value", "low", "high")} for name in scores}
+        return {name: clean[name] for name in sorted(clean, key=lambda name: name != first)}
+
+    @property
+    def training(self) -> dict[str, Any]:
+        return table(self.metrics, "training")
+
+    @property
+    def parts(self) -> dict[str, dict[str, Any]]:
+        """What data.json says of each part, by name."""
+        parts = table(self.data, "parts")
+        return {name: table(parts, name) for name in parts}
+
+    def rows(self, part: str | None) -> int | None:
+        count = self.parts.get(part or "", {}).get("rows")
+        return count if isinstance(count, int) else None
+
+    @property
+    def pairs(self) -> bool:
+        return any("text_pair" in table(one, "columns") for one in self.parts.values())
+
+    @property
+    def base_model(self) -> str | None:
+        """A Hub id, or the name of the folder the training began with; None for an object or where nothing says it."""
+        model = self.settings.get("model")
+        if not isinstance(model, str) or not model or model.startswith("<"):
+            return None
+        is_id = _HUB_ID.fullmatch(model) and not Path(model).exists()
+        # a Hub checkpoint has a revision; without one, two parts are a relative path that has since gone
+        if is_id and ("/" not in model or not self.found or self.found.get("model_revision")):
+            return model
+        names = [name for name in re.split(r"[\\/]+", model.rstrip("\\/")) if name not in ("", ".", "..", "~")]
+        if len(names) > 1 and names[-1] == "model":
+            names.pop()  # RUN/model is named after its run
+        return names[-1] if names else None
+
+    @property
+    def language(self) -> str | None:
+        """ko if most letters of the samples are Hangul, else the base model's where it states just one."""
+        text = "".join(str(one) for sample in self.samples for one in table(sample, "inputs").values())
+        letters = [sign for sign in text if sign.isalpha()]
+        if letters and sum(bool(_HANGUL.match(sign)) for sign in letters) * 2 > len(letters):
+            return "ko"
+        stated = self.found.get("model_languages")
+        return str(stated[0]) if isinstance(stated, list) and len(stated) == 1 else None
+
+    @property
+    def licence(self) -> str | None:
+        """The base model's licence, where its card stated one."""
+        stated = self.found.get("model_licence")
+        return str(stated) if stated else None
+
+    def lower_is_better(self, score: str) -> bool:
+        return score in LOWER_IS_BETTER
+
+    @property
+    def verdict(self) -> tuple[str, str]:
+        """("better" | "worse" | "open" | "unknown", one sentence): the headline's interval against the linear baseline."""
+        name = self.headline
+        if name is None:
+            return "unknown", "There are no test or validation scores, so nothing can be said about this model's quality."
+        score = self.scores[name]
+        if score["value"] is None:
+            return "unknown", f"{words(name)} is undefined on the {self.part} rows, so no verdict is possible."
+        rows = self.rows(self.part)
+        told = f"{words(name)} {interval(score)} on {f'{rows:,} ' if rows else ''}{self.part} rows"
+        kind = next((k for k in ("linear", "trivial") if self.baseline(k).get(name, {}).get("value") is not None), None)
+        if kind is None:
+            return "unknown", f"{told}. No baseline was scored, so there is nothing to hold it against."
+        other = self.baseline(kind)[name]["value"]
+        low, high = score["low"], score["high"]
+        beside = f"{told}; the {kind} baseline reaches {number(other)}"
+        assert other is not None
+        if low is None or high is None:
+            return "unknown", f"{beside}. Without an interval the difference may be chance."
+        if self.lower_is_better(name):
+            low, high, other = -high, -low, -other
+        if low > other:
+            return "better", f"Better than the {kind} baseline. {beside}, outside the interval."
+        if high < other:
+            return "worse", f"Worse than the {kind} baseline. {beside}, outside the interval."
+        return "open", f"Not shown to differ from the {kind} baseline. {beside}, inside the interval."
+
+
+def read_facts(run: RunFolder | str | Path) -> Facts:
+    """All there is in a run folder; what is missing or damaged stands in `missing`."""
+    folder = run if isinstance(run, RunFolder) else RunFolder(run)
+    facts = Facts(folder.path.resolve().name)
+    facts.settings, facts.found = _settings(folder.settings, facts.missing)
+    for name, path in (
+        ("metrics", folder.metrics), ("data", folder.data),
+        ("config", folder.model / "config.json"), ("saved", folder.model / "byeori.json"),
+    ):  # fmt: skip
+        setattr(facts, name, _json(path, facts.missing, folder.path))
+    facts.history = _lines(folder.history, facts.missing, folder.path)
+    facts.samples = _lines(folder.samples, facts.missing, folder.path)
+    for part in ("test", "validation"):
+        path = folder.predictions / f"{part}.jsonl"
+        if part in facts.metrics or path.exists():
+            facts.predictions[part] = _lines(path, facts.missing, folder.path)
+    return facts
+
+
+def _json(path: Path, missing: list[str], top: Path) -> dict[str, Any]:
+    text = _text(path, missing, top)
+    if text is None:
+        return {}
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        missing.append(f"{path.relative_to(top)} is damaged, not JSON ({error}).")
+        return {}
+    if not isinstance(found, dict):
+        missing.append(f"{path.relative_to(top)} is damaged: it holds a {type(found).__name__}, not names and values.")
+        return {}
+    version = found.get("format", FORMAT)
+    if path.name != "config.json" and isinstance(version, int) and version > FORMAT:
+        missing.append(f"{path.relative_to(top)} has format {version}; this version of Byeori reads up to {FORMAT}. Update it.")
+    return found
+
+
+def _lines(path: Path, missing: list[str], top: Path) -> list[dict[str, Any]]:
+    """Lines of JSON objects; those that are none are counted and left out."""
+    text = _text(path, missing, top)
+    found, bad = [], []
+    for place, line in enumerate((text or "").split("\n"), 1):  # not splitlines: it cuts at U+2028 inside a text
+        if not line.strip():
+            continue
+        try:
+            one = json.loads(line)
+        except ValueError:
+            one = None
+        if isinstance(one, dict):
+            found.append(one)
+        else:
+            bad.append(place)
+    if bad:
+        missing.append(f"{path.relative_to(top)}: {len(bad):,} damaged lines are left out, the first is line {bad[0]:,}.")
+    elif text is not None and not found:
+        missing.append(f"{path.relative_to(top)} is empty.")
+    return found
+
+
+def _text(path: Path, missing: list[str], top: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        missing.append(f"{path.relative_to(top)} is missing.")
+    except (OSError, UnicodeDecodeError) as error:
+        missing.append(f"{path.relative_to(top)} can't be read ({type(error).__name__}).")
+    return None
+
+
+def _settings(path: Path, missing: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The settings, and what is told in the comments under them."""
+    import yaml
+
+    text = _text(path, missing, path.parent)
+    if text is None:
+        return {}, {}
+    head, _, tail = text.partition(_FOUND)
+    halves: list[dict[str, Any]] = []
+    for half in (head, "\n".join(line.removeprefix("# ") for line in tail.split("\n")[1:])):
+        try:
+            one = yaml.safe_load(half) or {}
+        except yaml.YAMLError as error:
+            one = str(error).splitlines()[0]
+        if not isinstance(one, dict):
+            missing.append(f"settings.yaml is damaged, not YAML of names and values ({str(one)[:80]}).")
+        halves.append(one if isinstance(one, dict) else {})
+    return halves[0], halves[1]
+
+
+def _order(key: str) -> tuple[bool, int, str]:
+    return (not key.isdecimal(), int(key) if key.isdecimal() else 0, key)
+
+
+def table(parent: Any, name: str | None) -> dict[str, Any]:
+    """The dict under a name; an empty one if it isn't there or isn't a dict."""
+    found = parent.get(name) if isinstance(parent, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def real(value: Any) -> float | None:
+    """A finite number, or None."""
+    usable = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return float(value) if usable else None
+
+
+def number(value: Any) -> str:
+    """A score for people: four decimals, fewer for large values; "undefined" for None."""
+    found = real(value)
+    if found is None:
+        return "undefined"
+    return f"{found:,.0f}" if abs(found) >= 10_000 else f"{found:,.1f}" if abs(found) >= 100 else f"{found:.4f}"
+
+
+def interval(score: dict[str, float | None]) -> str:
+    """`0.9120 (0.8940–0.9300)`, or the value alone where it has no interval."""
+    if score.get("low") is None or score.get("high") is None:
+        return number(score.get("value"))
+    return f"{number(score['value'])} ({number(score['low'])} to {number(score['high'])})"
+
+
+def words(name: str) -> str:
+    """A score's name for people: macro_f1 → macro F1."""
+    known = {"f1": "F1", "mcc": "MCC", "r2": "R²", "rmse": "RMSE", "mae": "MAE", "pearson": "Pearson", "spearman": "Spearman"}
+    return " ".join(known.get(word, word) for word in str(name).split("_"))
+
+
+def file_name(path: Any) -> str:
+    """The last part of a path of any system; a Hub id stays whole."""
+    text = str(path)
+    return text if _HUB_ID.fullmatch(text) and "." not in text else re.split(r"[\\/]+", text.rstrip("\\/"))[-1]
+
+
+def plain(text: Any, facts: Facts) -> str:
+    """A text without the folders of the machine: the data files' paths in it become their names."""
+    shown = str(text)
+    files = {str(one.get("path")) for part in facts.parts.values() for one in part.get("files") or [] if isinstance(one, dict)}
+    for path in sorted(files, key=len, reverse=True):
+        shown = shown.replace(path, file_name(path))
+    return re.sub(r"(?<![\w.:/\\])(?:~|[A-Za-z]:)?[\\/](?:[^\s\\/,;\"']+[\\/])+([^\s\\/,;\"']+)", r"\1", shown)
+
+
+def facts_of_training(facts: Facts) -> list[tuple[str, str]]:
+    """Named measures of the training, those that were taken: seconds, rates, padding, memory, best step."""
+    t = facts.training
+    shapes = (
+        ("training", "seconds", lambda v: duration(v)),
+        ("whole run", "total_seconds", lambda v: duration(v)),
+        ("updates", "steps", lambda v: f"{v:,.0f}"),
+        ("epochs", "epochs", lambda v: f"{v:g}"),
+        ("rows a second", "examples_per_second", lambda v: f"{v:,.1f}"),
+        ("tokens a second", "tokens_per_second", lambda v: f"{v:,.0f}"),
+        ("padding", "padding", lambda v: f"{v:.1%} of the computed tokens"),
+        ("peak memory", "peak_memory_mb", lambda v: f"{v:,.0f} MiB"),
+        ("tokenizing", "tokenize_seconds", lambda v: duration(v)),
+        ("evaluating", "evaluate_seconds", lambda v: duration(v)),
+        ("saving", "checkpoint_seconds", lambda v: duration(v)),
+    )
+    found = [(name, show(value)) for name, key, show in shapes if (value := real(t.get(key))) is not None]
+    if isinstance(t.get("packed"), bool):
+        found.append(("batches", "packed (no padding between sequences)" if t["packed"] else "rectangles of like length"))
+    best = table(t, "best")
+    if best:
+        metric = f", validation {words(best['metric'])} {number(best.get('value'))}" if best.get("metric") else ""
+        found.append(("kept model", f"update {best.get('step')}{metric}"))
+    if t.get("stopped"):
+        found.append(("stopped early", str(t["stopped"])))
+    return found
+
+
+def duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

@@ -1,0 +1,275 @@
+"""Every setting, declared once: name, type, default, help. Flags, YAML, Python and error texts are made from these.
+
+One dataclass a concern; `Train` is all of them together, flat, as a settings file is. A task brings two more of its
+own (`Task.Training`, `Task.Call`). Names are transformers' where the meaning is the same; the names that tutorials
+use for the others are answered from `byeori.oldnames`.
+
+    settings = read({"learning_rate": "5e-5"}, Train)      # checked and converted
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import types
+import typing
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from byeori.errors import SettingError
+from byeori.oldnames import answer
+
+
+def setting(default: Any, help: str, *, choices: tuple[str, ...] = (), least: float | None = None) -> Any:
+    """A field with its help, its allowed words and its least value."""
+    return dataclasses.field(default=default, metadata={"help": help, "choices": choices, "least": least})
+
+
+@dataclass(kw_only=True)
+class Data:
+    """Where the rows come from."""
+
+    train: Any = setting(None, "training rows: a file, a folder, a glob or a Hub data set id")
+    validation: Any = setting(None, "validation rows; split off the training rows if not given")
+    test: Any = setting(None, "test rows; split off the training rows if not given")
+    validation_size: float = setting(
+        0.1, "share of the training rows that becomes validation where none is given", least=0
+    )
+    test_size: float = setting(
+        0.1, "share of the training rows that becomes test where none is given; 0 for none", least=0
+    )
+    text: str | None = setting(None, "column of the text; found by its name if not given")
+    text_pair: str | None = setting(None, "column of the second text, for pairs")
+    label: str | None = setting(None, "column of the label; several (a,b,c) make a multi-label task")
+    separator: str | None = setting(None, "what separates the columns of a text file; recognised if not given")
+    header: bool | None = setting(None, "whether the first line names the columns; recognised if not given")
+    encoding: str | None = setting(None, "encoding of text files; recognised if not given")
+    field: str | None = setting(None, "where the rows stand in a nested JSON file, as a.b")
+    split: str | None = setting(None, "the split of the training source to take (train, validation, test)")
+    skip_bad_rows: bool = setting(False, "leave out rows that can't be read, and say how many")
+    drop_empty: bool = setting(False, "leave out rows whose text is empty")
+    drop_empty_labels: bool = setting(False, "leave out rows whose label is empty")
+    max_rows: int | None = setting(None, "use at most so many rows of each file, taken at random", least=1)
+    data_revision: str | None = setting(None, "revision of a Hub data set")
+
+
+@dataclass(kw_only=True)
+class Model:
+    """What is trained, and on what."""
+
+    model: Any = setting(None, "a Hub id, a local folder or a run")
+    tokenizer: Any = setting(None, "tokenizer's Hub id or folder; the model's own if not given")
+    revision: str | None = setting(None, "revision of a Hub model")
+    trust_remote_code: bool = setting(False, "run Python code that comes with the model")
+    device: str = setting("auto", "where it runs", choices=("auto", "cpu", "cuda", "mps"))
+    precision: str = setting(
+        "auto",
+        "arithmetic; auto is bfloat16 where the processor has it",
+        choices=("auto", "float32", "bfloat16", "float16"),
+    )
+    threads: int | None = setting(None, "CPU threads; all cores if not given", least=1)
+    max_length: int | None = setting(
+        None, "longest input in tokens; the smaller of 512 and what the model takes", least=3
+    )
+    truncation: str = setting("head", "the part kept of a text that is too long", choices=("head", "tail", "middle"))
+
+
+@dataclass(kw_only=True)
+class Batches:
+    """How rows become updates."""
+
+    batch_size: int = setting(32, "rows an update, however many packs they take", least=1)
+    pack_tokens: int | str = setting(
+        "auto", "most tokens computed at once: memory, never the maths", choices=("auto",), least=1
+    )
+    order: str = setting("grouped", "rows of like length together, or not", choices=("grouped", "random"))
+    seed: int = setting(0, "seed of the split, the order, new weights and dropout", least=0)
+
+
+@dataclass(kw_only=True)
+class Optimization:
+    """How the weights move."""
+
+    epochs: float = setting(3.0, "passes over the training rows", least=0)
+    max_steps: int | None = setting(None, "updates, instead of epochs", least=1)
+    learning_rate: float = setting(5e-5, "highest learning rate of AdamW", least=0)
+    schedule: str = setting("linear", "how the learning rate falls", choices=("linear", "cosine", "constant"))
+    warmup_ratio: float = setting(0.0, "share of the updates in which the learning rate rises", least=0)
+    warmup_steps: int | None = setting(None, "updates in which the learning rate rises, instead of a share", least=0)
+    weight_decay: float = setting(0.01, "decay of weights; biases and norms are spared", least=0)
+    max_grad_norm: float = setting(1.0, "gradients are scaled down to this norm; 0 for no limit", least=0)
+    adam_beta1: float = setting(0.9, "AdamW's first moment", least=0)
+    adam_beta2: float = setting(0.999, "AdamW's second moment", least=0)
+    adam_epsilon: float = setting(1e-8, "AdamW's epsilon", least=0)
+
+
+@dataclass(kw_only=True)
+class Watching:
+    """What is measured and shown meanwhile."""
+
+    evaluate_every: int | str = setting("epoch", "epoch, end or a number of updates", choices=("epoch", "end"), least=1)
+    best_metric: str | None = setting(None, "the score that chooses the best model; the task's own if not given")
+    early_stopping: int | None = setting(None, "stop after so many evaluations without a better score", least=1)
+    log_every: int | None = setting(None, "updates between two lines of history; about 100 lines a run", least=1)
+    preview_every: int | None = setting(None, "updates between samples; min(500, updates / 10) if not given", least=1)
+    previews: int = setting(5, "samples shown each time", least=0)
+    baselines: bool = setting(True, "score a trivial and a linear model beside this one")
+
+
+@dataclass(kw_only=True)
+class Output:
+    """Where everything goes."""
+
+    output: str | None = setting(None, "folder of the run")
+    checkpoint_every: int | None = setting(
+        None, "updates between checkpoints to resume from; none if not given", least=1
+    )
+    keep_checkpoints: bool = setting(False, "keep the checkpoints when the run is done")
+    resume: bool = setting(False, "go on from the last whole checkpoint in the folder")
+    overwrite: bool = setting(False, "replace a run that is in the folder")
+
+
+@dataclass(kw_only=True)
+class Train(Output, Watching, Optimization, Batches, Model, Data):
+    """Everything `byeori train` takes, beside the task's own."""
+
+    task: Any = setting(None, "what to train for; `byeori tasks` lists them")
+
+
+SECTIONS = (Data, Model, Batches, Optimization, Watching, Output)
+
+
+@cache
+def hints(kind: type) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
+
+
+def names(*kinds: type) -> dict[str, dataclasses.Field]:
+    """All settings of these dataclasses by name."""
+    return {f.name: f for kind in kinds for f in dataclasses.fields(kind)}
+
+
+def read(values: dict[str, Any], *kinds: type, where: str = "") -> list[Any]:
+    """Check and convert values, one object a dataclass. Raises SettingError on an unknown name or a wrong value."""
+    known = names(*kinds)
+    for name in values:
+        if name not in known:
+            raise SettingError(unknown(name, list(known), where))
+    made = []
+    for kind in kinds:
+        own = {
+            f.name: convert(values[f.name], f, hints(kind)[f.name], where)
+            for f in dataclasses.fields(kind)
+            if f.name in values
+        }
+        made.append(kind(**own))
+    return made
+
+
+def unknown(name: str, known: list[str], where: str = "", flag: bool = False) -> str:
+    """The sentence for a name nobody knows: its name here if tutorials use it, else the nearest one."""
+    plain = name.lstrip("-").replace("-", "_")
+    found = answer(plain, flag)
+    if found is None:
+        near = difflib.get_close_matches(plain, known, 1, 0.6)
+        found = f"Did you mean {spelled(near[0], flag)}?" if near else "`byeori train --help` lists all settings."
+    return f"{where and where + ': '}there is no setting {spelled(plain, flag)}. {found}"
+
+
+def spelled(name: str, flag: bool) -> str:
+    return "--" + name.replace("_", "-") if flag else name
+
+
+def convert(value: Any, field: dataclasses.Field, hint: Any, where: str = "") -> Any:
+    """A value as its setting's type says; text from flags and YAML is converted."""
+    if hint is Any:
+        return value
+    allowed = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    if value is None and type(None) in allowed:
+        return None
+    for kind in (kind for kind in (bool, int, float, str) if kind in allowed):
+        made = _as(value, kind)
+        if made is not None and not (kind is str and set(allowed) & {int, float} and not isinstance(value, str)):
+            break
+    else:
+        made = None
+    start = f"{where and where + ': '}{field.name}={value!r}: "
+    if made is None:
+        wanted = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+        raise SettingError(start + " or ".join(wanted[k] for k in allowed if k in wanted) + " is needed.")
+    choices, least = field.metadata["choices"], field.metadata["least"]
+    if choices and isinstance(made, str) and made not in choices:
+        near = difflib.get_close_matches(str(made), choices, 1, 0.5)
+        raise SettingError(
+            start + f"one of {', '.join(choices)} is needed." + (f" Did you mean {near[0]}?" if near else "")
+        )
+    if isinstance(made, int | float) and not isinstance(made, bool):
+        if made != made or made in (float("inf"), float("-inf")):
+            raise SettingError(start + "a finite number is needed.")
+        if least is not None and made < least:
+            raise SettingError(start + f"it must be at least {least:g}.")
+    return made
+
+
+def _as(value: Any, kind: type) -> Any:
+    """The value as `kind`, or None where it isn't one."""
+    if kind is bool:
+        words = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+        return value if isinstance(value, bool) else words.get(value.lower()) if isinstance(value, str) else None
+    if isinstance(value, bool):
+        return None
+    try:
+        if kind is int:
+            number = int(value) if not isinstance(value, float) or value.is_integer() else None
+            return number
+        return float(value) if kind is float else str(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def load_yaml(path: str | Path) -> dict[str, Any]:
+    """A settings file as a dict. Raises SettingError if it isn't there or isn't YAML of names and values."""
+    import yaml
+
+    path = Path(path)
+    if not path.is_file():
+        raise SettingError(f"{path}: there is no such settings file.")
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SettingError(f"{path}: this is not YAML: {error}") from None
+    if not isinstance(found, dict):
+        raise SettingError(f"{path}: a settings file holds lines of `name: value`; found {type(found).__name__}.")
+    return {str(name).replace("-", "_"): value for name, value in found.items()}
+
+
+def dump_yaml(settings: Train, own: Any, extra: dict[str, Any]) -> str:
+    """Settings as commented YAML, in sections; `own` are the task's, `extra` what was resolved or found."""
+    import yaml
+
+    lines: list[str] = []
+
+    def add(title: str | None, values: dict[str, Any]) -> None:
+        lines.extend(["", f"# {title}"])
+        lines.extend(yaml.safe_dump(values, allow_unicode=True, sort_keys=False, default_flow_style=None).splitlines())
+
+    lines.append("# byeori train THIS_FILE --output NEW_FOLDER repeats the run")
+    lines.extend(yaml.safe_dump({"task": _plain(settings.task)}, allow_unicode=True).splitlines())
+    for section in SECTIONS:
+        add(section.__doc__, {f.name: _plain(getattr(settings, f.name)) for f in dataclasses.fields(section)})
+    add("The task's own.", {f.name: _plain(getattr(own, f.name)) for f in dataclasses.fields(own)})
+    lines.extend(["", "# Found while running; not settings."])
+    lines.extend("# " + line for line in yaml.safe_dump(extra, allow_unicode=True, sort_keys=False).splitlines())
+    return "\n".join(lines) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, str | int | float | bool | None):
+        return value
+    if isinstance(value, list | tuple) and all(isinstance(v, str | int | float) for v in value):
+        return list(value)
+    return None if value is None else f"<{type(value).__name__}>"

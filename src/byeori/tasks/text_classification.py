@@ -1,0 +1,316 @@
+"""text-classification: one text or a pair → one label, several labels, or a number.
+
+The kind is read from the label column (`--problem-type` where that would be wrong): a few distinct values make
+single_label, fractions make regression, lists or several columns make multi_label.
+
+    byeori train --task text-classification --model klue/roberta-base --train nsmc.tsv --output run
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from byeori.errors import DataError, SettingError
+from byeori.settings import setting
+from byeori.tasks.base import Task, texts_from
+from byeori.text.store import ROW, Encoded
+
+if TYPE_CHECKING:
+    import torch
+
+    from byeori.batches.pack import Pack
+    from byeori.data.rows import Rows
+    from byeori.text.encode import Encoder
+
+SINGLE, MULTI, REGRESSION = "single_label", "multi_label", "regression"
+# our kinds, and the words transformers has for them in config.json
+PROBLEM_TYPES = {
+    SINGLE: "single_label_classification",
+    MULTI: "multi_label_classification",
+    REGRESSION: "regression",
+}
+
+
+@dataclass(kw_only=True)
+class Training:
+    """What only text classification knows in training."""
+
+    problem_type: str | None = setting(
+        None, "single_label, multi_label or regression; read from the labels if not given", choices=tuple(PROBLEM_TYPES)
+    )
+    label_smoothing: float = setting(0.0, "share of each label spread over all labels", least=0)
+    class_weights: str | None = setting(None, "balanced, or label=weight,label=weight")
+    threshold: float = setting(0.5, "probability from which a label counts as given (multi_label)", least=0)
+
+
+@dataclass(kw_only=True)
+class Call:
+    """What a call may ask for."""
+
+    top_k: int | str | None = setting(
+        "default", "how many labels to return with their scores; none for all", choices=("default", "none"), least=1
+    )
+    function_to_apply: str | None = setting(
+        None, "what turns logits into scores", choices=("sigmoid", "softmax", "none", "default")
+    )
+    threshold: float | None = setting(None, "return every label from this score on", least=0)
+
+
+class TextClassification(Task):
+    name = "text-classification"
+    aliases = ("sentiment-analysis",)
+    summary = "a text or a pair of texts → one label, several labels, or a number"
+    auto_class = "AutoModelForSequenceClassification"
+    roles = ("text", "text_pair", "label")
+    needed = ("text",)
+    levels = {"labels": ROW}
+    Training = Training
+    Call = Call
+
+    def __init__(self, labels: list[str] | None = None, **values: Any):
+        super().__init__(**values)
+        self.labels = [str(label) for label in labels] if labels is not None else None
+        self.problem_type: str | None = self.settings.problem_type or (SINGLE if labels is not None else None)
+        self.weights: list[float] | None = None  # one a label, mean 1 over the training rows
+        self.many_by_default = False  # a multi_label model of ours answers with every label over its threshold
+        if not 0 <= self.settings.label_smoothing < 1:
+            raise SettingError(f"label_smoothing={self.settings.label_smoothing}: it must lie in [0, 1).")
+
+    # rows -------------------------------------------------------------------------------------------------------
+    def inputs(self, given: Any) -> tuple[list[dict[str, Any]], bool]:
+        return texts_from(given, ("text", "text_pair"))
+
+    def prepare(self, rows: Rows) -> None:
+        from byeori.data.labels import resolve_labels
+
+        values = rows.table["label"][:]
+        kind = self.settings.problem_type or self.problem_type
+        self.problem_type, self.labels = resolve_labels(
+            values, kind, self.labels or rows.label_names, rows.origin.where
+        )
+        self.many_by_default = self.problem_type == MULTI
+        self._weigh(values, rows)
+
+    def _weigh(self, values: list[Any], rows: Rows) -> None:
+        asked = self.settings.class_weights
+        if asked is None:
+            return
+        if self.problem_type != SINGLE:
+            raise SettingError(
+                f"class_weights={asked!r}: they are for single_label; these labels are {self.problem_type}."
+            )
+        assert self.labels is not None
+        counts = np.bincount(self._ids(values, rows), minlength=len(self.labels))
+        if asked == "balanced":
+            weights = counts.sum() / (len(counts) * np.maximum(counts, 1))
+        else:
+            given = dict(part.rpartition("=")[::2] for part in asked.split(","))
+            wrong = [name for name in given if name not in self.labels]
+            try:
+                weights = np.array([float(given.get(name, 1.0)) for name in self.labels])
+            except ValueError:
+                wrong = [asked]
+            if wrong or (weights <= 0).any():
+                raise SettingError(
+                    f"class_weights={asked!r}: {wrong[0] if wrong else 'a weight'} is not usable. Give balanced, or "
+                    f"label=weight for labels among {', '.join(self.labels)}, weights above 0."
+                )
+        # Scaled to mean 1 over the rows, so that neither loss nor learning rate changes its scale.
+        self.weights = [float(w) for w in weights * counts.sum() / (weights * counts).sum()]
+
+    def _ids(self, values: list[Any], rows: Rows | None = None) -> np.ndarray:
+        from byeori.data.labels import encode_labels
+
+        where = {} if rows is None else {"where": rows.origin.where}
+        return encode_labels(values, self.problem_type or SINGLE, self.labels, **where)
+
+    def label_ids(self, values: list[Any]) -> np.ndarray:
+        """Labels of a column as the store holds them: int64 (n,), float32 (n, labels) or float32 (n,)."""
+        return self._ids(values)
+
+    @property
+    def prepared(self) -> bool:
+        return self.problem_type == REGRESSION or self.labels is not None
+
+    def count_labels(self, values: np.ndarray) -> dict[str, int] | None:
+        if self.problem_type == REGRESSION or self.labels is None:
+            return None
+        single = self.problem_type == SINGLE
+        counts = np.bincount(values, minlength=len(self.labels)) if single else np.asarray(values).sum(0)
+        return {name: int(count) for name, count in zip(self.labels, counts, strict=True)}
+
+    def check(self, rows: Rows) -> None:
+        """Labels of validation or test rows that training lacks, empty ones and the like raise DataError."""
+        self._ids(rows.table["label"][:], rows)
+
+    def adopt(self, config: Any) -> None:
+        kinds = {theirs: ours for ours, theirs in PROBLEM_TYPES.items()}
+        found = kinds.get(getattr(config, "problem_type", None) or "")
+        self.problem_type = self.problem_type or found or SINGLE
+        names = {int(number): name for number, name in (config.id2label or {}).items()}
+        self.labels = [names[i] for i in range(len(names))]
+
+    # ids --------------------------------------------------------------------------------------------------------
+    def encode(self, rows: dict[str, list], encoder: Encoder, labels: bool = True) -> Encoded:
+        encoded = encoder(rows["text"], rows.get("text_pair"))
+        if labels:
+            encoded.columns["labels"] = self._ids(rows["label"])
+        return encoded
+
+    # model ------------------------------------------------------------------------------------------------------
+    @property
+    def num_labels(self) -> int:
+        return len(self.labels) if self.labels else 1
+
+    def config(self) -> dict[str, Any]:
+        names = self.labels or ["LABEL_0"]
+        return {
+            "id2label": dict(enumerate(names)),
+            "label2id": {name: number for number, name in enumerate(names)},
+            "problem_type": PROBLEM_TYPES[self.problem_type or SINGLE],
+        }
+
+    def outputs(self, model: torch.nn.Module, pack: Pack) -> Any:
+        from byeori.models.packed import pooled_logits
+
+        return SimpleNamespace(logits=pooled_logits(model, pack))
+
+    def loss(self, outputs: Any, pack: Pack) -> torch.Tensor:
+        """(sequences,): cross-entropy, mean binary cross-entropy over the labels, or squared error."""
+        import torch
+        from torch.nn import functional as F
+
+        logits = outputs.logits.float()
+        if self.problem_type == REGRESSION:
+            return F.mse_loss(logits.squeeze(-1), pack.labels, reduction="none")
+        if self.problem_type == MULTI:
+            targets = pack.labels
+            if self.settings.label_smoothing:
+                targets = targets * (1 - self.settings.label_smoothing) + self.settings.label_smoothing / 2
+            return F.binary_cross_entropy_with_logits(logits, targets, reduction="none").mean(-1)
+        weights = None if self.weights is None else torch.tensor(self.weights, device=logits.device)
+        return F.cross_entropy(
+            logits, pack.labels, weights, reduction="none", label_smoothing=self.settings.label_smoothing
+        )
+
+    # predictions ------------------------------------------------------------------------------------------------
+    def scores(self, logits: np.ndarray, function: str | None = None) -> np.ndarray:
+        """Logits (rows, labels) → scores, by the rule of transformers' pipeline; float32."""
+        logits = np.asarray(logits, np.float32)
+        if function in (None, "default"):
+            plain = self.problem_type == REGRESSION
+            function = (
+                "none" if plain else "sigmoid" if self.problem_type == MULTI or logits.shape[-1] == 1 else "softmax"
+            )
+        if function == "none":
+            return logits
+        if function == "sigmoid":
+            return 1 / (1 + np.exp(-logits))
+        raised = np.exp(logits - logits.max(-1, keepdims=True))
+        return raised / raised.sum(-1, keepdims=True)
+
+    def decode(self, outputs: np.ndarray, call: Any | None = None) -> list[Any]:
+        call = call or Call()
+        names = self.labels or ["LABEL_0"]
+        scores = self.scores(outputs, call.function_to_apply)
+        top_k, threshold = call.top_k, call.threshold
+        if top_k == "default" and threshold is None and self.many_by_default:
+            threshold = self.settings.threshold
+        if top_k == "default" and threshold is None:
+            best = scores.argmax(-1)
+            return [{"label": names[b], "score": float(row[b])} for b, row in zip(best, scores, strict=True)]
+        found = []
+        for row in scores:
+            order = np.argsort(-row, kind="stable")
+            if threshold is not None:
+                order = order[row[order] >= threshold]
+            if isinstance(top_k, int):
+                order = order[:top_k]
+            found.append([{"label": names[i], "score": float(row[i])} for i in order])
+        return found
+
+    def predictions(self, outputs: np.ndarray) -> np.ndarray:
+        """Label ids int64 (rows,), given labels bool (rows, labels), or values float64 (rows,)."""
+        if self.problem_type == REGRESSION:
+            return np.asarray(outputs, np.float64)[:, 0]
+        if self.problem_type == MULTI:
+            return self.scores(outputs) >= self.settings.threshold
+        return np.asarray(outputs).argmax(-1)
+
+    def references(self, rows: Any) -> np.ndarray:
+        ids = self._ids(rows["label"][:])
+        return (
+            ids > 0.5
+            if self.problem_type == MULTI
+            else ids.astype(np.float64)
+            if self.problem_type == REGRESSION
+            else ids
+        )
+
+    def score(self, predictions: Any, references: Any, resamples: int = 0, seed: int = 0) -> dict[str, Any]:
+        from byeori.metrics.scores import scores
+
+        return scores(
+            self.problem_type or SINGLE, predictions, references, self.labels or (), resamples=resamples, seed=seed
+        )
+
+    def baseline(self, kind: str, train: Rows, rows: Rows, seed: int) -> Any:
+        from byeori.metrics import baselines
+
+        known = self.references(train.table)
+        if kind == "trivial":
+            return baselines.trivial(self.problem_type or SINGLE, known, len(rows))
+        pairs = "text_pair" in train.table.column_names
+        return baselines.linear(
+            self.problem_type or SINGLE, train.table["text"][:], train.table["text_pair"][:] if pairs else None, known,
+            rows.table["text"][:], rows.table["text_pair"][:] if pairs else None,
+            n_labels=self.num_labels, seed=seed,
+        )  # fmt: skip
+
+    @property
+    def best(self) -> str:
+        return {SINGLE: "accuracy", MULTI: "micro_f1", REGRESSION: "pearson"}[self.problem_type or SINGLE]
+
+    def show(self, row: dict[str, Any], prediction: Any, reference: Any = None) -> dict[str, Any]:
+        """Text (and pair), prediction with its score, label, and whether they agree (None for numbers)."""
+        shown = {role: row[role] for role in ("text", "text_pair") if row.get(role) is not None}
+        if self.problem_type == REGRESSION:
+            return {"inputs": shown, "prediction": round(prediction["score"], 3), "reference": reference, "right": None}
+        if isinstance(prediction, list):
+            given = [one["label"] for one in prediction]
+            right = None if reference is None else set(given) == set(reference)
+            return {"inputs": shown, "prediction": given, "reference": reference, "right": right}
+        right = None if reference is None else prediction["label"] == reference
+        return {**{"inputs": shown}, "prediction": prediction["label"], "score": round(prediction["score"], 4),
+                "reference": reference, "right": right}  # fmt: skip
+
+    def named(self, reference: Any) -> Any:
+        """A reference as `references` gives it → the words for it."""
+        if self.problem_type == REGRESSION:
+            return float(reference)
+        assert self.labels is not None
+        if self.problem_type == MULTI:
+            return [name for name, given in zip(self.labels, reference, strict=True) if given]
+        return self.labels[int(reference)]
+
+    # saving -----------------------------------------------------------------------------------------------------
+    def state(self) -> dict[str, Any]:
+        return {
+            "settings": dataclasses.asdict(self.settings),
+            "labels": self.labels,
+            "problem_type": self.problem_type,
+            "weights": self.weights,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.labels, self.problem_type, self.weights = state["labels"], state["problem_type"], state["weights"]
+        if self.problem_type not in PROBLEM_TYPES:
+            raise DataError(
+                f"byeori.json names the problem type {self.problem_type!r}, which this version doesn't know."
+            )
+        self.many_by_default = self.problem_type == MULTI

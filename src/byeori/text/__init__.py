@@ -1,0 +1,1 @@
+"""rows → token store: encoding, and the flat arrays on disk."""

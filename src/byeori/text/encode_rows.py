@@ -1,0 +1,89 @@
+"""Rows → the token store: in chunks, so that nothing but the store grows; rows that come tokenized are taken too.
+
+store = encode_rows(rows, task, encoder)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from byeori.errors import DataError
+from byeori.text.store import ROW, TOKEN, Encoded, StoreWriter, TokenStore
+
+if TYPE_CHECKING:
+    from byeori.text.encode import Encoder
+
+CHUNK = 2_000
+
+
+def encode_rows(rows: Any, task: Any, encoder: Encoder, labels: bool = True) -> TokenStore:
+    """Encode `rows` (byeori.data.Rows) by their task; token ids on disk. Raises DataError.
+
+    The store keeps `rows` as its `source`, for samples, references and messages.
+    """
+    table = rows.table
+    levels = {**encoder.levels, **(task.levels if labels else {})}
+    tokenized = "input_ids" in table.column_names
+    if tokenized and "token_type_ids" not in table.column_names:
+        levels.pop("token_type_ids", None)
+    writer = StoreWriter(levels, encoder.pad)
+    pads = 0
+    for first in range(0, len(table), CHUNK):
+        batch = table[first : first + CHUNK]
+        if tokenized:
+            encoded, found = _take_tokenized(batch, task, levels, encoder, first, rows, labels)
+            pads += found
+        else:
+            encoded = task.encode(batch, encoder, labels)
+        writer.add(encoded)
+    store = writer.close()
+    store.source = rows
+    if pads:
+        rows.notes.append(f"{pads:,} padded places of the tokenized rows were taken out (their labels would be −100).")
+    if store.truncated:
+        share = store.truncated / max(1, store.sequences)
+        rows.notes.append(
+            f"{store.truncated:,} of {store.sequences:,} texts ({share:.1%}) are longer than {encoder.max_length} tokens and were cut "
+            f"(--max-length, --truncation)."
+        )
+    return store
+
+
+def _take_tokenized(
+    batch: dict[str, list], task: Any, levels: dict[str, str], encoder: Encoder, first: int, rows: Any, labels: bool
+) -> tuple[Encoded, int]:
+    """Rows with input_ids → flat ids without their padding; returns also how many padded places there were."""
+    masks = batch.get("attention_mask")
+    ids: list[np.ndarray] = []
+    columns: dict[str, list[np.ndarray]] = {name: [] for name, level in levels.items() if level == TOKEN}
+    pads = truncated = 0
+    for place, one in enumerate(batch["input_ids"]):
+        one = np.asarray(one, np.int64)
+        real = np.ones(len(one), bool) if masks is None else np.asarray(masks[place]) > 0
+        if one.ndim != 1 or len(real) != len(one):
+            raise DataError(f"{rows.origin.where(first + place)}: input_ids and attention_mask differ in length.")
+        if masks is None and encoder.tokenizer.pad_token_id is not None:
+            # Without a mask only a tail of pads is padding; a pad token inside a text would be content.
+            tail = np.flatnonzero(one != encoder.tokenizer.pad_token_id)
+            real[tail[-1] + 1 if len(tail) else 0 :] = False
+        pads += int((~real).sum())
+        kept = np.flatnonzero(real)
+        if not len(kept):
+            raise DataError(f"{rows.origin.where(first + place)}: input_ids hold nothing but padding.")
+        if len(kept) > encoder.max_length:
+            kept, truncated = kept[: encoder.max_length], truncated + 1
+        ids.append(one[kept])
+        for name in columns:
+            values = np.asarray(batch[name][place])
+            if len(values) != len(one):
+                raise DataError(
+                    f"{rows.origin.where(first + place)}: {name} has {len(values)} values for {len(one)} input_ids."
+                )
+            columns[name].append(values[kept])
+    made: dict[str, np.ndarray] = {name: np.concatenate(parts) for name, parts in columns.items()}
+    if labels and levels.get("labels") == ROW:
+        made["labels"] = task.label_ids(batch["label"])
+    lengths = np.array([len(one) for one in ids], np.int64)
+    return Encoded(np.concatenate(ids).astype(np.int32), lengths, made, truncated=truncated), pads

@@ -1,0 +1,1 @@
+"""The loop, optimisation, checkpoints, hooks, progress."""

@@ -1,0 +1,145 @@
+"""Train what was prepared, score the best model, write the run folder.
+
+metrics = fit(ready, RunFolder("run").create(), metrics=[], hooks=[], progress=progress)
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import byeori
+from byeori.predict.evaluate import RESAMPLES, Judged, evaluate
+from byeori.run import FORMAT, RunFolder, dumps, write_json, write_text
+from byeori.settings import dump_yaml
+from byeori.train.hooks import Hook
+from byeori.train.loop import Loop
+
+if TYPE_CHECKING:
+    from byeori.train.prepare import Ready
+    from byeori.train.progress import Progress
+
+
+def fit(
+    ready: Ready,
+    folder: RunFolder,
+    *,
+    metrics: Sequence[Callable],
+    hooks: Sequence[Hook],
+    progress: Progress,
+    began: float,
+) -> dict[str, Any]:
+    """Returns metrics.json. `began` is time.perf_counter() at the start of everything. Raises TrainingError."""
+    task, settings, engine = ready.task, ready.settings, ready.engine
+    write_text(folder.settings, dump_yaml(settings, task.settings, _found(ready)))
+    write_json(folder.data, data_facts(ready))
+
+    references = {name: task.references(rows.table) for name, rows in ready.rows.items() if name != "train"}
+
+    def judge(part: str, resamples: int = 0) -> Judged:
+        return evaluate(
+            engine, ready.stores[part], references[part], metrics=metrics, resamples=resamples, seed=settings.seed
+        )
+
+    loop = Loop(
+        task, ready.loaded.model, ready.loaded.tokenizer, ready.stores["train"], settings,
+        engine=engine, packing=ready.packing, rows=ready.rows["train"],
+        validation=(lambda: judge("validation")) if "validation" in ready.rows else None,
+        hooks=hooks, folder=folder, decoding=ready.decoding, progress=progress,
+    )  # fmt: skip
+    training = loop.run()
+    _take_best(loop, folder)
+
+    found: dict[str, Any] = {"format": FORMAT, "task": task.name, "headline": settings.best_metric or task.best}
+    for part in references:
+        judged = judge(part, RESAMPLES)
+        found[part] = judged.scores
+        _write_predictions(ready, folder, part, judged, references[part])
+    if ready.judged_part:
+        found["baseline"] = {
+            kind: task.score(predictions, references[ready.judged_part], resamples=RESAMPLES, seed=settings.seed)
+            for kind, predictions in ready.baselines.items()
+        }
+        found["baseline_of"] = ready.judged_part
+    training |= {**ready.seconds, "total_seconds": time.perf_counter() - began}
+    found["training"] = training
+    write_json(folder.metrics, found)
+    if not settings.keep_checkpoints and folder.checkpoints.is_dir():
+        import shutil
+
+        shutil.rmtree(folder.checkpoints)
+    return found
+
+
+def _take_best(loop: Loop, folder: RunFolder) -> None:
+    """Put the best weights, as model/ has them, back into the model at hand."""
+    if loop.best is None or loop.best["step"] == loop.step:
+        return
+    from safetensors.torch import load_file
+
+    from byeori.models.packed import unwrapped
+
+    weights: dict[str, Any] = {}
+    for path in sorted(folder.model.glob("*.safetensors")):
+        weights |= load_file(path)
+    unwrapped(loop.model).load_state_dict(weights, strict=False)
+
+
+def _write_predictions(ready: Ready, folder: RunFolder, part: str, judged: Judged, references: Any) -> None:
+    lines = []
+    for place, prediction in enumerate(ready.task.decode(judged.logits)):
+        reference = ready.task.named(references[place])
+        lines.append(dumps({"row": place + 1, "prediction": prediction, "reference": reference}))
+    write_text(folder.predictions / f"{part}.jsonl", "\n".join(lines) + "\n")
+
+
+def data_facts(ready: Ready) -> dict[str, Any]:
+    """data.json: files with their hashes, rows, columns, labels, lengths, what was said about them."""
+    import numpy as np
+
+    facts: dict[str, Any] = {"format": FORMAT, "parts": {}}
+    for name, rows in ready.rows.items():
+        store = ready.stores[name]
+        lengths = store.lengths(np.arange(len(store)))
+        facts["parts"][name] = {
+            "rows": len(rows),
+            "columns": rows.columns,
+            "files": [
+                {
+                    "path": f.path,
+                    "rows": f.rows,
+                    "sha256": f.sha256,
+                    "bytes": f.bytes,
+                    "format": f.format,
+                    "encoding": f.encoding,
+                }
+                for f in rows.origin.files
+            ],
+            "notes": rows.notes,
+            "tokens": store.tokens,
+            "truncated": store.truncated,
+            "length": {f"p{p}": float(np.percentile(lengths, p)) for p in (0, 50, 90, 99, 100)},
+            "labels": ready.task.count_labels(store.columns["labels"]),
+        }
+    return facts
+
+
+def _found(ready: Ready) -> dict[str, Any]:
+    """What settings.yaml tells beside the settings."""
+    import platform
+
+    import tokenizers
+    import torch
+    import transformers
+
+    files = {f.path: f.sha256 for rows in ready.rows.values() for f in rows.origin.files if f.sha256}
+    return {
+        "versions": {
+            "byeori": byeori.__version__, "torch": str(torch.__version__), "transformers": transformers.__version__,
+            "tokenizers": tokenizers.__version__, "python": platform.python_version(),
+        },
+        "model_revision": ready.loaded.revision,
+        "data_sha256": files,
+        "rows": {name: len(rows) for name, rows in ready.rows.items()},
+    }  # fmt: skip

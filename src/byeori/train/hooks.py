@@ -1,0 +1,40 @@
+"""Hooks: own code at six named moments of a training, in place of subclassing a trainer.
+
+Events, in the order they come: train_start(run), step_end(run, pack, outputs), evaluate_end(run, metrics), preview(run, samples),
+save(run, folder), train_end(run). `run.stop("reason")` ends the training after the step; `run.save()` writes a checkpoint.
+A hook's `state()` goes into the checkpoint and comes back through `restore`.
+
+    class Print(byeori.Hook):
+        def step_end(self, run, pack, outputs):
+            if run.step % 50 == 0:
+                for sample in run.samples(pack, outputs, 10): print(sample)
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+EVENTS = ("train_start", "step_end", "evaluate_end", "preview", "save", "train_end")
+
+
+class Hook:
+    """Does nothing; override the events you need. `outputs` and `pack` are those of the update's last pack, detached."""
+
+    def train_start(self, run: Any) -> None: ...
+
+    def step_end(self, run: Any, pack: Any, outputs: Any) -> None: ...
+
+    def evaluate_end(self, run: Any, metrics: dict[str, Any]) -> None: ...
+
+    def preview(self, run: Any, samples: list[dict[str, Any]]) -> None: ...
+
+    def save(self, run: Any, folder: Any) -> None: ...
+
+    def train_end(self, run: Any) -> None: ...
+
+    def state(self) -> dict[str, Any]:
+        """JSON-ready; saved with every checkpoint."""
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """What `state` gave, when a run is resumed."""

@@ -1,0 +1,47 @@
+"""AdamW and its schedule. Biases and norms are spared from weight decay (Loshchilov and Hutter, 2019).
+
+optimizer = adamw(model, settings); schedule = schedule_for(optimizer, settings, steps=1000)
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+if TYPE_CHECKING:
+    from byeori.settings import Optimization
+
+
+def adamw(model: nn.Module, settings: Optimization) -> torch.optim.AdamW:
+    """One group with decay, one without; the fused kernel where the device has it."""
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": settings.weight_decay},
+        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(
+        [group for group in groups if group["params"]],
+        lr=settings.learning_rate,
+        betas=(settings.adam_beta1, settings.adam_beta2),
+        eps=settings.adam_epsilon,
+        fused=all(p.device.type in ("cpu", "cuda", "mps") for p in parameters),
+    )
+
+
+def total_steps(settings: Optimization, steps_an_epoch: int) -> int:
+    return settings.max_steps if settings.max_steps is not None else math.ceil(settings.epochs * steps_an_epoch)
+
+
+def warmup(settings: Optimization, steps: int) -> int:
+    return settings.warmup_steps if settings.warmup_steps is not None else math.ceil(settings.warmup_ratio * steps)
+
+
+def schedule_for(optimizer: torch.optim.Optimizer, settings: Optimization, steps: int):
+    """transformers' schedule of that name over `steps` updates."""
+    from transformers.optimization import get_scheduler
+
+    name = "constant_with_warmup" if settings.schedule == "constant" else settings.schedule
+    return get_scheduler(name, optimizer, num_warmup_steps=warmup(settings, steps), num_training_steps=steps)

@@ -1,0 +1,260 @@
+"""Everything before the first update: rows, splits, labels, baselines, model, token stores, the resolved settings.
+
+Invariants: data is checked in full before a model is loaded, and nothing is written; what `auto` stood for is in
+`settings` afterwards, so that they repeat the run.
+
+    ready = prepare(settings, task, progress=progress)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from byeori.batches import budget
+from byeori.batches.loader import Packing
+from byeori.data.rows import Rows
+from byeori.errors import DataError, SettingError
+from byeori.settings import Train
+from byeori.text.store import TokenStore
+
+if TYPE_CHECKING:
+    from byeori.models.load import Loaded
+    from byeori.predict.engine import Engine
+    from byeori.tasks.base import Task
+    from byeori.train.progress import Progress
+
+DEFAULT_LENGTH = 512
+BASELINES = ("trivial", "linear")
+
+
+@dataclass
+class Ready:
+    """What a training starts from. `rows` and `stores` by part: train, validation, test (those there are)."""
+
+    task: Task
+    settings: Train
+    rows: dict[str, Rows]
+    stores: dict[str, TokenStore]
+    loaded: Loaded
+    engine: Engine
+    packing: Packing
+    baselines: dict[str, Any]  # kind → predictions for the part that is scored
+    seconds: dict[str, float]
+    decoding: dict[str, Any]
+
+    @property
+    def judged_part(self) -> str | None:
+        """The part the final scores and the baselines are for."""
+        return "test" if "test" in self.rows else "validation" if "validation" in self.rows else None
+
+
+def prepare(settings: Train, task: Task, progress: Progress) -> Ready:
+    """Raises SettingError, DataError, ModelError."""
+    if settings.train is None:
+        raise SettingError("no training data is named. Give --train a file, a folder, a glob or a Hub data set id.")
+    seconds: dict[str, float] = {}
+    clock = time.perf_counter()
+    parts = read_parts(settings, task)
+    for name, rows in parts.items():
+        progress.note(f"{name}: {len(rows):,} rows")
+        for note in rows.notes:
+            progress.note(f"  {note}")
+    seconds["read_seconds"] = time.perf_counter() - clock
+    _tell_labels(task, progress)
+    clock = time.perf_counter()
+    baselines = _baselines(parts, task, settings)
+    seconds["baseline_seconds"] = time.perf_counter() - clock
+
+    from byeori.models.checks import check_contract
+    from byeori.models.device import device_for, precision_for, set_threads, total_memory
+    from byeori.models.load import load_model
+    from byeori.models.packed import runner
+
+    clock = time.perf_counter()
+    device = device_for(settings.device)
+    precision = precision_for(settings.precision, device)
+    threads = set_threads(settings.threads)
+    loaded = load_model(
+        settings.model, task, tokenizer=settings.tokenizer, revision=settings.revision,
+        trust_remote_code=settings.trust_remote_code, seed=settings.seed,
+    )  # fmt: skip
+    texts = _some_texts(parts["train"])
+    loaded.notes.extend(check_contract(loaded.model, loaded.tokenizer, texts))
+    for note in loaded.notes:
+        progress.note(note)
+    max_length = length_for(settings.max_length, loaded)
+    seconds["load_seconds"] = time.perf_counter() - clock
+
+    from byeori.predict.engine import Engine
+
+    loaded.model.to(device)
+    engine = Engine(
+        task, loaded.model, loaded.tokenizer, max_length=max_length, truncation=settings.truncation, device=device,
+        precision=precision,
+    )  # fmt: skip
+    clock = time.perf_counter()
+    stores = {name: _store(rows, task, engine.encoder) for name, rows in parts.items()}
+    seconds["tokenize_seconds"] = time.perf_counter() - clock
+    for name, rows in parts.items():
+        tokens = stores[name].tokens
+        progress.note(f"{name}: {tokens:,} tokens, {tokens / max(1, len(rows)):.1f} a row")
+
+    pack_tokens = settings.pack_tokens
+    if isinstance(pack_tokens, str):
+        pack_tokens = budget.auto_pack_tokens(
+            device.type, total_memory(device), _bytes_a_token(loaded.model), max_length
+        )
+    run = runner(loaded.model)
+    packing = Packing(
+        pack_tokens, budget.GROUP["packed" if run.packs else "rectangles"], run.varlen(precision) and run.packs
+    )
+    resolved = dataclasses.replace(
+        settings, task=settings.task, device=device.type, precision=precision, threads=threads, max_length=max_length,
+        pack_tokens=pack_tokens, resume=settings.resume,
+    )  # fmt: skip
+    decoding = {"max_length": max_length, "truncation": settings.truncation}
+    return Ready(task, resolved, parts, stores, loaded, engine, packing, baselines, seconds, decoding)
+
+
+def read_parts(settings: Train, task: Task) -> dict[str, Rows]:
+    """Training, validation and test rows, the missing ones split off; labels learnt and checked."""
+    from byeori.data.read import read_splits
+
+    wish = data_wish(settings, task)
+    roles, required = task.roles, tuple(role for role in task.roles if role in (*task.needed, "label"))
+
+    def read(source: Any, names: list[str] | None = None) -> dict[str | None, Rows]:
+        if isinstance(source, TokenStore):
+            source = source.source if source.source is not None else source
+        if isinstance(source, TokenStore):
+            raise DataError(
+                "a token store without its rows can't be split or scored; make it with byeori.encode(rows, …)."
+            )
+        if isinstance(source, Rows):
+            return {None: source}
+        return read_splits(source, wish, roles=roles, required=required, label_names=names)
+
+    found = read(settings.train)
+    train = found.pop("train", None) or found.pop(None, None)
+    if train is None:
+        raise DataError(f"{settings.train}: it has the splits {', '.join(map(str, found))}, none of them train.")
+    parts = {"train": train}
+    for name, source in (("validation", settings.validation), ("test", settings.test)):
+        if source is not None:
+            given = read(source, getattr(task, "labels", None))
+            rows = given.get(name) or given.get(None) or next(iter(given.values()))
+            parts[name] = rows
+        elif found.get(name) is not None:
+            parts[name] = found[name]  # type: ignore[assignment]
+    for name, rows in parts.items():
+        if not len(rows):
+            raise DataError(f"the {name} data has no rows.")
+    task.prepare(parts["train"])
+    parts = _split_off(parts, settings, task)
+    for name, rows in parts.items():
+        if name != "train":
+            task.check(rows)
+    return parts
+
+
+def _split_off(parts: dict[str, Rows], settings: Train, task: Task) -> dict[str, Rows]:
+    from byeori.data.split import split_indices
+
+    sizes = {
+        "validation": 0.0 if "validation" in parts else settings.validation_size,
+        "test": 0.0 if "test" in parts else settings.test_size,
+    }
+    if not any(sizes.values()):
+        return parts
+    rows = parts["train"]
+    single = getattr(task, "problem_type", None) == "single_label"
+    cut = split_indices(
+        rows.table["label"][:] if single else len(rows), sizes["validation"], sizes["test"], settings.seed,
+        groups=_groups(rows), stratify=single,
+    )  # fmt: skip
+    made = {"train": rows.select(cut["train"])}
+    for name in ("validation", "test"):
+        if name in parts:
+            made[name] = parts[name]
+        elif name in cut:
+            made[name] = rows.select(cut[name])
+            made[name].notes = [f"split off the training rows (seed {settings.seed}{', stratified' if single else ''})"]
+    return made
+
+
+def _groups(rows: Rows) -> Any:
+    """Rows that must not be parted: equal texts, and pairs with the same first text.
+
+    An NLI premise stands in three rows with three labels: parted at random, the test row's label is the one its siblings
+    lack. Where a few first texts serve all rows, only whole pairs are kept together.
+    """
+    from byeori.data.split import text_groups
+
+    if "text" not in rows.table.column_names:
+        return None
+    first = text_groups(rows.table, ("text",))
+    return first if len(set(first.tolist())) * 5 >= len(rows) else text_groups(rows.table)
+
+
+def data_wish(settings: Any, task: Task) -> SimpleNamespace:
+    """The settings reading asks for, under the names it knows."""
+    values = {f.name: getattr(settings, f.name) for f in dataclasses.fields(settings)}
+    own = {f.name: getattr(task.settings, f.name) for f in dataclasses.fields(task.settings)}
+    return SimpleNamespace(**{**values, **own, "revision": values.get("data_revision")})
+
+
+def length_for(asked: int | None, loaded: Loaded) -> int:
+    """--max-length, or the smaller of 512 and what the model takes. Raises SettingError if more is asked than can be."""
+    limit = loaded.max_length
+    if asked is None:
+        return min(DEFAULT_LENGTH, limit or DEFAULT_LENGTH)
+    if limit is not None and asked > limit:
+        raise SettingError(
+            f"max_length={asked}: {loaded.source} takes {limit} tokens at most. Give --max-length {limit} or less; what is longer is cut "
+            f"(--truncation head, tail or middle)."
+        )
+    return asked
+
+
+def _store(rows: Rows, task: Task, encoder: Any) -> TokenStore:
+    from byeori.text.encode_rows import encode_rows
+
+    return encode_rows(rows, task, encoder)
+
+
+def _baselines(parts: Mapping[str, Rows], task: Task, settings: Train) -> dict[str, Any]:
+    """Before the model is loaded, so that their memory is free again when its own is needed."""
+    part = parts.get("test") or parts.get("validation")
+    if part is None or not settings.baselines or "text" not in parts["train"].table.column_names:
+        return {}
+    return {kind: task.baseline(kind, parts["train"], part, settings.seed) for kind in BASELINES}
+
+
+def _some_texts(rows: Rows, most: int = 100) -> list[str]:
+    if "text" not in rows.table.column_names:
+        return []
+    return [text for text in rows.table[: min(most, len(rows))]["text"] if isinstance(text, str)]
+
+
+def _tell_labels(task: Task, progress: Progress) -> None:
+    labels = getattr(task, "labels", None)
+    kind = getattr(task, "problem_type", "")
+    if labels:
+        shown = ", ".join(labels[:12]) + (" …" if len(labels) > 12 else "")
+        progress.note(f"{task.name}, {kind}: {len(labels)} labels ({shown})")
+    else:
+        progress.note(f"{task.name}, {kind}")
+
+
+def _bytes_a_token(model: Any) -> int:
+    """Activations kept for the backward pass, bytes a token: about 34 hidden sizes a layer in float32, attention aside
+    (Korthikanti et al., 2022, table 2)."""
+    config = model.config
+    hidden = getattr(config, "hidden_size", None) or getattr(config, "d_model", 768)
+    layers = getattr(config, "num_hidden_layers", None) or 12
+    return int(34 * hidden * layers * 2)

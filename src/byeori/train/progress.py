@@ -1,0 +1,226 @@
+"""What a person sees while a model trains: a live view on a terminal, plain lines in a pipe, JSON lines with --json.
+
+progress = progress_for(json=False); progress.note("…"); progress.start(100, 0); progress.log({...}); progress.stop()
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections import deque
+from typing import Any
+
+from byeori.run import dumps
+
+LINES = 25  # of plain progress a run, at most; history.jsonl has them all
+SPARKS = "▁▂▃▄▅▆▇█"
+
+
+def peak_memory_mb(device: Any) -> float:
+    """Peak memory of the process, or of the GPU where the model is, in MiB."""
+    if getattr(device, "type", "cpu") == "cuda":
+        import torch
+
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    try:
+        import resource
+    except ImportError:  # Windows
+        import psutil
+
+        return psutil.Process().memory_info().peak_wset / 2**20
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+
+
+class Progress:
+    """Plain lines; the other views change how, not what."""
+
+    def __init__(self, file: Any = None):
+        self.file = file or sys.stderr
+        self.steps = self.first = 0
+        self.begun = time.perf_counter()
+        self.now = self.said = 0
+
+    def note(self, text: str) -> None:
+        print(text, file=self.file, flush=True)
+
+    def start(self, steps: int, step: int) -> None:
+        self.steps, self.first, self.now, self.said, self.begun = steps, step, step, step, time.perf_counter()
+
+    def step(self, step: int, loss: float) -> None:
+        self.now = step
+
+    def log(self, record: dict[str, Any]) -> None:
+        if record["step"] - self.said < self.steps / LINES and record["step"] < self.steps:
+            return
+        self.said = record["step"]
+        self.note(
+            f"step {record['step']}/{self.steps}  epoch {record['epoch']:.2f}  loss {record['loss']:.4f}  "
+            f"lr {record['learning_rate']:.2e}  {record['examples_per_second']:.0f} rows/s  "
+            f"{record['tokens_per_second']:.0f} tokens/s  {self._eta()}"
+        )
+
+    def evaluation(self, record: dict[str, Any], better: bool) -> None:
+        shown = "  ".join(f"{name} {_number(value)}" for name, value in record["validation"].items())
+        self.note(f"step {record['step']}/{self.steps}  validation: {shown}{'  (best so far)' if better else ''}")
+
+    def samples(self, step: int, samples: list[dict[str, Any]]) -> None:
+        for line in sample_lines(samples):
+            self.note("  " + line)
+
+    def stop(self) -> None:
+        """The view ends; lines already written stay."""
+
+    def _eta(self) -> str:
+        done = self.now - self.first
+        if done <= 0:
+            return ""
+        left = (time.perf_counter() - self.begun) / done * (self.steps - self.now)
+        return f"{int(left // 60)}:{int(left % 60):02d} left"
+
+
+class JsonLines(Progress):
+    """One JSON object a line on standard error; the result comes on standard output."""
+
+    def note(self, text: str) -> None:
+        self._write({"note": text})
+
+    def log(self, record: dict[str, Any]) -> None:
+        self._write({**record, "steps": self.steps})
+
+    def evaluation(self, record: dict[str, Any], better: bool) -> None:
+        self._write({**record, "best": better})
+
+    def samples(self, step: int, samples: list[dict[str, Any]]) -> None:
+        self._write({"step": step, "samples": samples})
+
+    def _write(self, record: dict[str, Any]) -> None:
+        print(json.dumps(json.loads(dumps(record)), ensure_ascii=False), file=self.file, flush=True)
+
+
+class Quiet(Progress):
+    """Nothing at all."""
+
+    def note(self, text: str) -> None:
+        return None
+
+
+class Live(Progress):
+    """A line that moves, under the lines that stay (rich)."""
+
+    def __init__(self, file: Any = None):
+        super().__init__(file)
+        from rich.console import Console
+
+        self.console = Console(file=self.file, highlight=False)
+        self.live: Any = None
+        self.losses: deque[float] = deque(maxlen=24)
+        self.record: dict[str, Any] = {}
+        self.best = ""
+
+    def note(self, text: str) -> None:
+        self.console.print(text, markup=False, soft_wrap=True)
+
+    def start(self, steps: int, step: int) -> None:
+        from rich.live import Live as RichLive
+
+        super().start(steps, step)
+        self.live = RichLive(self._line(), console=self.console, refresh_per_second=4, transient=True)
+        self.live.start()
+
+    def step(self, step: int, loss: float) -> None:
+        super().step(step, loss)
+        self.losses.append(loss)
+        if self.live is not None:
+            self.live.update(self._line())
+
+    def log(self, record: dict[str, Any]) -> None:
+        self.record = record
+
+    def evaluation(self, record: dict[str, Any], better: bool) -> None:
+        name, value = next(iter(record["validation"].items()))
+        if better:
+            self.best = f"best {name} {_number(value)}"
+        super().evaluation(record, better)
+
+    def samples(self, step: int, samples: list[dict[str, Any]]) -> None:
+        from rich import box
+        from rich.table import Table
+
+        if not samples:
+            return
+        table = Table(title=f"step {step}", box=box.SIMPLE, title_justify="left", show_edge=False, pad_edge=False)
+        for name in (*samples[0]["inputs"], "prediction", "reference"):
+            table.add_column(name, overflow="ellipsis", no_wrap=True, ratio=4 if name in samples[0]["inputs"] else 1)
+        from rich.text import Text
+
+        for sample in samples:
+            style = {True: "green", False: "red", None: ""}[sample.get("right")]
+            cells = [Text(_short(v, 200)) for v in sample["inputs"].values()]
+            score = f" {sample['score']:.2f}" if "score" in sample else ""
+            table.add_row(
+                *cells, Text(_short(sample["prediction"], 60) + score, style), Text(_short(sample["reference"], 60))
+            )
+        self.console.print(table)
+
+    def stop(self) -> None:
+        if self.live is not None:
+            self.live.stop()
+            self.live = None
+
+    def _line(self) -> Any:
+        from rich.text import Text
+
+        share = self.now / max(1, self.steps)
+        width = 24
+        bar = "━" * int(share * width) + "╌" * (width - int(share * width))
+        parts = [
+            f"{bar} {self.now}/{self.steps}",
+            f"loss {self.losses[-1]:.4f} {spark(self.losses)}" if self.losses else "",
+        ]
+        if self.record:
+            parts.append(
+                f"{self.record['examples_per_second']:.0f} rows/s · {self.record['tokens_per_second']:.0f} tokens/s"
+            )
+        parts += [self.best, self._eta()]
+        return Text("  ".join(part for part in parts if part), no_wrap=True, overflow="ellipsis")
+
+
+def progress_for(json: bool = False, quiet: bool = False, file: Any = None) -> Progress:
+    """The view that fits: JSON lines if asked, live on a terminal, plain lines elsewhere."""
+    file = file or sys.stderr
+    if quiet:
+        return Quiet(file)
+    if json:
+        return JsonLines(file)
+    return Live(file) if file.isatty() else Progress(file)
+
+
+def spark(values: Any) -> str:
+    """Numbers as a line of blocks."""
+    values = [v for v in values if v == v]
+    if not values:
+        return ""
+    low, high = min(values), max(values)
+    return "".join(SPARKS[int((v - low) / (high - low or 1) * (len(SPARKS) - 1))] for v in values)
+
+
+def sample_lines(samples: list[dict[str, Any]]) -> list[str]:
+    """Samples as plain lines: prediction, reference, inputs."""
+    marks = {True: "=", False: "≠", None: "~"}
+    return [
+        f"{_short(s['prediction'], 24)} {marks[s.get('right')]} {_short(s['reference'], 24)} | "
+        + " | ".join(_short(v, 80) for v in s["inputs"].values())
+        for s in samples
+    ]
+
+
+def _short(value: Any, most: int) -> str:
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    text = " ".join(text.split())
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _number(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.4f}"

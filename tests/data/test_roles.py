@@ -1,0 +1,73 @@
+"""Columns find their roles: by name, by pair, by content; ambiguity asks."""
+
+from __future__ import annotations
+
+import pytest
+
+from byeori.data.roles import match
+from byeori.errors import DataError
+
+TEXT = ["오늘은 날씨가 참 좋다", "영화가 정말 재미없었다", "배우들의 연기가 좋다", "다시는 안 본다"]
+CODE = ["1", "0", "1", "0"]
+NEED = {"required": ("text", "label")}
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ("sentence label idx", {"text": "sentence", "label": "label"}),  # GLUE: CoLA, SST-2
+        ("sentence1 sentence2 label idx", {"text": "sentence1", "text_pair": "sentence2", "label": "label"}),  # MRPC…
+        ("question1 question2 label idx", {"text": "question1", "text_pair": "question2", "label": "label"}),  # QQP
+        ("premise hypothesis label idx", {"text": "premise", "text_pair": "hypothesis", "label": "label"}),  # MNLI
+        ("question sentence label idx", {"text": "question", "text_pair": "sentence", "label": "label"}),  # QNLI
+        ("Text LABEL", {"text": "Text", "label": "LABEL"}),
+        ("문장 라벨", {"text": "문장", "label": "라벨"}),
+        ("본문 분류", {"text": "본문", "label": "분류"}),
+        ("리뷰 감정", {"text": "리뷰", "label": "감정"}),
+        ("전제 가설 정답", {"text": "전제", "text_pair": "가설", "label": "정답"}),
+        ("질문 카테고리", {"text": "질문", "label": "카테고리"}),
+        ("title content label", {"text": "content", "label": "label"}),
+        ("text label label_text", {"text": "text", "label": "label"}),
+    ],
+)
+def test_known_names(names, expected):
+    columns = {name: CODE if expected.get("label") == name or name == "idx" else TEXT for name in names.split()}
+    assert match(columns, {}, **NEED).columns == expected
+
+
+def test_decomposed_names_are_known():
+    import unicodedata
+
+    name = unicodedata.normalize("NFD", "문장")
+    assert match({name: TEXT, "라벨": CODE}, {}).columns == {"text": name, "label": "라벨"}
+
+
+def test_by_content():
+    found = match({"x": TEXT, "y": CODE}, {}, **NEED)
+    assert found.columns == {"text": "x", "label": "y"}
+    assert "its content" in found.reason
+    assert match({"a": CODE, "b": TEXT}, {"label": "a"}, **NEED).columns["text"] == "b"
+
+
+def test_ambiguity_asks():
+    with pytest.raises(DataError, match='"review" and "comment" could each be the text.*--text review'):
+        match({"review": TEXT, "comment": TEXT, "label": CODE}, {}, **NEED)
+    with pytest.raises(DataError, match='"p" and "q2" could each be the label.*--label p,q2'):
+        match({"text": TEXT, "p": CODE, "q2": CODE}, {}, **NEED)
+    assert match({"text": TEXT, "p": CODE, "q2": CODE}, {}).columns == {"text": "text"}
+
+
+def test_a_name_given_decides():
+    columns = {"text": TEXT, "other": TEXT, "label": CODE, "code": CODE}
+    found = match(columns, {"text": "other", "label": "code"}, **NEED)
+    assert found.columns == {"text": "other", "label": "code"}
+    assert match(columns, {"label": "label,code"}).columns["label"] == ["label", "code"]
+    with pytest.raises(DataError, match="is given for --text and for --label"):
+        match(columns, {"text": "text", "label": "text"})
+    with pytest.raises(DataError, match="names a column twice"):
+        match(columns, {"label": "code,code"})
+
+
+def test_no_label_column():
+    with pytest.raises(DataError, match='no column was recognised as the label. The only column is "text".*--label'):
+        match({"text": TEXT}, {}, **NEED)
