@@ -5,6 +5,7 @@ run = byeori.train(task="text-classification", model="klue/roberta-base", train=
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from byeori import settings as settings_
 from byeori.errors import SettingError
 from byeori.run import RunFolder
 from byeori.settings import Train
-from byeori.tasks import Task, find
+from byeori.tasks import TASKS, Task, find
 
 if TYPE_CHECKING:
     from byeori.data.rows import Rows
@@ -54,14 +55,15 @@ def train(
     folder.check(settings.overwrite, settings.resume)
 
     from byeori.report.write import write_report
-    from byeori.train.fit import fit
+    from byeori.train.fit import check_watching, fit
     from byeori.train.prepare import prepare
 
     ready = prepare(settings, work, progress)
-    folder.create(settings.overwrite, settings.resume)
     chosen = [*metrics, *([compute_metrics] if compute_metrics else [])]
+    check_watching(ready, own_metrics=bool(chosen))
+    folder.create(settings.overwrite, settings.resume)
     found = fit(ready, folder, metrics=chosen, hooks=hooks, progress=progress, began=began)
-    write_report(folder, work, ready.settings, found)
+    write_report(folder)
 
     from byeori.predict.run import Run
 
@@ -85,8 +87,16 @@ def resolve(task: Any, values: dict[str, Any]) -> tuple[Train, Task]:
         work = task
     else:
         work = kind(**own)
-    settings.task = task if isinstance(task, str) else getattr(kind, "source", kind.name)
+    settings.task = task if isinstance(task, str) else reference(kind)
     return settings, work
+
+
+def reference(kind: type[Task]) -> str:
+    """What --task would say for a task class: its name if it is ours, FILE.py:CLASS if it is somebody's own."""
+    if kind in TASKS:
+        return kind.name
+    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+    return getattr(kind, "source", f"{file}:{kind.__name__}" if file else kind.__name__)
 
 
 def load(
@@ -106,17 +116,21 @@ def encode(
     tokenizer: Any,
     *,
     model: Any = None,
-    max_length: int = 512,
+    max_length: int | None = None,
     truncation: str = "head",
     labels: bool = True,
 ) -> TokenStore:
-    """Rows (anything `byeori.read` takes, or what it returned) → the token store. Raises DataError.
+    """Rows (anything `byeori.read` takes, or what it returned) → the token store. Raises DataError, SettingError.
 
-    `model`, if given, says whether it has segment embeddings; else they are kept if the tokenizer makes them.
+    `model`, if given, says how long an input may be and whether it has segment embeddings; else the tokenizer does.
+    `max_length` in tokens: the smaller of 512 and that, if not given.
     """
+    from byeori.models.checks import usable_length
     from byeori.text.encode import Encoder
     from byeori.text.encode_rows import encode_rows
+    from byeori.train.prepare import length_for
 
+    max_length = length_for(max_length, usable_length(model, tokenizer), type(model or tokenizer).__name__)
     rows = as_rows(rows, task, labels)
     if labels and not task.prepared:
         task.prepare(rows)

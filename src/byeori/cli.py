@@ -168,7 +168,7 @@ def train(file: str | None, task: str | None, as_json: bool, debug: bool, **valu
     if as_json:
         print(json.dumps(run.metrics, ensure_ascii=False))
     else:
-        print_summary(run.folder, run.metrics, run.task)
+        print_summary(run.folder, run.metrics)
 
 
 READING = (
@@ -256,9 +256,12 @@ def tasks(as_json: bool) -> None:
 @click.argument("run", metavar="RUN")
 def report(run: str) -> None:
     """Make report.html and the model card of a run again."""
-    from byeori.report.write import write_report_from
+    from byeori.report.write import write_report
+    from byeori.run import RunFolder
 
-    print(write_report_from(run))
+    for sentence in write_report(run):
+        print(sentence)
+    print(RunFolder(run).report)
 
 
 @cli.command()

@@ -40,7 +40,7 @@ def run_demo(output: str, overwrite: bool) -> None:
         "text-classification", str(model_folder()), train=str(DATA / "requests.tsv"), output=output, overwrite=overwrite,
         progress=progress_for(), **SETTINGS,
     )  # fmt: skip
-    print_summary(run.folder, run.metrics, run.task)
+    print_summary(run.folder, run.metrics)
     print("\nThree new messages:")
     texts = (DATA / "new_messages.txt").read_text(encoding="utf-8").splitlines()
     for text, found in zip(texts, run.predict(texts), strict=True):

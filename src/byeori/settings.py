@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import os
 import types
 import typing
 from dataclasses import dataclass
@@ -224,7 +225,11 @@ def _as(value: Any, kind: type) -> Any:
         if kind is int:
             number = int(value) if not isinstance(value, float) or value.is_integer() else None
             return number
-        return float(value) if kind is float else str(value)
+        if kind is float:
+            return float(value)
+        if isinstance(value, list | tuple) and value and all(isinstance(one, str) for one in value):
+            return ",".join(value)  # label=["a", "b"] is --label a,b
+        return str(value) if isinstance(value, str | int | float | os.PathLike) else None
     except (TypeError, ValueError, OverflowError):
         return None
 
@@ -253,7 +258,7 @@ def dump_yaml(settings: Train, own: Any, extra: dict[str, Any]) -> str:
 
     def add(title: str | None, values: dict[str, Any]) -> None:
         lines.extend(["", f"# {title}"])
-        lines.extend(yaml.safe_dump(values, allow_unicode=True, sort_keys=False, default_flow_style=None).splitlines())
+        lines.extend(yaml.safe_dump(values, allow_unicode=True, sort_keys=False).splitlines())
 
     lines.append("# byeori train THIS_FILE --output NEW_FOLDER repeats the run")
     lines.extend(yaml.safe_dump({"task": _plain(settings.task)}, allow_unicode=True).splitlines())

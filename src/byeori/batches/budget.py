@@ -58,11 +58,11 @@ def fill(lengths: np.ndarray, pack_tokens: int) -> list[np.ndarray]:
     if total <= pack_tokens or len(lengths) == 1:
         return [order]
     packs: list[np.ndarray] = []
-    share = total / -(-total // pack_tokens)  # equal shares: no small pack is left over at the end
-    start, tokens = 0, 0
+    share = total / -(-total // pack_tokens)  # equal shares of the whole: no small pack is left over at the end
+    start, tokens, ends = 0, 0, np.cumsum(lengths[order])
     for place, row in enumerate(order):
         length = int(lengths[row])
-        if place > start and (tokens + length > pack_tokens or tokens + length / 2 > share):
+        if place > start and (tokens + length > pack_tokens or ends[place] - length / 2 > share * (len(packs) + 1)):
             packs.append(order[start:place])
             start, tokens = place, 0
         tokens += length

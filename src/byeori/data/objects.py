@@ -64,7 +64,8 @@ def read_object(source: Any, most: int | None = None) -> Sheet:
         return _python(columns, "rows")
     if isinstance(source, (list, tuple)):
         return _python(rows_of(map(_row, source[:most] if most else source), "rows"), "rows")
-    if hasattr(source, "__getitem__") and hasattr(source, "__len__"):  # torch's map-style data set
+    # torch's map-style data set; its IterableDataset inherits a __getitem__ that only raises
+    if hasattr(source, "__getitem__") and hasattr(source, "__len__") and not hasattr(source, "__iter__"):
         size = min(len(source), most or len(source))
         return _python(rows_of((_row(source[i]) for i in range(size)), name), name)
     if isinstance(source, Iterable):

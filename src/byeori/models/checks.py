@@ -103,12 +103,13 @@ def _reason(name: str, folder: str, error: Exception) -> str:
 def usable_length(model: Any, tokenizer: Any) -> int | None:
     """Longest input in tokens, special tokens included; None where neither model nor tokenizer sets a limit.
 
-    RoBERTa and its kin number positions from padding_idx + 1, so two less than their table can be used.
+    RoBERTa and its kin number positions from padding_idx + 1, so two less than their table can be used. Without a model
+    the tokenizer alone is asked.
     """
     from byeori.models.packed import runner
 
     limits = []
-    table = getattr(model.config, "max_position_embeddings", None)
+    table = None if model is None else getattr(model.config, "max_position_embeddings", None)
     if isinstance(table, int) and table > 0 and getattr(model.config, "model_type", "") not in ("t5", "mt5"):
         limits.append(table - runner(model).first_position)
     if isinstance(tokenizer.model_max_length, int) and tokenizer.model_max_length < 10**9:

@@ -57,9 +57,8 @@ def autocast(precision: str, device: torch.device) -> Any:
 
 def set_threads(threads: int | None) -> int:
     """Threads of PyTorch's CPU work; all cores the process may use if None."""
-    torch.set_num_threads(
-        threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    torch.set_num_threads(threads or cores)
     return torch.get_num_threads()
 
 

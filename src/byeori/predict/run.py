@@ -5,6 +5,7 @@ run = byeori.load_run("run"); run.evaluate("test.tsv"); run.predict(["…"])
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,7 +21,7 @@ from byeori.predict.engine import Engine
 from byeori.predict.evaluate import RESAMPLES, evaluate
 from byeori.predict.model_folder import load_task
 from byeori.run import RunFolder, read_json
-from byeori.tasks import Task, find
+from byeori.tasks import Task, find, source
 
 if TYPE_CHECKING:
     from byeori.data.rows import Rows
@@ -148,6 +149,13 @@ def load_run(
         if task is None:
             raise ModelError(f"{name}: it doesn't say what it was trained for (no byeori.json). Give --task.")
         work = task if isinstance(task, Task) else task() if isinstance(task, type) else find(task)()
+    own, now = meta.get("own_task") or {}, source(work) or {}
+    if own.get("sha256") and own["sha256"] != now.get("sha256"):
+        warnings.warn(
+            f"{name}: {own['file']} has changed since this model was trained (sha256 {own['sha256'][:12]}… then, "
+            f"{now.get('sha256', '')[:12]}… now); it may read and answer differently.",
+            stacklevel=2,
+        )
     loaded = load_model(
         name, work, tokenizer=tokenizer, revision=revision, trust_remote_code=trust_remote_code, for_training=False
     )

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,14 +19,14 @@ from typing import Any
 from byeori.run import FORMAT, RunFolder
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.\-]*(/[A-Za-z0-9][\w.\-]*)?", re.ASCII)
-_HANGUL = re.compile(r"[\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3]")
+HANGUL = re.compile(r"[\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3]")
 _FOUND = "# Found while running"
 LOWER_IS_BETTER = frozenset({"loss", "rmse", "mae", "perplexity"})
 
 
 @dataclass
 class Facts:
-    """One run. `settings` and `found` are settings.yaml's two halves; `predictions` by part; `missing` are sentences."""
+    """One run. `settings` and `found` are the halves of settings.yaml; `predictions` by part; `missing`: sentences."""
 
     name: str
     settings: dict[str, Any] = field(default_factory=dict)
@@ -56,7 +57,9 @@ class Facts:
             return []
         names = table(self.saved, "state").get("labels")
         if not isinstance(names, list):
-            names = [value for _, value in sorted(table(self.config, "id2label").items(), key=lambda one: _order(one[0]))]
+            names = [
+                value for _, value in sorted(table(self.config, "id2label").items(), key=lambda one: _order(one[0]))
+            ]
         return [str(name) for name in names]
 
     @property
@@ -94,6 +97,11 @@ class Facts:
         parts = table(self.data, "parts")
         return {name: table(parts, name) for name in parts}
 
+    @property
+    def notes(self) -> list[tuple[str, str]]:
+        """(part, what reading found and did), without the folders of the machine."""
+        return [(name, plain(note, self)) for name, part in self.parts.items() for note in part.get("notes") or []]
+
     def rows(self, part: str | None) -> int | None:
         count = self.parts.get(part or "", {}).get("rows")
         return count if isinstance(count, int) else None
@@ -122,7 +130,7 @@ class Facts:
         """ko if most letters of the samples are Hangul, else the base model's where it states just one."""
         text = "".join(str(one) for sample in self.samples for one in table(sample, "inputs").values())
         letters = [sign for sign in text if sign.isalpha()]
-        if letters and sum(bool(_HANGUL.match(sign)) for sign in letters) * 2 > len(letters):
+        if letters and sum(bool(HANGUL.match(sign)) for sign in letters) * 2 > len(letters):
             return "ko"
         stated = self.found.get("model_languages")
         return str(stated[0]) if isinstance(stated, list) and len(stated) == 1 else None
@@ -137,16 +145,30 @@ class Facts:
         return score in LOWER_IS_BETTER
 
     @property
+    def about_baselines(self) -> str:
+        """What the baselines beside the scores are; empty where there are none."""
+        if not (self.baseline("trivial") or self.baseline("linear")):
+            return ""
+        given = {"regression": "the training mean", "multi_label": "the labels that most training rows have"}
+        trivial = given.get(self.kind or "", "the most frequent answer")
+        linear = "the linear one is a linear model on TF-IDF of character n-grams"
+        return f"The trivial baseline always gives {trivial}; {linear}."
+
+    @property
     def verdict(self) -> tuple[str, str]:
-        """("better" | "worse" | "open" | "unknown", one sentence): the headline's interval against the linear baseline."""
+        """("better", "worse", "open" or "unknown", one sentence): the headline's interval against the baseline."""
         name = self.headline
         if name is None:
-            return "unknown", "There are no test or validation scores, so nothing can be said about this model's quality."
+            return (
+                "unknown",
+                "There are no test or validation scores, so nothing can be said about this model's quality.",
+            )
         score = self.scores[name]
         if score["value"] is None:
             return "unknown", f"{words(name)} is undefined on the {self.part} rows, so no verdict is possible."
         rows = self.rows(self.part)
-        told = f"{words(name)} {interval(score)} on {f'{rows:,} ' if rows else ''}{self.part} rows"
+        shown = words(name)
+        told = f"{shown[0].upper()}{shown[1:]} {interval(score)} on {f'{rows:,} ' if rows else ''}{self.part} rows"
         kind = next((k for k in ("linear", "trivial") if self.baseline(k).get(name, {}).get("value") is not None), None)
         if kind is None:
             return "unknown", f"{told}. No baseline was scored, so there is nothing to hold it against."
@@ -176,12 +198,23 @@ def read_facts(run: RunFolder | str | Path) -> Facts:
     ):  # fmt: skip
         setattr(facts, name, _json(path, facts.missing, folder.path))
     facts.history = _lines(folder.history, facts.missing, folder.path)
-    facts.samples = _lines(folder.samples, facts.missing, folder.path)
+    if folder.samples.exists() or facts.settings.get("previews") != 0:
+        facts.samples = _lines(folder.samples, facts.missing, folder.path)
     for part in ("test", "validation"):
         path = folder.predictions / f"{part}.jsonl"
         if part in facts.metrics or path.exists():
             facts.predictions[part] = _lines(path, facts.missing, folder.path)
     return facts
+
+
+def attempt(make: Callable[[Facts], str], facts: Facts, what: str) -> str:
+    """A part of the card or report; empty, and named in `missing`, where the files hold what no run writes."""
+    try:
+        return make(facts)
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        said = f"{type(error).__name__}: {error}"
+        facts.missing.append(f"{what} could not be made: the files hold something unexpected ({said}).")
+        return ""
 
 
 def _json(path: Path, missing: list[str], top: Path) -> dict[str, Any]:
@@ -198,7 +231,7 @@ def _json(path: Path, missing: list[str], top: Path) -> dict[str, Any]:
         return {}
     version = found.get("format", FORMAT)
     if path.name != "config.json" and isinstance(version, int) and version > FORMAT:
-        missing.append(f"{path.relative_to(top)} has format {version}; this version of Byeori reads up to {FORMAT}. Update it.")
+        missing.append(f"{path.relative_to(top)} has format {version}; this Byeori reads up to {FORMAT}. Update it.")
     return found
 
 
@@ -218,7 +251,9 @@ def _lines(path: Path, missing: list[str], top: Path) -> list[dict[str, Any]]:
         else:
             bad.append(place)
     if bad:
-        missing.append(f"{path.relative_to(top)}: {len(bad):,} damaged lines are left out, the first is line {bad[0]:,}.")
+        missing.append(
+            f"{path.relative_to(top)}: {len(bad):,} damaged lines are left out, the first is line {bad[0]:,}."
+        )
     elif text is not None and not found:
         missing.append(f"{path.relative_to(top)} is empty.")
     return found
@@ -287,7 +322,8 @@ def interval(score: dict[str, float | None]) -> str:
 
 def words(name: str) -> str:
     """A score's name for people: macro_f1 → macro F1."""
-    known = {"f1": "F1", "mcc": "MCC", "r2": "R²", "rmse": "RMSE", "mae": "MAE", "pearson": "Pearson", "spearman": "Spearman"}
+    known = {"f1": "F1", "mcc": "MCC", "r2": "R²", "rmse": "RMSE", "mae": "MAE"}
+    known |= {"pearson": "Pearson", "spearman": "Spearman"}
     return " ".join(known.get(word, word) for word in str(name).split("_"))
 
 
@@ -300,7 +336,8 @@ def file_name(path: Any) -> str:
 def plain(text: Any, facts: Facts) -> str:
     """A text without the folders of the machine: the data files' paths in it become their names."""
     shown = str(text)
-    files = {str(one.get("path")) for part in facts.parts.values() for one in part.get("files") or [] if isinstance(one, dict)}
+    given = [one for part in facts.parts.values() for one in part.get("files") or [] if isinstance(one, dict)]
+    files = {str(one.get("path")) for one in given}
     for path in sorted(files, key=len, reverse=True):
         shown = shown.replace(path, file_name(path))
     return re.sub(r"(?<![\w.:/\\])(?:~|[A-Za-z]:)?[\\/](?:[^\s\\/,;\"']+[\\/])+([^\s\\/,;\"']+)", r"\1", shown)
@@ -324,7 +361,7 @@ def facts_of_training(facts: Facts) -> list[tuple[str, str]]:
     )
     found = [(name, show(value)) for name, key, show in shapes if (value := real(t.get(key))) is not None]
     if isinstance(t.get("packed"), bool):
-        found.append(("batches", "packed (no padding between sequences)" if t["packed"] else "rectangles of like length"))
+        found.append(("batches", "packed" if t["packed"] else "rectangles of like length"))
     best = table(t, "best")
     if best:
         metric = f", validation {words(best['metric'])} {number(best.get('value'))}" if best.get("metric") else ""

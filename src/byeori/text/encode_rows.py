@@ -40,6 +40,7 @@ def encode_rows(rows: Any, task: Any, encoder: Encoder, labels: bool = True) -> 
         writer.add(encoded)
     store = writer.close()
     store.source = rows
+    store.decoding = {"max_length": encoder.max_length, "truncation": encoder.truncation}
     if pads:
         rows.notes.append(f"{pads:,} padded places of the tokenized rows were taken out (their labels would be −100).")
     if store.truncated:

@@ -43,7 +43,7 @@ class Encoded:
 class TokenStore:
     """Encoded rows, read-only and memory-mapped.
 
-    Attributes: `source`, the rows it was made of where they are known; `input_ids` int32 (tokens,); `offsets` int64
+    Attributes: `source`, the rows it was made of, and `decoding`, the max_length and truncation, where they are known; `input_ids` int32 (tokens,); `offsets` int64
     (sequences + 1,); `row_offsets` int64 (rows + 1,); `columns` name → array; `levels` name → "token" or "row"; `pad`
     name → the value that fills padded places.
     """
@@ -55,6 +55,7 @@ class TokenStore:
         self.columns = {name: arrays[name] for name in levels}
         self.levels, self.pad, self.truncated = levels, pad, truncated
         self.source: Any = None
+        self.decoding: dict[str, Any] = {}
 
     @classmethod
     def open(cls, folder: Path, temporary: bool = False) -> TokenStore:

@@ -5,11 +5,13 @@ metrics = fit(ready, RunFolder("run").create(), metrics=[], hooks=[], progress=p
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import byeori
+from byeori.errors import SettingError
 from byeori.predict.evaluate import RESAMPLES, Judged, evaluate
 from byeori.run import FORMAT, RunFolder, dumps, write_json, write_text
 from byeori.settings import dump_yaml
@@ -19,6 +21,23 @@ from byeori.train.loop import Loop
 if TYPE_CHECKING:
     from byeori.train.prepare import Ready
     from byeori.train.progress import Progress
+
+
+def check_watching(ready: Ready, own_metrics: bool) -> None:
+    """Before anything is written: can what chooses the best model be had? Raises SettingError."""
+    settings = ready.settings
+    if "validation" not in ready.rows:
+        for name in ("best_metric", "early_stopping"):
+            if getattr(settings, name) is not None:
+                raise SettingError(
+                    f"{name}={getattr(settings, name)!r}: there are no validation rows to score. Give --validation, or a "
+                    f"--validation-size above 0."
+                )
+    elif settings.best_metric is not None and not own_metrics:
+        right = ready.task.references(ready.rows["validation"].table)
+        known = ready.task.score(right, right)
+        if settings.best_metric not in known:
+            raise SettingError(f"best_metric={settings.best_metric!r}: the scores here are {', '.join(known)}.")
 
 
 def fit(
@@ -32,7 +51,9 @@ def fit(
 ) -> dict[str, Any]:
     """Returns metrics.json. `began` is time.perf_counter() at the start of everything. Raises TrainingError."""
     task, settings, engine = ready.task, ready.settings, ready.engine
-    write_text(folder.settings, dump_yaml(settings, task.settings, _found(ready)))
+    # Neither wish is one to repeat: a rerun that overwrites what it finds has to be asked for again.
+    again = dataclasses.replace(settings, resume=False, overwrite=False)
+    write_text(folder.settings, dump_yaml(again, task.settings, _found(ready)))
     write_json(folder.data, data_facts(ready))
 
     references = {name: task.references(rows.table) for name, rows in ready.rows.items() if name != "train"}
@@ -140,6 +161,8 @@ def _found(ready: Ready) -> dict[str, Any]:
             "tokenizers": tokenizers.__version__, "python": platform.python_version(),
         },
         "model_revision": ready.loaded.revision,
+        "model_licence": ready.loaded.licence,
+        "model_languages": ready.loaded.languages,
         "data_sha256": files,
         "rows": {name: len(rows) for name, rows in ready.rows.items()},
     }  # fmt: skip

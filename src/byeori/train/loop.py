@@ -137,7 +137,7 @@ class Loop:
         return found
 
     def _inputs(self, row: int, pack: Pack, place: int) -> dict[str, Any]:
-        if self.rows is not None:
+        if self.rows is not None and "input_ids" not in self.rows.table.column_names:
             return self.rows.table[row]
         start, length = int(pack.layout.starts[place]), int(pack.layout.lengths[place])
         return {"text": self.tokenizer.decode(pack.input_ids[start : start + length], skip_special_tokens=True)}
@@ -158,7 +158,7 @@ class Loop:
                 batch = Batch(self.store, rows, self.packing, self.device)
                 pack, outputs = self._update(batch, epoch)
                 self._after(pack, outputs)
-            if self.step and self.best is None:
+            if self.best is None:  # no update at all: the model as it came
                 self._evaluate()
         finally:
             self.progress.stop()
@@ -184,8 +184,7 @@ class Loop:
         assert pack is not None and outputs is not None
         self.scaler.unscale_(self.optimizer.optimizer)
         limit = self.settings.max_grad_norm or math.inf
-        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
-        norm = torch.nn.utils.clip_grad_norm_(parameters, limit, foreach=True)
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit, foreach=True)
         self.loss = float(total)
         if not math.isfinite(self.loss) or (not torch.isfinite(norm) and not self.scaler.is_enabled()):
             self._not_a_number(batch, float(norm))

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from byeori.train.progress import Progress
 
 DEFAULT_LENGTH = 512
+DEFAULTS = {"max_length": None, "truncation": "head"}
 BASELINES = ("trivial", "linear")
 
 
@@ -57,6 +58,9 @@ def prepare(settings: Train, task: Task, progress: Progress) -> Ready:
     """Raises SettingError, DataError, ModelError."""
     if settings.train is None:
         raise SettingError("no training data is named. Give --train a file, a folder, a glob or a Hub data set id.")
+    if isinstance(settings.train, TokenStore):  # its rows are split and encoded again, as they were
+        kept = settings.train.decoding
+        settings = dataclasses.replace(settings, **{n: kept[n] for n in kept if getattr(settings, n) == DEFAULTS[n]})
     seconds: dict[str, float] = {}
     clock = time.perf_counter()
     parts = read_parts(settings, task)
@@ -87,7 +91,7 @@ def prepare(settings: Train, task: Task, progress: Progress) -> Ready:
     loaded.notes.extend(check_contract(loaded.model, loaded.tokenizer, texts))
     for note in loaded.notes:
         progress.note(note)
-    max_length = length_for(settings.max_length, loaded)
+    max_length = length_for(settings.max_length, loaded.max_length, loaded.source)
     seconds["load_seconds"] = time.perf_counter() - clock
 
     from byeori.predict.engine import Engine
@@ -98,11 +102,14 @@ def prepare(settings: Train, task: Task, progress: Progress) -> Ready:
         precision=precision,
     )  # fmt: skip
     clock = time.perf_counter()
+    said = {name: len(rows.notes) for name, rows in parts.items()}
     stores = {name: _store(rows, task, engine.encoder) for name, rows in parts.items()}
     seconds["tokenize_seconds"] = time.perf_counter() - clock
     for name, rows in parts.items():
         tokens = stores[name].tokens
         progress.note(f"{name}: {tokens:,} tokens, {tokens / max(1, len(rows)):.1f} a row")
+        for note in rows.notes[said[name] :]:
+            progress.note(f"  {note}")
 
     pack_tokens = settings.pack_tokens
     if isinstance(pack_tokens, str):
@@ -208,14 +215,13 @@ def data_wish(settings: Any, task: Task) -> SimpleNamespace:
     return SimpleNamespace(**{**values, **own, "revision": values.get("data_revision")})
 
 
-def length_for(asked: int | None, loaded: Loaded) -> int:
-    """--max-length, or the smaller of 512 and what the model takes. Raises SettingError if more is asked than can be."""
-    limit = loaded.max_length
+def length_for(asked: int | None, limit: int | None, source: str) -> int:
+    """--max-length, or the smaller of 512 and what the model takes (`limit`). Raises SettingError if more is asked."""
     if asked is None:
         return min(DEFAULT_LENGTH, limit or DEFAULT_LENGTH)
     if limit is not None and asked > limit:
         raise SettingError(
-            f"max_length={asked}: {loaded.source} takes {limit} tokens at most. Give --max-length {limit} or less; what is longer is cut "
+            f"max_length={asked}: {source} takes {limit} tokens at most. Give --max-length {limit} or less; what is longer is cut "
             f"(--truncation head, tail or middle)."
         )
     return asked

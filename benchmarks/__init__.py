@@ -1,0 +1,1 @@
+"""Side by side with what users use today; results in RESULTS.md."""

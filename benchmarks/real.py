@@ -1,0 +1,146 @@
+"""Scores on real Korean data, Byeori beside a plain Trainer on the same rows, same epochs, same learning rate, tested on the same rows.
+
+MiniLM is an English model that sees Hangul as jamo: what is compared is the two programs, not models of Korean.
+
+    python -m benchmarks.real --only korsts
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from typing import Any
+
+from benchmarks.common import DATA, measure
+
+KINDS: dict[str, dict[str, Any]] = {
+    "klue_nli": {"train": "klue/klue-nli-v1.1_dev.json", "test": 0.2},
+    "kornli": {"train": "kornli/xnli.dev.ko.tsv", "test": "kornli/xnli.test.ko.tsv"},
+    "korsts": {"train": "korsts/sts-train.tsv", "test": "korsts/sts-test.tsv", "epochs": 2},
+    "question_pair": {"train": "question_pair/kor_pair_train.csv", "test": "question_pair/kor_Pair_test.csv"},
+    "hate_speech": {"train": "korean_hate_speech/train.tsv", "test": "korean_hate_speech/dev.tsv", "label": "hate"},
+    "hate_speech_bias": {"train": "korean_hate_speech/train.tsv", "test": "korean_hate_speech/dev.tsv", "label": "bias"},
+    "hate_speech_gender": {
+        "train": "korean_hate_speech/train.tsv",
+        "test": "korean_hate_speech/dev.tsv",
+        "label": "contain_gender_bias",
+    },
+    "hate_speech_multi": {
+        "train": "korean_hate_speech/train.tsv",
+        "test": "korean_hate_speech/dev.tsv",
+        "label": "contain_gender_bias,bias,hate",
+    },
+    "nsmc": {"train": "nsmc/nsmc_30k.txt", "test": "nsmc/ratings_rebuilt_10k.txt"},
+}
+
+
+def parts(job: dict) -> dict[str, Any]:
+    """Byeori's own settings of the data, for both contestants."""
+    found: dict[str, Any] = {"train": str(DATA / job["train"]), "validation_size": 0, "drop_empty": True}
+    if isinstance(job["test"], str):
+        found["test"] = str(DATA / job["test"])
+    else:
+        found["test_size"] = job["test"]
+    return found | ({"label": job["label"]} if "label" in job else {})
+
+
+def with_byeori(job: dict) -> dict:
+    import byeori
+    from byeori.demo import model_folder
+
+    with tempfile.TemporaryDirectory() as folder:
+        run = byeori.train(
+            "text-classification",
+            str(model_folder()),
+            output=f"{folder}/run",
+            epochs=job["epochs"],
+            learning_rate=job["rate"],
+            max_length=job["length"],
+            weight_decay=0.0,
+            previews=0,
+            **parts(job),
+        )
+    found = run.metrics
+    rows = json.loads(json.dumps(found))
+    return {"scores": rows["test"], "baseline": rows["baseline"], "training": rows["training"]}
+
+
+def with_trainer(job: dict) -> dict:
+    import datasets
+    import numpy as np
+    import transformers
+
+    from byeori import settings
+    from byeori.demo import model_folder
+    from byeori.tasks import TextClassification
+    from byeori.train.prepare import read_parts
+
+    transformers.logging.set_verbosity_error()
+    task = TextClassification()
+    (chosen,) = settings.read(parts(job), settings.Train)
+    rows = read_parts(chosen, task)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(model_folder())
+
+    def encoded(table: Any) -> datasets.Dataset:
+        pairs = table["text_pair"][:] if "text_pair" in table.column_names else None
+        ids = tokenizer(table["text"][:], pairs, truncation=True, max_length=job["length"])
+        return datasets.Dataset.from_dict({**ids, "labels": task.label_ids(table["label"][:]).tolist()})
+
+    transformers.set_seed(0)
+    config = task.config()
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(
+        model_folder(), num_labels=len(config["id2label"]), problem_type=config["problem_type"]
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = transformers.TrainingArguments(
+            output_dir=folder,
+            per_device_train_batch_size=32,
+            per_device_eval_batch_size=32,
+            num_train_epochs=job["epochs"],
+            learning_rate=job["rate"],
+            use_cpu=True,
+            train_sampling_strategy="group_by_length",
+            save_strategy="no",
+            report_to="none",
+            disable_tqdm=True,
+            logging_strategy="no",
+            seed=0,
+        )
+        trainer = transformers.Trainer(
+            model, arguments, train_dataset=encoded(rows["train"].table), processing_class=tokenizer
+        )
+        trainer.train()
+        judged = trainer.predict(encoded(rows["test"].table))  # its sampler may reorder: labels come along
+    predictions = task.predictions(np.asarray(judged.predictions))
+    ids = np.asarray(judged.label_ids)
+    references = ids > 0.5 if task.problem_type == "multi_label" else ids
+    return {"scores": task.score(predictions, references, resamples=1000)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--worker")
+    parser.add_argument("--only", default="", help="data sets whose name holds this")
+    parser.add_argument("--rate", type=float, default=2e-4)
+    parser.add_argument("--length", type=int, default=64)
+    parser.add_argument("--output", default="real.jsonl", help="results, a line a run, appended")
+    options = parser.parse_args()
+    if options.worker:
+        job = json.loads(options.worker)
+        print(json.dumps({"byeori": with_byeori, "trainer": with_trainer}[job["who"]](job)))
+        return
+    for name, kind in KINDS.items():
+        if options.only not in name:
+            continue
+        for who in ("byeori", "trainer"):
+            job = {"epochs": 1, **kind, "rate": options.rate, "length": options.length, "who": who}
+            found = measure("benchmarks.real", job)
+            with open(options.output, "a", encoding="utf-8") as file:
+                file.write(json.dumps({"data": name, "who": who, **found}) + "\n")
+            shown = {k: round(v["value"], 4) for k, v in found["scores"].items() if v["value"] is not None}
+            print(name, who, shown, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,188 @@
+"""report.html is one whole page with nothing from outside, and says what it can't show."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from byeori.errors import ModelError
+from byeori.report.facts import read_facts
+from byeori.report.html import page
+from byeori.report.write import write_report
+from byeori.run import RunFolder
+
+VOID = {"meta", "br", "line", "circle", "polyline"}
+
+
+class Page(HTMLParser):
+    """Checks that tags nest; collects headings, attributes, cells of tables and the text."""
+
+    def __init__(self, source: str):
+        super().__init__()
+        self.open, self.headings, self.attributes, self.tables, self.words, self.svgs = [], [], [], [], [], 0
+        self.feed(source)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.attributes += [(tag, name, value) for name, value in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+        if re.fullmatch("h[1-6]", tag):
+            self.headings.append(int(tag[1]))
+        self.svgs += tag == "svg"
+        if tag == "table":
+            self.tables.append([])
+        if tag == "tr":
+            self.tables[-1].append([])
+        if tag in ("td", "th"):
+            self.tables[-1][-1].append("")
+
+    def handle_endtag(self, tag):
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] == "style":
+            return
+        self.words.append(data)
+        if {"td", "th"} & set(self.open):
+            self.tables[-1][-1][-1] += data
+
+    @property
+    def text(self) -> str:
+        return "".join(self.words)
+
+
+@pytest.fixture(params=["single", "multi", "regression"])
+def run(request):
+    return request.getfixturevalue(request.param)
+
+
+def test_one_page_with_nothing_from_outside(run):
+    source = page(read_facts(run))
+    parsed = Page(source)
+    assert source.startswith("<!DOCTYPE html>") and '<meta charset="utf-8">' in source
+    assert ("html", "lang", "en") in parsed.attributes
+    assert not [a for a in parsed.attributes if a[1] in ("src", "href", "srcset", "action") or a[1].startswith("on")]
+    assert "http://" not in source and "https://" not in source and "url(" not in source and "@import" not in source
+    assert "<script" not in source and "<link" not in source
+    assert "secret project" not in source and "/home/" not in source
+    assert parsed.headings[0] == 1 and parsed.headings.count(1) == 1
+    assert all(after - before <= 1 for before, after in zip(parsed.headings, parsed.headings[1:], strict=False))
+    assert parsed.svgs == len(re.findall(r'<svg role="img"[^>]*><title>[^<]+</title>', source)) >= 2
+    assert "Missing in this run" not in source
+    assert len(source.encode()) < 100_000
+
+
+def test_single_label(single):
+    parsed = Page(page(read_facts(single)))
+    assert "Better than the linear baseline. Accuracy 0.8750 (0.8610 to 0.8890) on 10 test rows" in parsed.text
+    scores = parsed.tables[0]
+    assert scores[1] == [
+        "accuracy",
+        "0.8750",
+        "0.8610 to 0.8890",
+        "0.5000 (0.4800 to 0.5200)",
+        "0.8420 (0.8300 to 0.8600)",
+    ]
+    assert scores[3][:2] == ["MCC", "undefined"]
+    matrix = next(t for t in parsed.tables if t[0][0].startswith("label ↓"))
+    assert [row[1:] for row in matrix[1:]] == [["3", "1", "0"], ["1", "3", "0"], ["1", "0", "1"]]
+    classes = next(t for t in parsed.tables if t[0][:2] == ["label", "precision"])
+    assert classes[1] == ["부정", "0.6000", "0.7500", "0.6667", "4"]
+    mistakes = next(t for t in parsed.tables if t[0] == ["row", "prediction", "reference"])
+    assert mistakes[1:] == [["3", "긍정 0.930", "부정"], ["5", "부정 0.710", '<b>&"'], ["8", "부정 0.550", "긍정"]]
+    samples = next(t for t in parsed.tables if t[0][0] == "inputs")
+    assert [row[3] for row in samples[1:]] == ["✓ right", "✗ wrong"]  # those of the last step only
+    assert "byeori train 영화평/settings.yaml" in parsed.text or "byeori train '영화평/settings.yaml'" in parsed.text
+
+
+def test_labels_are_escaped(single):
+    source = page(read_facts(single))
+    assert "<b>" not in source and "&lt;b&gt;&amp;&quot;" in source
+
+
+def test_multi_label(multi):
+    parsed = Page(page(read_facts(multi)))
+    assert "Not shown to differ from the linear baseline" in parsed.text
+    mistakes = next(t for t in parsed.tables if t[0] == ["row", "prediction", "reference"])
+    assert [row[0] for row in mistakes[1:]] == ["2", "3", "5"]  # a wrong label with 0.7 first; then those only missed
+    assert mistakes[2] == ["3", "none", "threat"]
+    classes = next(t for t in parsed.tables if t[0][:2] == ["label", "precision"])
+    assert classes[1] == ["toxic", "1.0000", "0.6667", "0.8000", "3"]
+    assert "Confusion matrix" not in parsed.text
+
+
+def test_regression(regression):
+    parsed = Page(page(read_facts(regression)))
+    assert "Worse than the linear baseline" in parsed.text
+    worst = next(t for t in parsed.tables if "difference" in t[0])
+    assert worst[1] == ["4", "1.1000", "2.6000", "-1.5000"]
+    assert parsed.svgs == 3 and "Confusion matrix" not in parsed.text
+
+
+def test_a_score_that_should_be_low(regression):
+    path = regression / "metrics.json"
+    metrics = json.loads(path.read_text())
+    path.write_text(json.dumps({**metrics, "headline": "rmse"}))
+    assert read_facts(regression).verdict[0] == "better"  # 0.6 to 0.8 lies under 0.9
+
+
+FILES = ["settings.yaml", "metrics.json", "history.jsonl", "samples.jsonl", "data.json", "predictions/test.jsonl",
+         "model/config.json", "model/byeori.json"]  # fmt: skip
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_missing_file_is_named(run, file):
+    (run / file).unlink()
+    missing = write_report(run)
+    assert missing[0] == f"{file} is missing."
+    assert f"{file} is missing." in Page((run / "report.html").read_text(encoding="utf-8")).text
+    assert (run / "model" / "README.md").is_file()
+    for made in (run / "report.html", run / "model" / "README.md"):
+        assert "secret project" not in made.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "content", ["{", "[1, 2]", "\n", "\x00", '{"a": 1}', "- - :", '{"test": 3, "parts": {"train": 1}, "state": 5}']
+)
+@pytest.mark.parametrize("file", FILES)
+def test_a_damaged_file_never_stops_the_report(single, file, content):
+    (single / file).write_text(content)
+    write_report(RunFolder(single))
+    Page((single / "report.html").read_text(encoding="utf-8"))
+
+
+def test_wrong_shapes_inside_are_said(single):
+    path = single / "data.json"
+    data = json.loads(path.read_text())
+    data["parts"]["train"]["files"] = [3]
+    path.write_text(json.dumps(data))
+    missing = write_report(single)
+    assert any("the section Data could not be made" in one for one in missing)
+    lines = (single / "predictions" / "test.jsonl").read_text().splitlines()
+    lines[0] = '{"row": 1, "prediction": 3, "reference": null}'
+    (single / "predictions" / "test.jsonl").write_text("\n".join([*lines, '{"row":']))
+    text = Page(page(read_facts(single))).text
+    assert "predictions/test.jsonl: 1 damaged lines are left out, the first is line 11." in text
+    assert "predictions/test.jsonl: 1 lines have no usable prediction" in text
+
+
+def test_an_unfinished_run_and_no_run(single, tmp_path):
+    for name in ("metrics.json", "predictions/test.jsonl"):
+        (single / name).unlink()
+    text = Page(page(read_facts(single))).text
+    assert "nothing can be said about this model's quality" in text and "Training loss" in text
+    with pytest.raises(ModelError, match="this is no run folder"):
+        write_report(tmp_path / "nothing")
+
+
+def test_made_again_it_is_the_same(run):
+    write_report(run)
+    first = (run / "report.html").read_bytes(), (run / "model" / "README.md").read_bytes()
+    write_report(run)
+    assert first == ((run / "report.html").read_bytes(), (run / "model" / "README.md").read_bytes())
