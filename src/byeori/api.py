@@ -5,6 +5,7 @@ run = byeori.train(task="text-classification", model="klue/roberta-base", train=
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -74,7 +75,7 @@ def resolve(task: Any, values: dict[str, Any]) -> tuple[Train, Task]:
     """Settings and task from what was given: a name, a class or a Task, and flat values of both."""
     if task is None:
         raise SettingError("no task is named. Give --task; `byeori tasks` lists them.")
-    kind = type(task) if isinstance(task, Task) else task if isinstance(task, type) else find(str(task))
+    kind: type[Task] = type(task) if isinstance(task, Task) else task if isinstance(task, type) else find(str(task))
     own = {f: values.pop(f) for f in list(values) if f in settings_.names(kind.Training)}
     known = list(settings_.names(Train)) + list(settings_.names(kind.Training))
     for name in values:
@@ -82,8 +83,7 @@ def resolve(task: Any, values: dict[str, Any]) -> tuple[Train, Task]:
             raise SettingError(settings_.unknown(name, known))
     (settings,) = settings_.read(values, Train)
     if isinstance(task, Task):
-        for name, value in own.items():
-            setattr(task.settings, name, value)
+        (task.settings,) = settings_.read({**dataclasses.asdict(task.settings), **own}, kind.Training)
         work = task
     else:
         work = kind(**own)

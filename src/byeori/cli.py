@@ -5,8 +5,10 @@ byeori train --task text-classification --model klue/roberta-base --train nsmc.t
 
 from __future__ import annotations
 
+import codecs
 import dataclasses
 import json
+import os
 import sys
 import typing
 from typing import Any
@@ -20,6 +22,16 @@ from byeori.errors import ByeoriError, SettingError
 LEFT_OUT = ("task",)
 
 
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    """Signs a console lacks as JSON writes them (two units beyond U+FFFF), so that lines of JSON stay JSON."""
+    assert isinstance(error, UnicodeEncodeError)
+    units = error.object[error.start : error.end].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2)), error.end
+
+
+codecs.register_error("byeori.escape", _escape)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command; exits with the code DESIGN gives each kind of error."""
     for stream in (sys.stdout, sys.stderr):
@@ -28,10 +40,11 @@ def main(arguments: list[str] | None = None) -> None:
             if (stream.encoding or "ascii").lower() in ("ascii", "ansi_x3.4-1968", "latin-1", "iso8859-1"):
                 stream.reconfigure(encoding="utf-8")
             else:
-                stream.reconfigure(errors="backslashreplace")
+                stream.reconfigure(errors="byeori.escape")
     debug = "--debug" in (arguments if arguments is not None else sys.argv)
     try:
         code = cli.main(arguments, prog_name="byeori", standalone_mode=False)
+        sys.stdout.flush()
     except click.exceptions.Exit as stop:
         code = stop.exit_code
     except (click.Abort, KeyboardInterrupt):
@@ -46,7 +59,7 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"byeori: {error}", file=sys.stderr)
         code = error.exit_code
     except BrokenPipeError:
-        code = 1
+        code = _closed()
     except Exception as error:
         if debug:
             raise
@@ -57,6 +70,12 @@ def main(arguments: list[str] | None = None) -> None:
         )
         code = 1
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _closed() -> int:
+    """Whoever read our output has gone (`| head`): what is left goes nowhere, else Python complains at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
 
 
 def _answer(error: click.ClickException) -> str:

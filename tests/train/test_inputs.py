@@ -210,6 +210,7 @@ def test_objects_of_plain_transformers(still_bert, requests_tsv, tmp_path):
     found, wanted = weights(run.path), weights(named.path)
     assert max(float((found[name] - wanted[name]).abs().max()) for name in wanted) < 1e-6
     assert run.model is model and model.config.id2label[0] == "account"
+    assert run.metrics["training"]["packed"], "a model loaded by hand is packed like one loaded by name"
 
 
 def test_model_object_without_tokenizer_or_with_another_head_is_refused(tiny_bert, requests_tsv, tmp_path):
@@ -264,7 +265,7 @@ def test_each_kind_learns_saves_loads_and_predicts(tiny_bert, demo_rows, tmp_pat
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     rows, shaped = kind(demo_rows)
-    run = train(tiny_bert, rows, tmp_path / "run", epochs=8, learning_rate=3e-3, log_every=1, test_size=0.1)
+    run = train(tiny_bert, rows, tmp_path / "run", epochs=12, learning_rate=3e-3, log_every=1, test_size=0.1)
     losses = [line["loss"] for line in run.folder.lines(run.folder.history) if "loss" in line]
     assert np.mean(losses[-5:]) < 0.9 * np.mean(losses[:5])
 

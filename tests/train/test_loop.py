@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import signal
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -188,6 +189,24 @@ def test_resumed_is_uninterrupted(tiny_bert, requests_tsv, tmp_path, request, co
     assert not resumed.folder.checkpoints.exists()
 
 
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_signal_stops_after_a_checkpoint(tiny_bert, requests_tsv, tmp_path, name):
+    class Signal(byeori.Hook):
+        def step_end(self, run, pack, outputs):
+            if run.step == 4:
+                signal.raise_signal(getattr(signal, name))
+
+    whole = train(tiny_bert, requests_tsv, tmp_path / "whole", log_every=1)
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny_bert, requests_tsv, tmp_path / "cut", log_every=1, hooks=[Signal()])
+    assert handlers == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    assert [p.name for p in (tmp_path / "cut" / "checkpoints").iterdir()] == ["step-00000004"]
+    resumed = train(tiny_bert, requests_tsv, tmp_path / "cut", log_every=1, resume=True)
+    assert same(weights(whole.path), weights(resumed.path))
+    assert lines(whole.folder.history) == lines(resumed.folder.history)
+
+
 def test_resume_of_a_finished_run_says_so_and_leaves_it(tiny_bert, requests_tsv, tmp_path):
     first = train(tiny_bert, requests_tsv, tmp_path / "run", max_steps=1)
     before = first.folder.metrics.stat().st_mtime_ns
@@ -286,6 +305,14 @@ def test_label_smoothing_and_class_weights_are_those_of_torch(tiny_bert, request
     logits = torch.randn(len(pack), 4, generator=torch.Generator().manual_seed(0))
     wanted = F.cross_entropy(logits, pack.labels, torch.tensor(task.weights), reduction="none", label_smoothing=0.1)
     torch.testing.assert_close(task.loss(SimpleNamespace(logits=logits), pack), wanted)
+
+
+def test_settings_given_to_train_reach_a_task_object_checked(tiny_bert, requests_tsv, tmp_path):
+    task = byeori.tasks.TextClassification()
+    train(tiny_bert, requests_tsv, tmp_path / "run", task=task, label_smoothing="0.2", max_steps=1)
+    assert task.settings.label_smoothing == 0.2
+    with pytest.raises(SettingError, match="label_smoothing='much': a number is needed"):
+        train(tiny_bert, requests_tsv, tmp_path / "other", task=task, label_smoothing="much")
 
 
 def test_class_weights_by_name(tiny_bert, requests_tsv):

@@ -87,11 +87,7 @@ class Order:
         # Only whole batches change places, so that the short one stays last and every row is taken once.
         whole, left = divmod(len(rows), self.batch_size)
         shuffled = permute(np.arange(whole), whole, self.seed + 1 + mega, epoch) if whole else np.arange(0)
-        blocks = [rows[left_block(b, self.batch_size)] for b in shuffled]
+        blocks = [rows[b * self.batch_size : (b + 1) * self.batch_size] for b in shuffled.tolist()]
         rows = np.concatenate([*blocks, rows[len(rows) - left :]])
         self._mega = ((epoch, mega), rows)
         return rows
-
-
-def left_block(block: int, size: int) -> slice:
-    return slice(int(block) * size, (int(block) + 1) * size)

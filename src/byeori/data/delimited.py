@@ -239,7 +239,7 @@ def _rows(
             if bad != "keep":
                 continue
             result.bad[len(numbers)] = wrong[-1][1]
-            row = [None] * width
+            row = [None] * width  # type: ignore[list-item]
         numbers.append(number)
         for column, value in zip(values, row, strict=True):
             column.append(value)

@@ -76,8 +76,8 @@ def parse_json(data: bytes, name: str, field: str | None = None, bad: str = "rai
         head = data.lstrip()[:1]
         first = data.lstrip().split(b"\n", 1)[0]
         if head == b"{" and _loads(first):
-            columns, notes, extra = parse_jsonl(data, name, bad)
-            return columns, [f"{name}: one JSON object a line.", *notes], extra
+            columns, said, extra = parse_jsonl(data, name, bad)
+            return columns, [f"{name}: one JSON object a line.", *said], extra
         line = getattr(error, "lineno", None)
         where = f"{name}, line {line}" if line else name
         raise DataError(
@@ -186,7 +186,8 @@ def parse_jsonl(data: bytes, name: str, bad: str = "raise") -> tuple[Columns, li
     if wrong and bad == "skip":
         shown = "; ".join(f"row {n}: {why}" for n, why in wrong[:5])
         notes.append(f"{name}: {count(len(wrong), 'row')} that can't be read left out ({shown}).")
-    blank = {dict: {}, str: "", None: {}}.get(first, [])
+    blanks: dict[Any, Any] = {dict: {}, str: "", None: {}}
+    blank = blanks.get(first, [])
     columns = rows_of([blank if value is None else value for value in objects], name) if objects else {}
     return columns, notes, {"numbers": numbers if wrong else None, "bad": kept_bad, "found": number}
 

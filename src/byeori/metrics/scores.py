@@ -8,6 +8,7 @@ Invariant: the same rows, seed and level give the same table, whatever the machi
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from byeori.metrics.classification import MultiLabelScore, distinct, single_label
 from byeori.metrics.intervals import Interval, check_lengths, scored
@@ -31,7 +32,7 @@ def scores(
     `regression`. Undefined values are None; `resamples=0` gives values without intervals.
     Raises DataError for rows that can't be scored, ValueError for another problem type.
     """
-    doubt = {"resamples": resamples, "seed": seed, "level": level}
+    doubt: dict[str, Any] = {"resamples": resamples, "seed": seed, "level": level}
     if problem_type == "regression":
         return scored(RegressionScore(predicted, reference), len(reference), **doubt)
     if problem_type not in ("single_label", "multi_label"):

@@ -20,8 +20,10 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from byeori.batches.pack import Group, Layout
+from byeori.models.rectangles import rectangles
 
 NAME = "byeori"
+FLASH_FROM = 64  # tokens a sequence: below, torch's flash kernel on the CPU is slower than plain products
 _packed: ContextVar[bool] = ContextVar("packed", default=False)
 
 
@@ -54,16 +56,31 @@ def attention(
         return _variable_length(query, key, value, scaling, layout, sliding_window), None
     heads, size = query.shape[1], query.shape[3]
     query, key, value = (x[0].transpose(0, 1) for x in (query, key, value))  # (tokens, heads, size)
+    masks = _masks(layout, sliding_window, query.device)
+    scaling = size**-0.5 if scaling is None else scaling
+    recorded = torch.is_grad_enabled() and query.requires_grad
+    if query.device.type == "cpu" and (recorded or dropout or layout.max_length <= FLASH_FROM):
+        return rectangles(query, key, value, layout, masks, dropout, scaling).unsqueeze(0), None
+    sizes = [group.count * group.length for group in layout.groups]  # split, not slices: its backward is one cat
     found = []
-    for number, group in enumerate(layout.groups):
-        shape = (group.count, group.length, heads, size)
-        q, k, v = (x[group.start : group.stop].view(shape).transpose(1, 2) for x in (query, key, value))
-        mask = layout.masks.get(number)
-        if sliding_window is not None and group.length > sliding_window:
-            mask = _window(group, sliding_window, query.device, mask)
-        out = scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout, scale=scaling)
+    for number, (group, *parts) in enumerate(
+        zip(layout.groups, *(x.split(sizes) for x in (query, key, value)), strict=True)
+    ):
+        q, k, v = (x.reshape(group.count, group.length, heads, size).transpose(1, 2) for x in parts)
+        out = scaled_dot_product_attention(q, k, v, attn_mask=masks.get(number), dropout_p=dropout, scale=scaling)
         found.append(out.transpose(1, 2).reshape(-1, heads, size))
-    return torch.cat(found).unsqueeze(0) if len(found) > 1 else found[0].unsqueeze(0), None
+    return torch.cat(found).unsqueeze(0), None
+
+
+def _masks(layout: Layout, window: int | None, device: torch.device) -> dict[int, torch.Tensor]:
+    """The mask of each group that needs one: padded places, and what is out of a sliding window's reach."""
+    if window is None:
+        return layout.masks
+    masks = dict(layout.masks)
+    for number, group in enumerate(layout.groups):
+        if group.length > window:
+            masks[number] = _window(group, window, device, layout.masks.get(number))
+    return masks
 
 
 def _window(group: Group, window: int, device: torch.device, mask: torch.Tensor | None) -> torch.Tensor:
@@ -73,15 +90,13 @@ def _window(group: Group, window: int, device: torch.device, mask: torch.Tensor 
     return near[None, None] if mask is None else near & mask
 
 
-def _variable_length(query, key, value, scaling, layout: Layout, window: int | None) -> torch.Tensor:
+def _variable_length(query, key, value, scaling, layout: Layout, window: int | None) -> Any:
     from torch.nn.attention.varlen import varlen_attn
 
     q, k, v = (x[0].transpose(0, 1) for x in (query, key, value))
     sides = (-1, -1) if window is None else (window - 1, window - 1)
-    out = varlen_attn(
-        q, k, v, layout.cu_seqlens, layout.cu_seqlens, layout.max_length, layout.max_length,
-        scale=scaling, window_size=sides,
-    )  # fmt: skip
+    ends: Any = layout.cu_seqlens
+    out: Any = varlen_attn(q, k, v, ends, ends, layout.max_length, layout.max_length, scale=scaling, window_size=sides)
     return out.unsqueeze(0)
 
 

@@ -67,12 +67,25 @@ def check_folder(path: Path) -> None:
 @contextlib.contextmanager
 def explain(name: str, folder: str):
     """Turns what transformers and the Hub raise into a ModelError of one sentence."""
+    from pickle import UnpicklingError
+
+    from safetensors import SafetensorError
+
     try:
         yield
     except ModelError:
         raise
-    except (OSError, ValueError, ImportError, KeyError, RuntimeError, TypeError, AttributeError) as error:
+    except (
+        OSError, ValueError, ImportError, KeyError, RuntimeError, TypeError, AttributeError, UnpicklingError, SafetensorError,
+    ) as error:  # fmt: skip
         raise ModelError(_reason(name, folder, error)) from error
+
+
+def without_tokenizer(name: str) -> str:
+    return (
+        f"{name}: there is no tokenizer in it ({', '.join(TOKENIZERS[:4])}…). Copy the files of the checkpoint it was "
+        f"trained with, or name one with --tokenizer."
+    )
 
 
 def _reason(name: str, folder: str, error: Exception) -> str:
@@ -80,9 +93,13 @@ def _reason(name: str, folder: str, error: Exception) -> str:
     kind = type(error).__name__
     local = Path(folder).is_dir()
     if local and not any((Path(folder) / one).exists() for one in TOKENIZERS):
+        return without_tokenizer(name)
+    if kind == "SafetensorError":
+        return f"{name}: its weights are damaged or cut short ({text[:160]}). Copy or download them again."
+    if kind == "UnpicklingError":
         return (
-            f"{name}: there is no tokenizer in it ({', '.join(TOKENIZERS[:4])}…). Copy the files of the checkpoint it was "
-            f"trained with, or name one with --tokenizer."
+            f"{name}: its pytorch_model.bin is damaged, or holds more than tensors; such a file could run code, so it is not "
+            f"opened. Use a checkpoint with model.safetensors."
         )
     if "trust_remote_code" in text:
         return f"{name}: it needs Python code that comes with the checkpoint. Read that code, then add --trust-remote-code."
@@ -146,8 +163,9 @@ def check_contract(model: Any, tokenizer: Any, texts: list[str]) -> list[str]:
 
 def licence(folder: str, revision: str | None) -> tuple[str | None, list[str]]:
     """Licence and languages as the checkpoint's card states them; (None, []) where there is no card."""
-    from huggingface_hub import ModelCard, hf_hub_download
+    from huggingface_hub import hf_hub_download, metadata_load
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+    from yaml import YAMLError
 
     path = Path(folder) / "README.md"
     if not Path(folder).is_dir():
@@ -158,8 +176,11 @@ def licence(folder: str, revision: str | None) -> tuple[str | None, list[str]]:
     if not path.is_file():
         return None, []
     try:
-        data = ModelCard.load(path, ignore_metadata_errors=True).data.to_dict()
-    except (ValueError, OSError, UnicodeDecodeError):
+        data = metadata_load(path) or {}
+    except (ValueError, OSError, YAMLError):
         return None, []
-    languages = data.get("language") or []
-    return data.get("license"), [languages] if isinstance(languages, str) else [str(one) for one in languages]
+    languages = data.get("language")
+    if not isinstance(languages, list):
+        languages = [] if languages is None else [languages]
+    # YAML reads Norwegian, no, as false.
+    return data.get("license"), ["no" if one is False else str(one) for one in languages]

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -42,6 +43,9 @@ class CompactEmbedding(nn.Embedding):
         self.used = used  # int64 (rows,)
         self.place = torch.full((whole.num_embeddings,), -1, dtype=torch.int64, device=used.device)
         self.place[used] = torch.arange(len(used), device=used.device)
+        # nn.Embedding gives the pad token no gradient, also where it stands in a text.
+        padding = -1 if whole.padding_idx is None else int(self.place[whole.padding_idx])
+        self.padding_place = padding if padding >= 0 else None
         self.active = nn.Parameter(self.weight.detach()[used].clone())
         self.decay = 1.0  # by what the idle rows have shrunk since they were last written
         self.stale = False
@@ -50,8 +54,7 @@ class CompactEmbedding(nn.Embedding):
         if not (self.training and torch.is_grad_enabled()):
             self.write_back()
             return F.embedding(input, self.weight, self.padding_idx)
-        places = self.place[input]
-        return F.embedding(places, self.active)
+        return F.embedding(self.place[input], self.active, self.padding_place)
 
     @torch.no_grad()
     def write_back(self) -> None:
@@ -88,7 +91,7 @@ def used_ids(store: TokenStore, vocabulary: int, pad: int) -> np.ndarray:
 _compact: WeakKeyDictionary[nn.Module, CompactEmbedding] = WeakKeyDictionary()
 
 
-def use_rows(model: nn.Module, used: np.ndarray) -> CompactEmbedding | None:
+def use_rows(model: Any, used: np.ndarray) -> CompactEmbedding | None:
     """Replace the word embedding by one that trains only these ids; None where that is not exact or not worth it."""
     whole = model.get_input_embeddings()
     head = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
@@ -104,7 +107,7 @@ def use_rows(model: nn.Module, used: np.ndarray) -> CompactEmbedding | None:
     return compact
 
 
-def restore(model: nn.Module) -> None:
+def restore(model: Any) -> None:
     """The ordinary embedding again, with what was learnt."""
     compact = _compact.pop(model, None)
     if compact is None:

@@ -18,7 +18,7 @@ from torch import nn
 
 from byeori.errors import ModelError
 from byeori.models import attention
-from byeori.models.checks import explain, find_folder, licence, usable_length
+from byeori.models.checks import explain, find_folder, licence, usable_length, without_tokenizer
 from byeori.models.packed import runner
 
 if TYPE_CHECKING:
@@ -71,7 +71,10 @@ def load_model(
         from transformers import AutoConfig
 
         config = AutoConfig.from_pretrained(folder, **options)
-        loaded_tokenizer = load_tokenizer(tokenizer, folder, options)
+    if tokenizer is None:
+        loaded_tokenizer = load_tokenizer(folder, str(name), options)
+    else:  # of another checkpoint: the model's revision says nothing about it
+        loaded_tokenizer = load_tokenizer(tokenizer, str(tokenizer), {"trust_remote_code": trust_remote_code})
     kept = _match_labels(config, task) if for_training else True
     if not for_training:
         task.adopt(config)
@@ -91,16 +94,22 @@ def load_model(
     _tell(found, config, task, info)
     _settle_attention(found)
     _match_token_types(found)
+    _match_pads(found)
     return found
 
 
-def load_tokenizer(given: Any, folder: str, options: dict[str, Any]) -> PreTrainedTokenizerBase:
-    """The tokenizer given (object, folder, Hub id), or the model's own."""
+def load_tokenizer(given: Any, name: str, options: dict[str, Any]) -> PreTrainedTokenizerBase:
+    """A tokenizer object, or that of a folder or Hub id; `name` is what messages call it. Raises ModelError."""
     from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
     if isinstance(given, PreTrainedTokenizerBase):
         return given
-    return AutoTokenizer.from_pretrained(str(given or folder), **options)
+    with quiet(), explain(name, str(given)):
+        found = AutoTokenizer.from_pretrained(str(given), **options)
+    # Where the files are missing, transformers makes a tokenizer of special tokens alone, and says nothing.
+    if len(found) <= len(set(found.all_special_ids)):
+        raise ModelError(without_tokenizer(name))
+    return found
 
 
 def _given(model: nn.Module, tokenizer: Any, task: Task) -> Loaded:
@@ -109,7 +118,7 @@ def _given(model: nn.Module, tokenizer: Any, task: Task) -> Loaded:
     if not isinstance(tokenizer, PreTrainedTokenizerBase):
         if tokenizer is None:
             raise ModelError("a model object was given without its tokenizer: pass tokenizer= as well.")
-        tokenizer = load_tokenizer(tokenizer, "", {})
+        tokenizer = load_tokenizer(str(tokenizer), str(tokenizer), {})
     config: Any = model.config
     wanted = task.config()
     if wanted and len(wanted["id2label"]) != config.num_labels:
@@ -120,9 +129,12 @@ def _given(model: nn.Module, tokenizer: Any, task: Task) -> Loaded:
     if task.config():
         _match_labels(config, task)
     model.float()
+    with quiet(), contextlib.suppress(ValueError):  # a family that takes no attention from outside keeps its own
+        model.set_attn_implementation(attention.NAME)  # type: ignore[operator]
     found = Loaded(model, tokenizer, getattr(config, "_name_or_path", "") or type(model).__name__, None, [])
     _settle_attention(found)
     _match_token_types(found)
+    _match_pads(found)
     return found
 
 
@@ -215,19 +227,33 @@ def _settle_attention(found: Loaded) -> None:
     found.notes.append(f"{type(found.model).__name__} runs in length-sorted rectangles, not packed: {run.reason}.")
     if found.model.config._attn_implementation == attention.NAME:
         for name in ("sdpa", "eager"):
-            with contextlib.suppress(ValueError, ImportError):
+            with quiet(), contextlib.suppress(ValueError, ImportError):
                 found.model.set_attn_implementation(name)
-                return
+                break
+        if found.model.config._attn_implementation == attention.NAME:  # DeBERTa keeps what it was given, and ignores it
+            found.model.config._attn_implementation = "eager"
 
 
 def _match_token_types(found: Loaded) -> None:
     """A body with one segment must not get two: klue/roberta's BERT tokenizer sends 0 and 1 for pairs."""
     if "token_type_ids" in found.tokenizer.model_input_names and not uses_token_types(found.model, found.tokenizer):
-        found.tokenizer.model_input_names = [n for n in found.tokenizer.model_input_names if n != "token_type_ids"]
+        names = [name for name in found.tokenizer.model_input_names if name != "token_type_ids"]
+        found.tokenizer.model_input_names = names
+        found.tokenizer.init_kwargs["model_input_names"] = names  # this is what is saved
         if getattr(found.model.config, "type_vocab_size", None) == 1:
             found.notes.append(
                 "The tokenizer sends segment ids that the model has no embeddings for; they are left out, also in the saved tokenizer."
             )
+
+
+def _match_pads(found: Loaded) -> None:
+    """A pad token for both: GPT-2's tokenizer has none, and its head finds the last token of a text by it."""
+    tokenizer, config = found.tokenizer, found.model.config
+    if tokenizer.pad_token_id is None and tokenizer.eos_token_id is not None:
+        tokenizer.pad_token = tokenizer.eos_token
+        found.notes.append(f"The tokenizer has no pad token; {tokenizer.eos_token} stands in for it.")
+    if getattr(config, "pad_token_id", None) is None and tokenizer.pad_token_id is not None:
+        config.pad_token_id = tokenizer.pad_token_id
 
 
 def uses_token_types(model: nn.Module, tokenizer: Any) -> bool:
@@ -244,11 +270,12 @@ def quiet():
     """Without transformers' own report and bars: what matters of them is said in one line each."""
     from transformers.utils import logging
 
-    before = logging.get_verbosity()
+    before, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity(logging.CRITICAL)
     logging.disable_progress_bar()
     try:
         yield
     finally:
         logging.set_verbosity(before)
-        logging.enable_progress_bar()
+        if bars:
+            logging.enable_progress_bar()

@@ -20,6 +20,7 @@ from torch import nn
 
 from byeori.batches.pack import Pack, build
 from byeori.models import attention
+from byeori.models.noise import use_fast_dropout
 from byeori.text.store import Encoded, TokenStore
 
 PROBE_LENGTHS = (3, 9, 5)
@@ -34,15 +35,17 @@ LAST_MEETING = ("attention.output", "sa_layer_norm")
 class Runner:
     """How one model runs packs. Found again by `runner(model)`; holds the hooks that gather pooled positions."""
 
-    def __init__(self, model: nn.Module):
+    def __init__(self, model: Any):
         self.model = model
-        self.body: nn.Module = getattr(model, model.base_model_prefix, model)
+        use_fast_dropout(model)
+        self.body: Any = getattr(model, model.base_model_prefix, model)
         self.accepts = set(inspect.signature(model.forward).parameters)
         config = model.config
         embeddings = getattr(self.body, "embeddings", None)
         # RoBERTa and its kin number positions from padding_idx + 1 on.
-        self.first_position = int(getattr(embeddings, "padding_idx", -1) or -1) + 1 if _offset(embeddings) else 0
-        self.end = next((getattr(self.body, name) for name in ENDS if hasattr(self.body, name)), None)
+        padding = getattr(embeddings, "padding_idx", None)
+        self.first_position = padding + 1 if _offset(embeddings) and padding is not None else 0
+        self.end: Any = next((getattr(self.body, name) for name in ENDS if hasattr(self.body, name)), None)
         self.mean_pooling = getattr(config, "classifier_pooling", "cls") == "mean"
         self.pack: Pack | None = None  # the pack to pool, while one runs
         self.gathered = False
@@ -73,8 +76,8 @@ class Runner:
             self.pack = None
 
     def _pool_in_last_layer(self, module: nn.Module, inputs: tuple) -> tuple | None:
-        if self.pack is None:
-            return None
+        if self.pack is None or getattr(self.end.layer[-1], "gradient_checkpointing", False):
+            return None  # a layer that is run again for its gradient would not find the pack: pooled at the end
         self.gathered = True
         starts = self.pack.layout.starts
         return tuple(x.index_select(1, starts) if isinstance(x, torch.Tensor) else x for x in inputs)
@@ -103,6 +106,7 @@ class Runner:
         vocabulary = self.model.get_input_embeddings().num_embeddings
         rng = np.random.default_rng(0)
         ids = rng.integers(0, vocabulary, sum(PROBE_LENGTHS)).astype(np.int32)
+        ids[ids == _pad(self.model)] = (_pad(self.model) + 1) % vocabulary  # RoBERTa gives pad tokens no position
         store = TokenStore.of(Encoded(ids, np.array(PROBE_LENGTHS), {}), {}, {"input_ids": _pad(self.model)})
         pack = build(store, np.arange(len(PROBE_LENGTHS)), group_cost=4.0)
         pack = pack.to(next(self.model.parameters()).device)
@@ -165,7 +169,7 @@ def _logits(output: Any) -> torch.Tensor:
     return output.logits if hasattr(output, "logits") else output[0]
 
 
-def _pad(model: nn.Module) -> int:
+def _pad(model: Any) -> int:
     pad = model.config.pad_token_id
     return pad if isinstance(pad, int) and 0 <= pad < model.get_input_embeddings().num_embeddings else 0
 

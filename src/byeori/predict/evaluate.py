@@ -48,7 +48,7 @@ def evaluate(
     if metrics:
         from byeori.metrics.custom import scored_metric
 
-        words = [[engine.task.named(one) for one in column] for column in (predictions, references)]
+        said, right = ([engine.task.named(one) for one in column] for column in (predictions, references))
         for metric in metrics:
-            scores |= scored_metric(metric, *words, logits, label_ids, resamples=resamples, seed=seed)
+            scores |= scored_metric(metric, said, right, logits, label_ids, resamples=resamples, seed=seed)
     return Judged(scores, logits, label_ids)

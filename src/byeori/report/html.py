@@ -149,11 +149,12 @@ def curves(facts: Facts) -> str:
     if points:
         chosen = table(facts.training, "best")
         step, value = real(chosen.get("step")), real(chosen.get("value"))
-        best = ((step, value), f"kept: {number(value)}") if step is not None and (step, value) in points else None
+        known = step is not None and value is not None and (step, value) in points
+        best: Any = ((step, value), f"kept: {number(value)}") if known else None
         ends = f"from {number(points[0][1])} to {number(points[-1][1])}"
-        title = f"Validation {words(name)} at {len(points)} evaluations: {ends}"
-        drawn = plots.lines(title, {str(name): points}, x="update", y=words(name), mark=best)
-        found.append(f"<h3>Validation {text(words(name))}</h3>" + drawn)
+        title = f"Validation {words(str(name))} at {len(points)} evaluations: {ends}"
+        drawn = plots.lines(title, {str(name): points}, x="update", y=words(str(name)), mark=best)
+        found.append(f"<h3>Validation {text(words(str(name)))}</h3>" + drawn)
     if judged:
         names = list(judged[-1]["validation"])
         rows = [

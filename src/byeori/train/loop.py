@@ -30,6 +30,7 @@ from byeori.models.packed import runner, unwrapped
 from byeori.predict.model_folder import save_model
 from byeori.train import checkpoint
 from byeori.train.hooks import Hook
+from byeori.train.interrupt import asked_to_stop
 from byeori.train.optimize import adamw, schedule_for, total_steps
 from byeori.train.progress import Progress, peak_memory_mb
 
@@ -144,7 +145,10 @@ class Loop:
 
     # the loop ---------------------------------------------------------------------------------------------------
     def run(self) -> dict[str, Any]:
-        """Train to the end; returns what metrics.json says under "training". Raises TrainingError."""
+        """Train to the end; returns what metrics.json says under "training".
+
+        Raises TrainingError; KeyboardInterrupt after a checkpoint, where Ctrl-C or SIGTERM came.
+        """
         if self.settings.resume:
             self._resume()
         self._tell("train_start")
@@ -152,12 +156,15 @@ class Loop:
         self.model.train()
         self.clock = Clock()
         try:
-            while self.step < self.steps and self.stopped is None:
-                epoch, place = divmod(self.step, self.order.steps)
-                rows = self.order.batch(epoch, place)
-                batch = Batch(self.store, rows, self.packing, self.device)
-                pack, outputs = self._update(batch, epoch)
-                self._after(pack, outputs)
+            with asked_to_stop() as asked:
+                while self.step < self.steps and self.stopped is None:
+                    epoch, place = divmod(self.step, self.order.steps)
+                    rows = self.order.batch(epoch, place)
+                    batch = Batch(self.store, rows, self.packing, self.device)
+                    pack, outputs = self._update(batch, epoch)
+                    self._after(pack, outputs)
+                    if asked() and self.step < self.steps:
+                        self._interrupted()
             if self.best is None:  # no update at all: the model as it came
                 self._evaluate()
         finally:
@@ -288,6 +295,11 @@ class Loop:
         checkpoint.save(place, unwrapped(self.model), self.optimizer.optimizer, self.schedule, self._state())
         self._tell("save", place)
         self.clock.lap("checkpoint")
+
+    def _interrupted(self) -> None:
+        self._checkpoint()
+        self.progress.note(f"Stopped at step {self.step} of {self.steps}; --resume goes on from there.")
+        raise KeyboardInterrupt
 
     def _state(self) -> dict[str, Any]:
         return {

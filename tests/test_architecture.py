@@ -1,0 +1,117 @@
+"""The house as the design lays it out: imports run one way, a file stays readable, a task is listed once."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import byeori
+from byeori.cli import cli
+from byeori.tasks import TASKS, Task, find
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = Path(byeori.__file__).parent
+FILES = sorted(PACKAGE.rglob("*.py"))
+ROOMS = sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(PACKAGE))
+
+
+def test_imports_run_one_way():
+    program = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True))"
+    found = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60,
+        env={**os.environ, "PYTHONPATH": str(PACKAGE.parent)},
+    )  # fmt: skip
+    assert found.returncode == 0, found.stdout + found.stderr
+    assert "1 kept, 0 broken" in found.stdout
+
+
+def test_contract_names_every_room_in_the_order_of_the_design():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    (contract,) = project["tool"]["importlinter"]["contracts"]
+    layers = contract["layers"]
+    assert contract["exhaustive"] and set(ROOMS) <= set(layers)
+    bottom_up = [layer for layer in reversed(layers) if layer in ROOMS or layer in ("errors", "settings", "run", "api", "cli")]
+    order = [
+        "errors", "settings", "run", "data", "text", "batches", "models", "generate", "metrics", "tasks", "doctor",
+        "predict", "train", "report", "serve", "bench", "api", "cli",
+    ]  # fmt: skip
+    assert bottom_up == [layer for layer in order if layer in bottom_up]
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_file_is_short_and_says_what_it_is_for(path):
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 450
+    assert len(path.relative_to(PACKAGE).parts) <= 2, "two deep, no deeper"
+    tree = ast.parse(text)
+    assert ast.get_docstring(tree), "the module says in its docstring what it is for"
+    assert not [node for node in ast.walk(tree) if _is_swallowed(node)], "except: pass"
+    for word in ("TODO", "FIXME", "NotImplementedError"):
+        assert word not in text
+
+
+def _is_swallowed(node: ast.AST) -> bool:
+    return isinstance(node, ast.ExceptHandler) and all(isinstance(one, ast.Pass) for one in node.body)
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_pickle_and_eval_are_nowhere(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    imported |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert not imported & {"pickle", "dill", "joblib", "cloudpickle"}
+    called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    assert not called & {"eval", "exec"}
+
+
+def test_public_names_exist():
+    for public in byeori.__all__:
+        assert getattr(byeori, public) is not None
+    assert set(byeori._LAZY) <= set(byeori.__all__) and sorted(byeori.__all__) == byeori.__all__
+
+
+def test_functions_stay_functions_when_their_rooms_are_imported():
+    import byeori.batches.loader
+    import byeori.predict.run
+    import byeori.train.loop  # noqa: F401
+
+    assert all(callable(getattr(byeori, public)) for public in ("train", "predict", "batches", "evaluate"))
+
+
+def test_each_task_is_listed_once(capsys):
+    with pytest.raises(SystemExit):
+        cli(["tasks"])
+    listed = [line.split(":")[0].split(" ")[0] for line in capsys.readouterr().out.splitlines()]
+    assert listed == [task.name for task in TASKS] and len(listed) == len(set(listed))
+    with pytest.raises(SystemExit):
+        cli(["tasks", "--json"])
+    names = [spelled for one in json.loads(capsys.readouterr().out) for spelled in (one["name"], *one["aliases"])]
+    assert len(names) == len(set(names)), "no alias is another task's name"
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+def test_task_is_one_file_and_says_all_of_itself(task):
+    assert Path(sys.modules[task.__module__].__file__).parent == PACKAGE / "tasks"
+    assert sum(other.__module__ == task.__module__ for other in TASKS) == 1
+    for spelled in (task.name, *task.aliases):
+        assert find(spelled) is task
+    wanted = ("inputs", "encode", "outputs", "loss", "decode", "references", "predictions", "score", "best", "baseline")
+    for part in wanted:
+        assert getattr(task, part) is not getattr(Task, part), f"{task.__name__}.{part} is the base's"
+
+
+def test_version_is_one():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "byeori.__version__"}
+    assert (PACKAGE / "py.typed").is_file()
