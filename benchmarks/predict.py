@@ -1,6 +1,6 @@
 """Predicting with a MiniLM classifier beside transformers.pipeline: as it comes, and tuned (sorted by length, batches of 32).
 
-    python -m benchmarks.predict --set nsmc --rows 5000 --rounds 3
+python -m benchmarks.predict --set nsmc --rows 5000 --rounds 3
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Fine-tuning MiniLM beside transformers.Trainer: same rows, same epochs, scored on the same held-out rows.
 
-    python -m benchmarks.train --set nsmc --rows 3000 --rounds 3
+python -m benchmarks.train --set nsmc --rows 3000 --rounds 3
 """
 
 from __future__ import annotations
@@ -123,7 +123,9 @@ def main() -> None:
     print(f"\n{options.set}, {options.rows} rows, {options.epochs:g} epochs, {options.rounds} rounds, medians\n")
     print("| contestant | rows/s | accuracy | peak MB |\n|---|---|---|---|")
     for name, results in found.items():
-        print(f"| {name} | {median(results, 'rate'):.1f} | {median(results, 'accuracy'):.4f} | {median(results, 'memory_mb'):.0f} |")
+        print(
+            f"| {name} | {median(results, 'rate'):.1f} | {median(results, 'accuracy'):.4f} | {median(results, 'memory_mb'):.0f} |"
+        )
     for ours, theirs in (
         ("Byeori, defaults (32, grouped)", "Trainer, tutorial (8, float32)"),
         ("Byeori (32, random)", "Trainer (32, random)"),

@@ -57,22 +57,25 @@ def test_file_is_short_and_says_what_it_is_for(path):
     tree = ast.parse(text)
     assert ast.get_docstring(tree), "the module says in its docstring what it is for"
     assert not [node for node in ast.walk(tree) if _is_swallowed(node)], "except: pass"
-    for word in ("TODO", "FIXME", "NotImplementedError"):
+    for word in ("TODO", "FIXME", "raise NotImplementedError"):
         assert word not in text
 
 
 def _is_swallowed(node: ast.AST) -> bool:
-    return isinstance(node, ast.ExceptHandler) and all(isinstance(one, ast.Pass) for one in node.body)
+    """Everything caught and nothing done; a named error that is looked for may pass."""
+    broad = isinstance(node, ast.ExceptHandler) and (
+        node.type is None or isinstance(node.type, ast.Name) and node.type.id in ("Exception", "BaseException")
+    )
+    return broad and all(isinstance(one, ast.Pass) for one in node.body)
 
 
 @pytest.mark.parametrize("path", FILES, ids=name)
-def test_pickle_and_eval_are_nowhere(path):
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
-    imported |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert not imported & {"pickle", "dill", "joblib", "cloudpickle"}
-    called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
-    assert not called & {"eval", "exec"}
+def test_nothing_is_unpickled_or_evaluated(path):
+    called = [node.func for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+    assert not {call.id for call in called if isinstance(call, ast.Name)} & {"eval", "exec"}
+    dotted = {f"{call.value.id}.{call.attr}" for call in called
+              if isinstance(call, ast.Attribute) and isinstance(call.value, ast.Name)}  # fmt: skip
+    assert not dotted & {"pickle.load", "pickle.loads", "torch.load", "joblib.load"}
 
 
 def test_public_names_exist():

@@ -20,7 +20,7 @@ COVERAGE = ROOT / "docs" / "coverage.md"
 INVENTORY = ROOT.parent / "shared" / "field" / "inventory.md"
 
 COLUMNS = ["id", "what the tutorials expect", "in Byeori", "where", "checked by"]
-OPEN_ISSUES = range(2, 11)  # raise the lower end when an issue is done: none of its rows may stay open
+OPEN_ISSUES = range(3, 11)  # raise the lower end when an issue is done: none of its rows may stay open
 GROUPS = {  # heading in coverage.md → (letter of its ids, rows)
     "Data in / datasets": ("C", 45),
     "Tokenizers": ("C", 38),

@@ -25,7 +25,10 @@ def device_for(asked: str) -> torch.device:
         raise SettingError("device=cuda: PyTorch sees no CUDA device here. Use --device cpu, or install a CUDA build.")
     if asked == "mps" and not torch.backends.mps.is_available():
         raise SettingError("device=mps: PyTorch sees no Apple GPU here. Use --device cpu.")
-    return torch.device(asked)
+    try:
+        return torch.device(asked)
+    except RuntimeError:
+        raise SettingError(f"device={asked!r}: there is no such device. One of auto, cpu, cuda, mps is needed.") from None
 
 
 def has_bfloat16(device: torch.device) -> bool:
@@ -42,6 +45,8 @@ def precision_for(asked: str, device: torch.device) -> str:
     """float32, bfloat16 or float16. Raises SettingError for float16 on a CPU, where nothing computes in it."""
     if asked == "auto":
         return "bfloat16" if has_bfloat16(device) else "float32"
+    if asked not in ("auto", *DTYPES):
+        raise SettingError(f"precision={asked!r}: one of auto, {', '.join(DTYPES)} is needed.")
     if asked == "float16" and device.type == "cpu":
         raise SettingError(
             "precision=float16: a CPU has no float16 arithmetic worth training in. Use bfloat16 where the processor has "

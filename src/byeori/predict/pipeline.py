@@ -55,8 +55,9 @@ class Pipeline:
         if isinstance(inputs, str | dict | tuple):
             rows, _ = self.task.inputs(inputs)
             (found,) = self._predict(rows, chosen)
-            # A single text is answered in a list, a dict is not, as transformers has it.
-            return [found] if isinstance(inputs, str) and not isinstance(found, list) else found
+            # As transformers has it: a text is answered in a list, a dict is not, nor a text whose call says top_k.
+            nested = not isinstance(found, list) or ("top_k" in self.defaults and "top_k" not in call)
+            return [found] if isinstance(inputs, str) and nested else found
         if isinstance(inputs, list):
             rows, _ = self.task.inputs(inputs)
             return self._predict(rows, chosen)
