@@ -41,7 +41,9 @@ def test_contract_names_every_room_in_the_order_of_the_design():
     (contract,) = project["tool"]["importlinter"]["contracts"]
     layers = contract["layers"]
     assert contract["exhaustive"] and set(ROOMS) <= set(layers)
-    bottom_up = [layer for layer in reversed(layers) if layer in ROOMS or layer in ("errors", "settings", "run", "api", "cli")]
+    bottom_up = [
+        layer for layer in reversed(layers) if layer in ROOMS or layer in ("errors", "settings", "run", "api", "cli")
+    ]
     order = [
         "errors", "settings", "run", "data", "text", "batches", "models", "generate", "metrics", "tasks", "doctor",
         "predict", "train", "report", "serve", "bench", "api", "cli",

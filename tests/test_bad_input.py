@@ -184,7 +184,8 @@ def test_output_that_exists(command, good):
     assert command.train(good) == 2
     for words in ("the folder exists", "--resume", "--overwrite", "another name"):
         assert words in command.error
-    assert command.train(good, "--overwrite") == 2 and "holds no run" in command.error
+    for flag in ("--overwrite", "--resume"):
+        assert command.train(good, flag) == 2 and "holds no run" in command.error
     assert [path.name for path in command.output.iterdir()] == ["notes.txt"]
 
 
@@ -193,8 +194,10 @@ def test_overwrite_keeps_the_old_run_until_the_new_one_can_start(command, good):
     before = (command.output / "metrics.json").read_bytes()
     assert command.train(command.folder / "nowhere.tsv", "--overwrite") == 3
     assert (command.output / "metrics.json").read_bytes() == before
+    (command.output / "notes.txt").write_text("mine")
     assert command.train(good, "--overwrite", "--max-steps", "1") == 0
     assert (command.output / "metrics.json").read_bytes() != before
+    assert (command.output / "notes.txt").read_text() == "mine", "what is no part of a run is nobody's to remove"
 
 
 def test_output_that_is_a_file(command, good):

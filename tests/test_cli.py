@@ -169,7 +169,18 @@ def test_wrong_use_is_one_paragraph_and_a_code(capsys, tmp_path, monkeypatch, ar
 
 def test_debug_raises(tmp_path):
     with pytest.raises(byeori.DataError, match="nowhere.tsv"):
-        main(["train", "--debug", "--task", "text-classification", "--train", "nowhere.tsv", "--output", str(tmp_path / "x")])
+        main(
+            [
+                "train",
+                "--debug",
+                "--task",
+                "text-classification",
+                "--train",
+                "nowhere.tsv",
+                "--output",
+                str(tmp_path / "x"),
+            ]
+        )
 
 
 def test_error_without_a_message_of_its_own_is_1(capsys, monkeypatch):
@@ -195,7 +206,14 @@ def test_run_folder_is_the_one_of_the_design(trained):
         "settings.yaml", "model", "metrics.json", "history.jsonl", "samples.jsonl", "predictions", "data.json", "report.html",
     }  # fmt: skip
     inside = {path.name for path in (trained / "model").iterdir()}
-    assert inside >= {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "byeori.json", "README.md"}
+    assert inside >= {
+        "config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "byeori.json",
+        "README.md",
+    }
     metrics = json.loads((trained / "metrics.json").read_text(encoding="utf-8"))
     assert {"test", "validation", "training"} <= set(metrics)
     assert set(metrics["test"]["accuracy"]) == {"value", "low", "high"}
@@ -209,7 +227,9 @@ def test_train_evaluate_predict(capsys, trained, reviews, tmp_path):
     assert code == 0 and "accuracy" in out
     code, out, _ = run(capsys, "evaluate", trained, reviews, "--json", "--precision", "float32", "--threads", "1")
     scores = json.loads(out)
-    assert code == 0 and 0 <= scores["accuracy"]["low"] <= scores["accuracy"]["value"] <= scores["accuracy"]["high"] <= 1
+    assert (
+        code == 0 and 0 <= scores["accuracy"]["low"] <= scores["accuracy"]["value"] <= scores["accuracy"]["high"] <= 1
+    )
 
     output = tmp_path / "out.jsonl"
     using = ("--precision", "float32", "--threads", "1")

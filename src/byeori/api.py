@@ -102,11 +102,15 @@ def reference(kind: type[Task]) -> str:
 def load(
     name: Any, task: Task | str, *, tokenizer: Any = None, revision: str | None = None, seed: int = 0
 ) -> tuple[Any, Any]:
-    """Model and tokenizer, plain transformers objects, checked against each other. Raises ModelError."""
+    """Model and tokenizer, plain transformers objects, checked against each other. Raises ModelError.
+
+    A task that knows its labels gets a head for them; one that doesn't takes those of the checkpoint, which must have a
+    head then.
+    """
     from byeori.models.load import load_model
 
     work = find(task)() if isinstance(task, str) else task
-    found = load_model(name, work, tokenizer=tokenizer, revision=revision, seed=seed)
+    found = load_model(name, work, tokenizer=tokenizer, revision=revision, seed=seed, for_training=work.prepared)
     return found.model, found.tokenizer
 
 

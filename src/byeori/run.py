@@ -35,6 +35,8 @@ class RunFolder:
         self.data = self.path / "data.json"
         self.checkpoints = self.path / "checkpoints"
         self.report = self.path / "report.html"
+        self.parts = (self.settings, self.metrics, self.history, self.samples, self.data, self.report,
+                      self.model, self.predictions, self.checkpoints)  # fmt: skip
 
     @property
     def finished(self) -> bool:
@@ -50,20 +52,28 @@ class RunFolder:
                 f"output {self.path}: the folder exists and isn't empty. Go on with --resume, replace it with --overwrite, "
                 f"or give another name with --output."
             )
-        if filled and overwrite and not (self.settings.exists() or self.metrics.exists() or self.history.exists()):
+        if filled and not (self.settings.exists() or self.metrics.exists() or self.history.exists()):
             raise SettingError(
-                f"output {self.path}: this folder holds no run, so --overwrite won't empty it. Give another name."
+                f"output {self.path}: this folder holds no run to {'replace' if overwrite else 'go on with'}, and what else is "
+                f"in it stays untouched. Give another name with --output."
             )
         parent = self.path if self.path.is_dir() else next(p for p in self.path.absolute().parents if p.exists())
         if not os.access(parent, os.W_OK | os.X_OK) or not parent.is_dir():
             raise SettingError(f"output {self.path}: {parent} can't be written to. Give another folder with --output.")
 
     def create(self, overwrite: bool = False, resume: bool = False) -> RunFolder:
-        """Make the folder, empty unless resumed. Raises SettingError as `check` does, or where it can't be made."""
+        """Make the folder, without a run in it unless resumed; files that are no part of a run stay.
+
+        Raises SettingError as `check` does, or where it can't be made.
+        """
         self.check(overwrite, resume)
         try:
-            if overwrite and self.path.is_dir():
-                shutil.rmtree(self.path)
+            if overwrite:
+                for part in self.parts:
+                    if part.is_dir():
+                        shutil.rmtree(part)
+                    else:
+                        part.unlink(missing_ok=True)
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise SettingError(

@@ -52,7 +52,7 @@ class Data:
     skip_bad_rows: bool = setting(False, "leave out rows that can't be read, and say how many")
     drop_empty: bool = setting(False, "leave out rows whose text is empty")
     drop_empty_labels: bool = setting(False, "leave out rows whose label is empty")
-    max_rows: int | None = setting(None, "use at most so many rows of each file, taken at random", least=1)
+    max_rows: int | None = setting(None, "use at most the first so many rows of each source", least=1)
     data_revision: str | None = setting(None, "revision of a Hub data set")
 
 

@@ -134,6 +134,16 @@ def slow(tmp_path_factory):
     return tokenizer
 
 
+def test_no_sequence_is_empty(tokenizers):
+    """GPT-2's tokenizer has no special tokens of its own; every other one frames even an empty text."""
+    tokenizer = tokenizers("gpt2")
+    assert tokenizer("")["input_ids"] == []
+    encoded = Encoder(tokenizer, 8, token_types=True)(["", "a", ""])
+    equal(encoded, {"input_ids": [[0], tokenizer("a")["input_ids"], [0]], "token_type_ids": [[0], [0], [0]]})
+    for name in set(NAMES) - {"gpt2"}:
+        assert lists(Encoder(tokenizers(name), 8)([""])) == [tokenizers(name)("")["input_ids"]]
+
+
 def test_a_long_pair_is_cut_at_once(tokenizers):
     """The backend's own truncation makes all windows of both texts, which grows with the square of their length."""
     tokenizer = tokenizers("bert")

@@ -159,7 +159,9 @@ def test_tokenized_rows_with_padding_train_as_those_without(tiny_bert, demo_rows
     assert same(weights(first.path), weights(second.path))
     said = " ".join(json.loads(second.folder.data.read_text())["parts"]["train"]["notes"])
     assert f"{count:,} padded places" in said
-    assert any(f"{count:,} padded places" in note for note in notes.notes), "what was taken out is said, not only stored"
+    assert any(f"{count:,} padded places" in note for note in notes.notes), (
+        "what was taken out is said, not only stored"
+    )
 
 
 def test_samples_of_tokenized_rows_are_texts(tiny_bert, demo_rows, tmp_path):
@@ -241,7 +243,9 @@ def asks(row) -> str:
 
 
 def single(rows):
-    return [{"text": row["text"], "label": asks(row)} for row in rows], lambda p: p["label"] in ("question", "statement")
+    return [
+        {"text": row["text"], "label": asks(row)} for row in rows
+    ], lambda p: p["label"] in ("question", "statement")
 
 
 def pair(rows):

@@ -145,10 +145,9 @@ class Packs(byeori.Hook):
 def test_gradients_of_four_packs_are_those_of_one(still_bert, requests_tsv):
     from byeori.batches.loader import Packing
 
-    rows = byeori.read(requests_tsv)
-    task = byeori.tasks.TextClassification()
-    store = byeori.encode(rows, task, byeori.load(still_bert, "text-classification")[1])
-    model, _ = byeori.load(still_bert, task)
+    task = byeori.tasks.TextClassification(labels=["account", "delivery", "payment", "recommendation"])
+    model, tokenizer = byeori.load(still_bert, task)
+    store = byeori.encode(requests_tsv, task, tokenizer, model=model)
     model.train()
     found = []
     for tokens in (100_000, 250):
@@ -187,6 +186,22 @@ def test_resumed_is_uninterrupted(tiny_bert, requests_tsv, tmp_path, request, co
     assert whole.metrics["test"] == resumed.metrics["test"]
     assert whole.metrics["training"]["best"] == resumed.metrics["training"]["best"]
     assert not resumed.folder.checkpoints.exists()
+    seconds = [line["seconds"] for line in resumed.folder.lines(resumed.folder.history) if "loss" in line]
+    assert seconds == sorted(seconds) and resumed.metrics["training"]["seconds"] >= seconds[-1], "the clock goes on"
+
+
+def test_resume_with_another_order_is_refused_with_other_maths_told(tiny_bert, requests_tsv, tmp_path):
+    with pytest.raises(Broken):
+        train(tiny_bert, requests_tsv, tmp_path / "run", checkpoint_every=2, hooks=[Diary(), Break(3)])
+    for name, value in (("batch_size", 10), ("seed", 1), ("order", "random"), ("max_length", 20)):
+        with pytest.raises(SettingError, match=f"step-00000002: .*{name} .* → {value}"):
+            train(tiny_bert, requests_tsv, tmp_path / "run", resume=True, **{name: value})
+    with pytest.raises(SettingError, match="rows 76 → 96"):
+        train(tiny_bert, requests_tsv, tmp_path / "run", resume=True, **ALL_TRAIN)
+    notes = Notes()
+    train(tiny_bert, requests_tsv, tmp_path / "run", resume=True, learning_rate=1e-4, progress=notes)
+    assert any("learning_rate 0.001 → 0.0001" in note for note in notes.notes)
+    assert any("0.Diary" in note for note in notes.notes)
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
@@ -240,8 +255,7 @@ def test_own_loop_is_byeori_train_bit_for_bit(tiny_bert, requests_tsv, tmp_path)
 
     torch.set_num_threads(1)
     rows = byeori.read(requests_tsv)
-    task = byeori.tasks.TextClassification()
-    task.prepare(byeori.api.as_rows(rows, task))  # learns the labels; byeori.encode does so too, but load needs them first
+    task = byeori.tasks.TextClassification(labels=sorted(set(rows["label"])))
     model, tokenizer = byeori.load(tiny_bert, task, seed=0)
     data = byeori.encode(rows, task, tokenizer, model=model)
     parameters = list(model.parameters())
@@ -264,6 +278,16 @@ def test_own_loop_is_byeori_train_bit_for_bit(tiny_bert, requests_tsv, tmp_path)
             optimizer.zero_grad()
     assert ours.metrics["training"]["steps"] == steps
     assert same(weights(ours.path), {name: value.detach() for name, value in model.state_dict().items()})
+
+
+def test_load_takes_the_labels_of_a_trained_head_or_those_of_the_task(tiny_bert, requests_tsv, tmp_path):
+    run = train(tiny_bert, requests_tsv, tmp_path / "run", max_steps=1)
+    model, _ = byeori.load(run.path, "text-classification")
+    assert same(dict(model.state_dict()), weights(run.path)) and model.config.id2label[3] == "recommendation"
+    fresh, _ = byeori.load(run.path, byeori.tasks.TextClassification(labels=["x", "y"]))
+    assert fresh.config.num_labels == 2
+    with pytest.raises(ModelError, match="has no head for text-classification.*labels="):
+        byeori.load(tiny_bert, "text-classification")
 
 
 # the loss -------------------------------------------------------------------------------------------------------------
@@ -531,6 +555,8 @@ def test_state_of_hooks_is_in_the_checkpoint_and_comes_back(tiny_bert, requests_
     diary = Diary()
     train(tiny_bert, requests_tsv, tmp_path / "run", checkpoint_every=3, resume=True, hooks=[diary])
     assert diary.events[0] == "train_start 3" and diary.steps == 8
+    digest = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+    assert f"#   sha256: {digest}" in (tmp_path / "run" / "settings.yaml").read_text(), "whose hook it was is kept"
 
 
 def test_samples_from_outputs_at_hand(tiny_bert, requests_tsv, tmp_path):

@@ -28,7 +28,9 @@ def device_for(asked: str) -> torch.device:
     try:
         return torch.device(asked)
     except RuntimeError:
-        raise SettingError(f"device={asked!r}: there is no such device. One of auto, cpu, cuda, mps is needed.") from None
+        raise SettingError(
+            f"device={asked!r}: there is no such device. One of auto, cpu, cuda, mps is needed."
+        ) from None
 
 
 def has_bfloat16(device: torch.device) -> bool:

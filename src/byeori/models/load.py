@@ -85,7 +85,8 @@ def load_model(
     if new and not for_training:
         raise ModelError(
             f"{name}: this checkpoint ({', '.join(config.architectures or ['no head named'])}) has no head for {task.name}: "
-            f"{', '.join(new[:4])} would be random. Train it first with `byeori train`, or name a checkpoint made for the task."
+            f"{', '.join(new[:4])} would be random. Train it first with `byeori train`, name a checkpoint made for the "
+            f"task, or (in Python) give the task what it is to learn, such as its labels=[…]."
         )
     if for_training and not kept:
         new = _renew_head(model, new)

@@ -42,7 +42,8 @@ class Pipeline:
 
     def __init__(self, run: Run, defaults: dict[str, Any]):
         self.run, self.defaults = run, defaults
-        self.task, self.model, self.tokenizer = run.task, run.model, run.tokenizer
+        self.task, self.tokenizer = run.task, run.tokenizer
+        self.model: Any = run.model
         self.device = run.engine.device
 
     def __call__(self, inputs: Any, **call: Any) -> Any:

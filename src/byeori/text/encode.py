@@ -1,7 +1,8 @@
 """Texts → token ids: flat, unpadded, cut where they are longer than the model takes.
 
 Invariants: the ids are those the tokenizer itself gives for the text (or pair) with its special tokens; `head` and
-`tail` cut as transformers does (longest first for pairs, from the right or the left), `middle` keeps both ends.
+`tail` cut as transformers does (longest first for pairs, from the right or the left), `middle` keeps both ends. No
+sequence is empty: a text that gives no token at all (GPT-2 adds none of its own) is one end token.
 
     encoded = Encoder(tokenizer, max_length=128)(["a text", "another"])
 """
@@ -37,6 +38,8 @@ class Encoder:
         )  # fmt: skip
         self.levels = {"token_type_ids": TOKEN} if token_types else {}
         self.pad = {"input_ids": tokenizer.pad_token_id or 0}
+        ends = (tokenizer.eos_token_id, tokenizer.bos_token_id, tokenizer.unk_token_id, tokenizer.pad_token_id, 0)
+        self.nothing = next(one for one in ends if one is not None)
 
     def __call__(self, texts: list[str], pairs: list[str | None] | None = None) -> Encoded:
         """Ids of texts (or text pairs), one sequence each; `columns` holds token_type_ids if they are kept."""
@@ -49,6 +52,8 @@ class Encoder:
         found = backend.encode_batch_fast(inputs, add_special_tokens=True)
         lengths = np.fromiter((len(one) for one in found), np.int64, len(found))
         long = np.flatnonzero(lengths > self.max_length)
+        for place in np.flatnonzero(lengths == 0):  # no text, and a tokenizer without special tokens
+            found[place], lengths[place] = _Cut([self.nothing], [0]), 1
         for place in long:
             found[place] = _cut(found[place], self.max_length, self.truncation)
             lengths[place] = len(found[place].ids)
@@ -65,6 +70,10 @@ class Encoder:
         options: dict[str, Any] = {"return_token_type_ids": self.token_types, "return_attention_mask": False}
         whole = self.tokenizer(texts, pairs, verbose=False, **options)
         long = [place for place, ids in enumerate(whole["input_ids"]) if len(ids) > self.max_length]
+        for place in [place for place, ids in enumerate(whole["input_ids"]) if not ids]:
+            for name, value in (("input_ids", self.nothing), ("token_type_ids", 0)):
+                if name in whole:
+                    whole[name][place] = [value]
         before, side = logging.get_verbosity(), self.tokenizer.truncation_side
         logging.set_verbosity_error()  # cutting a pair, it warns of overflowing tokens that nobody asked for
         self.tokenizer.truncation_side = "left" if self.truncation == "tail" else "right"

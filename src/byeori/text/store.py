@@ -43,9 +43,9 @@ class Encoded:
 class TokenStore:
     """Encoded rows, read-only and memory-mapped.
 
-    Attributes: `source`, the rows it was made of, and `decoding`, the max_length and truncation, where they are known; `input_ids` int32 (tokens,); `offsets` int64
-    (sequences + 1,); `row_offsets` int64 (rows + 1,); `columns` name → array; `levels` name → "token" or "row"; `pad`
-    name → the value that fills padded places.
+    Attributes: `source`, the rows it was made of, and `decoding`, the max_length and truncation, where they are known;
+    `input_ids` int32 (tokens,); `offsets` int64 (sequences + 1,); `row_offsets` int64 (rows + 1,); `columns` name →
+    array; `levels` name → "token" or "row"; `pad` name → the value that fills padded places.
     """
 
     def __init__(

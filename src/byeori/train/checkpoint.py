@@ -85,6 +85,14 @@ def load(folder: Path, model: Any, optimizer: Any, schedule: Any, compact: Any) 
     return state
 
 
+def settings(folder: Path) -> dict[str, Any]:
+    """The settings it was made with; {} where its state can't be read (`load` says why)."""
+    try:
+        return json.loads((folder / "state.json").read_text(encoding="utf-8")).get("settings", {})
+    except (OSError, ValueError):
+        return {}
+
+
 def _tied_to(model: Any, key: str, weights: dict[str, torch.Tensor]) -> bool:
     here = model.state_dict()
     return any(other in weights and here[other].data_ptr() == here[key].data_ptr() for other in here if other != key)

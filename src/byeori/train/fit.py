@@ -15,7 +15,7 @@ from byeori.errors import SettingError
 from byeori.predict.evaluate import RESAMPLES, Judged, evaluate
 from byeori.run import FORMAT, RunFolder, dumps, write_json, write_text
 from byeori.settings import dump_yaml
-from byeori.train.hooks import Hook
+from byeori.train.hooks import Hook, sources
 from byeori.train.loop import Loop
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def fit(
     task, settings, engine = ready.task, ready.settings, ready.engine
     # Neither wish is one to repeat: a rerun that overwrites what it finds has to be asked for again.
     again = dataclasses.replace(settings, resume=False, overwrite=False)
-    write_text(folder.settings, dump_yaml(again, task.settings, _found(ready)))
+    write_text(folder.settings, dump_yaml(again, task.settings, _found(ready, hooks)))
     write_json(folder.data, data_facts(ready))
 
     references = {name: task.references(rows.table) for name, rows in ready.rows.items() if name != "train"}
@@ -146,7 +146,7 @@ def data_facts(ready: Ready) -> dict[str, Any]:
     return facts
 
 
-def _found(ready: Ready) -> dict[str, Any]:
+def _found(ready: Ready, hooks: Sequence[Hook]) -> dict[str, Any]:
     """What settings.yaml tells beside the settings."""
     import platform
 
@@ -165,4 +165,5 @@ def _found(ready: Ready) -> dict[str, Any]:
         "model_languages": ready.loaded.languages,
         "data_sha256": files,
         "rows": {name: len(rows) for name, rows in ready.rows.items()},
+        "hooks": sources(hooks),
     }  # fmt: skip

@@ -12,6 +12,10 @@ A hook's `state()` goes into the checkpoint and comes back through `restore`.
 
 from __future__ import annotations
 
+import hashlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 EVENTS = ("train_start", "step_end", "evaluate_end", "preview", "save", "train_end")
@@ -38,3 +42,13 @@ class Hook:
 
     def restore(self, state: dict[str, Any]) -> None:
         """What `state` gave, when a run is resumed."""
+
+
+def sources(hooks: Sequence[Hook]) -> list[dict[str, str]]:
+    """Class, file and hash of each hook, for settings.yaml: what a run needs again to be repeated; no code."""
+    found = []
+    for kind in map(type, hooks):
+        file = Path(getattr(sys.modules.get(kind.__module__), "__file__", None) or "")
+        known = {"file": file.name, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()} if file.is_file() else {}
+        found.append({"class": kind.__name__, **known})
+    return found

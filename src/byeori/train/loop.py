@@ -14,6 +14,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,14 @@ if TYPE_CHECKING:
     from byeori.settings import Train
     from byeori.tasks.base import Task
     from byeori.text.store import TokenStore
+
+
+# Settings a resumed training must share with its checkpoint, and those that may change but are told.
+ORDER = ("batch_size", "order", "seed", "max_length", "truncation")
+MATHS = (
+    "epochs", "max_steps", "learning_rate", "schedule", "warmup_ratio", "warmup_steps", "weight_decay", "max_grad_norm",
+    "adam_beta1", "adam_beta2", "adam_epsilon", "precision", "pack_tokens", "threads",
+)  # fmt: skip
 
 
 @dataclass
@@ -154,7 +163,7 @@ class Loop:
         self._tell("train_start")
         self.progress.start(self.steps, self.step)
         self.model.train()
-        self.clock = Clock()
+        self.clock.since = time.perf_counter()  # `spent` stays: a resumed training has spent some
         try:
             with asked_to_stop() as asked:
                 while self.step < self.steps and self.stopped is None:
@@ -303,11 +312,27 @@ class Loop:
 
     def _state(self) -> dict[str, Any]:
         return {
-            "format": 1, "step": self.step, "best": self.best, "worse": self.worse, "metrics": self.metrics,
+            "format": 1, "settings": self._settings(), "step": self.step, "best": self.best, "worse": self.worse, "metrics": self.metrics,
             "done": self.done, "window": self._window, "seconds": self.clock.spent, "scaler": self.scaler.state_dict(),
             "history": len(self.folder.lines(self.folder.history)), "samples": len(self.folder.lines(self.folder.samples)),
             "hooks": {f"{i}.{type(h).__name__}": h.state() for i, h in enumerate(self.hooks)},
         }  # fmt: skip
+
+    def _settings(self) -> dict[str, Any]:
+        """What a checkpoint was made with: another order of rows would train some twice and some never."""
+        return {"rows": len(self.store), **{name: getattr(self.settings, name) for name in (*ORDER, *MATHS)}}
+
+    def _same_settings(self, place: Path, made: dict[str, Any]) -> None:
+        """Raises SettingError where the order would be another, says so where only the maths is."""
+        now = self._settings()
+        other = {name: f"{name} {made[name]} → {now[name]}" for name in made if made[name] != now.get(name)}
+        if {"rows", *ORDER} & set(other):
+            raise SettingError(
+                f"{place}: this checkpoint was made with other rows or another order of them ({', '.join(other.values())}). "
+                f"Resume with the data and settings it began with, or start anew with --overwrite."
+            )
+        if other:
+            self.progress.note(f"Other settings than before: {', '.join(other.values())}.")
 
     def _resume(self) -> None:
         place = checkpoint.last(self.folder.checkpoints)
@@ -316,6 +341,7 @@ class Loop:
             for path in (self.folder.history, self.folder.samples):
                 path.unlink(missing_ok=True)
             return
+        self._same_settings(place, checkpoint.settings(place))
         state = checkpoint.load(place, unwrapped(self.model), self.optimizer.optimizer, self.schedule, self.compact)
         self.step, self.best, self.worse, self.metrics = state["step"], state["best"], state["worse"], state["metrics"]
         self.done, self._window, self.clock.spent = state["done"], state["window"], state["seconds"]
@@ -323,6 +349,9 @@ class Loop:
         for path, count in ((self.folder.history, state["history"]), (self.folder.samples, state["samples"])):
             lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
             path.write_text("".join(lines[:count]), encoding="utf-8")  # what came after the checkpoint comes again
+        absent = set(state["hooks"]) - {f"{i}.{type(hook).__name__}" for i, hook in enumerate(self.hooks)}
+        if absent:
+            self.progress.note(f"Hooks that were there before and are not now: {', '.join(sorted(absent))}.")
         for i, hook in enumerate(self.hooks):
             hook.restore(state["hooks"].get(f"{i}.{type(hook).__name__}", {}))
         self.progress.note(f"Going on from {place.name}, step {self.step} of {self.steps}.")

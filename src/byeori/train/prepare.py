@@ -9,6 +9,7 @@ Invariants: data is checked in full before a model is loaded, and nothing is wri
 from __future__ import annotations
 
 import dataclasses
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 from byeori.batches import budget
 from byeori.batches.loader import Packing
 from byeori.data.rows import Rows
-from byeori.errors import DataError, SettingError
+from byeori.errors import DataError, ModelError, SettingError
+from byeori.models.checks import find_folder
 from byeori.settings import Train
 from byeori.text.store import TokenStore
 
@@ -61,6 +63,10 @@ def prepare(settings: Train, task: Task, progress: Progress) -> Ready:
     if isinstance(settings.train, TokenStore):  # its rows are split and encoded again, as they were
         kept = settings.train.decoding
         settings = dataclasses.replace(settings, **{n: kept[n] for n in kept if getattr(settings, n) == DEFAULTS[n]})
+    if settings.model is None:
+        raise ModelError("no model is named. Give --model a Hub id (klue/roberta-base), a folder or a run.")
+    if isinstance(settings.model, str | os.PathLike):
+        find_folder(str(settings.model))  # a wrong path is said now, not after minutes of reading
     seconds: dict[str, float] = {}
     clock = time.perf_counter()
     parts = read_parts(settings, task)
