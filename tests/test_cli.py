@@ -168,19 +168,9 @@ def test_wrong_use_is_one_paragraph_and_a_code(capsys, tmp_path, monkeypatch, ar
 
 
 def test_debug_raises(tmp_path):
+    flags = f"--task text-classification --model some/model --train nowhere.tsv --output {tmp_path / 'x'}"
     with pytest.raises(byeori.DataError, match="nowhere.tsv"):
-        main(
-            [
-                "train",
-                "--debug",
-                "--task",
-                "text-classification",
-                "--train",
-                "nowhere.tsv",
-                "--output",
-                str(tmp_path / "x"),
-            ]
-        )
+        main(["train", "--debug", *flags.split()])
 
 
 def test_error_without_a_message_of_its_own_is_1(capsys, monkeypatch):

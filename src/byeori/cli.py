@@ -186,7 +186,7 @@ def train(file: str | None, task: str | None, as_json: bool, debug: bool, **valu
     run = byeori.train(task, progress=progress_for(as_json), **merged)
     if as_json:
         print(json.dumps(run.metrics, ensure_ascii=False))
-    else:
+    elif run.folder is not None:
         print_summary(run.folder, run.metrics)
 
 

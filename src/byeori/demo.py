@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
+from typing import Any
 
 import byeori
 from byeori.errors import ModelError
 
 DATA = Path(__file__).parent / "data" / "demo"
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
     "epochs": 4,
     "learning_rate": 2e-4,
     "batch_size": 16,
@@ -40,7 +41,8 @@ def run_demo(output: str, overwrite: bool) -> None:
         "text-classification", str(model_folder()), train=str(DATA / "requests.tsv"), output=output, overwrite=overwrite,
         progress=progress_for(), **SETTINGS,
     )  # fmt: skip
-    print_summary(run.folder, run.metrics)
+    if run.folder is not None:
+        print_summary(run.folder, run.metrics)
     print("\nThree new messages:")
     texts = (DATA / "new_messages.txt").read_text(encoding="utf-8").splitlines()
     for text, found in zip(texts, run.predict(texts), strict=True):

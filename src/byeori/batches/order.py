@@ -14,6 +14,7 @@ cipher with cycle walking; the round function is the finalizer of splitmix64 (St
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -40,7 +41,7 @@ def permute(positions: np.ndarray, rows: int, seed: int, epoch: int) -> np.ndarr
     return found.astype(np.int64)
 
 
-def _mix(values: np.ndarray | np.uint64) -> np.ndarray:
+def _mix(values: Any) -> Any:
     with np.errstate(over="ignore"):
         values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -222,6 +222,7 @@ def encode_labels(
     ids = {name: i for i, name in enumerate(names)}
     unknown: Counter[str] = Counter()
     first: int | None = None
+    array: np.ndarray
     if problem_type == "multi_label":
         if not {"0", "1"} & set(names) and _multi_hot(values, len(names)):
             return np.asarray([list(map(float, v)) for v in values], np.float32)
@@ -247,7 +248,7 @@ def encode_labels(
                 array[i] = at
     if unknown and first is not None:
         raise DataError(
-            f"{where(first)}: the {'label' if len(unknown) == 1 else 'labels'} {listed(sorted(unknown, key=natural))} "
+            f"{where(first)}: the {'label' if len(unknown) == 1 else 'labels'} {listed(sorted((str(name) for name in unknown), key=lambda name: natural(name)))} "
             f"({sum(unknown.values()):,} of {len(values):,} rows) {'is' if len(unknown) == 1 else 'are'} not "
             f"among the labels "
             f"of the training data ({listed(names)}). Correct them, or add training rows of that class."

@@ -100,8 +100,9 @@ def match(
     how: dict[str, str] = {}
     wanted = roles
     for role in wanted:
-        if given.get(role):
-            found[role] = _given(given[role], role, columns, name)
+        asked = given.get(role)
+        if asked:
+            found[role] = _given(asked, role, columns, name)
             how[role] = "given"
     _once(found, name)
     if given.get("text") and not given.get("text_pair"):

@@ -50,11 +50,11 @@ def split_indices(
     Raises DataError where there are too few rows, SettingError for sizes that leave nothing to train on.
     """
     rows = int(labels) if isinstance(labels, (int, np.integer)) else len(labels)
-    wanted = {
+    asked = {
         "validation": _rows(validation_size, rows, "validation_size"),
         "test": _rows(test_size, rows, "test_size"),
     }
-    wanted = {part: size for part, size in wanted.items() if size is not None}
+    wanted = {part: size for part, size in asked.items() if size is not None}
     if not wanted:
         return {"train": np.arange(rows)}
     short = [part for part, size in wanted.items() if size == 0]

@@ -114,13 +114,13 @@ class Features:
         from scipy import sparse
 
         first = self._counts(texts)
-        second = self._counts(pairs) if self.paired else None
+        second = self._counts(pairs) if pairs is not None else None
         self._tfidf.fit(first if second is None else sparse.vstack([first, second]))
         return self._rows(texts, first, pairs, second)
 
     def transform(self, texts: Sequence[str], pairs: Sequence[str] | None):
         """The matrix (n, columns) of other rows."""
-        return self._rows(texts, self._counts(texts), pairs, self._counts(pairs) if self.paired else None)
+        return self._rows(texts, self._counts(texts), pairs, self._counts(pairs) if pairs is not None else None)
 
     def _counts(self, texts: Sequence[str]):
         from scipy import sparse

@@ -145,8 +145,8 @@ def take_rows(values, rows: np.ndarray):
     return [values[row] for row in rows.tolist()]
 
 
-def _percentiles(drawn: Sequence[float], resamples: int, level: float) -> tuple[float, float]:
-    drawn = np.asarray(drawn, dtype=np.float64)
+def _percentiles(values: Sequence[float], resamples: int, level: float) -> tuple[float, float]:
+    drawn = np.asarray(values, dtype=np.float64)
     drawn = drawn[~np.isnan(drawn)]
     if len(drawn) == 0 or 2 * len(drawn) < resamples:
         return math.nan, math.nan

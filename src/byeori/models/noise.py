@@ -13,6 +13,7 @@ Source of the generator: SFC64 of PractRand (Doty-Humphrey), seeded as there wit
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,7 +27,7 @@ def keep(shape: tuple[int, ...] | torch.Size, probability: float, dtype: torch.d
     """What dropout multiplies by: 0 with this probability, else 1 / (1 − p); on the CPU."""
     count = math.prod(shape)
     words = torch.randint(-(2**63), 2**63 - 1, (3,)).numpy().view(np.uint64)
-    start = {"state": np.array([*words, 1], np.uint64)}
+    start: Any = {"state": np.array([*words, 1], np.uint64)}
     _bits.state = {"bit_generator": "SFC64", "state": start, "has_uint32": 0, "uinteger": 0}
     draws = _bits.random_raw(ROUNDS + -(-count // 4))[ROUNDS:].view(np.uint16)[:count]
     limit = round(probability * 65_536)

@@ -68,6 +68,10 @@ class Runner:
             inputs["position_ids"] = (pack.position_ids + self.first_position).unsqueeze(0)
         if pack.token_type_ids is not None and "token_type_ids" in self.accepts:
             inputs["token_type_ids"] = pack.token_type_ids.unsqueeze(0)
+        if (
+            pool and self.mean_pooling
+        ):  # the head takes the mean of one row a sequence; else it makes a mask of all tokens
+            inputs["attention_mask"] = torch.ones(len(pack), 1, dtype=torch.long, device=pack.input_ids.device)
         self.pack, self.gathered = (pack if pool else None), False
         try:
             with attention.packed():

@@ -62,7 +62,7 @@ class _Rectangles(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: torch.Tensor) -> tuple:  # type: ignore[override]
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple:
         saved, step = ctx.saved_tensors, 5 if ctx.dropped else 4
         made = [torch.empty_like(gradient, memory_format=torch.contiguous_format) for _ in range(3)]
         for number, group in enumerate(ctx.layout.groups):

@@ -73,7 +73,7 @@ class Loop:
     def __init__(
         self,
         task: Task,
-        model: torch.nn.Module,
+        model: Any,
         tokenizer: Any,
         store: TokenStore,
         settings: Train,
@@ -99,8 +99,9 @@ class Loop:
         torch.manual_seed(settings.seed)
         used = embedding.used_ids(store, model.get_input_embeddings().num_embeddings, int(store.pad["input_ids"]))
         self.compact = embedding.use_rows(model, used)
-        self.optimizer = adamw(model, settings)
-        self.model, self.optimizer = self.accelerator.prepare(model, self.optimizer)
+        self.model: Any
+        self.optimizer: Any  # accelerate's, around ours
+        self.model, self.optimizer = self.accelerator.prepare(model, adamw(model, settings))
         self.order = Order(len(store), settings.batch_size, settings.seed, settings.order, store.lengths)
         self.steps = total_steps(settings, self.order.steps)
         self.schedule = schedule_for(self.optimizer.optimizer, settings, self.steps)

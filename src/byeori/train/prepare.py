@@ -163,7 +163,7 @@ def read_parts(settings: Train, task: Task) -> dict[str, Rows]:
             rows = given.get(name) or given.get(None) or next(iter(given.values()))
             parts[name] = rows
         elif found.get(name) is not None:
-            parts[name] = found[name]  # type: ignore[assignment]
+            parts[name] = found[name]
     for name, rows in parts.items():
         if not len(rows):
             raise DataError(f"the {name} data has no rows.")
@@ -267,6 +267,6 @@ def _bytes_a_token(model: Any) -> int:
     """Activations kept for the backward pass, bytes a token: about 34 hidden sizes a layer in float32, attention aside
     (Korthikanti et al., 2022, table 2)."""
     config = model.config
-    hidden = getattr(config, "hidden_size", None) or getattr(config, "d_model", 768)
+    hidden = getattr(config, "hidden_size", None) or getattr(config, "d_model", None) or 768
     layers = getattr(config, "num_hidden_layers", None) or 12
     return int(34 * hidden * layers * 2)
