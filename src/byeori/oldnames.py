@@ -52,7 +52,7 @@ OLD_NAMES: dict[str, tuple[str, str]] = {
     "save_total_limit": ("keep_checkpoints", "Only the newest checkpoint is kept, and the best model beside it."),
     "load_best_model_at_end": ("", "It always does: model/ is the best by the validation score."),
     "metric_for_best_model": ("best_metric", ""),
-    "greater_is_better": ("best_metric", "The direction is known from the metric."),
+    "greater_is_better": ("best_metric", "Higher is better unless the score is loss, rmse, mae or perplexity."),
     "early_stopping_patience": ("early_stopping", ""),
     "lr_scheduler_type": ("schedule", ""),
     "lr_scheduler": ("schedule", ""),

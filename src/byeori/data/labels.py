@@ -247,8 +247,9 @@ def encode_labels(
             else:
                 array[i] = at
     if unknown and first is not None:
+        strange: list[str] = sorted(unknown, key=natural)
         raise DataError(
-            f"{where(first)}: the {'label' if len(unknown) == 1 else 'labels'} {listed(sorted((str(name) for name in unknown), key=lambda name: natural(name)))} "
+            f"{where(first)}: the {'label' if len(unknown) == 1 else 'labels'} {listed(strange)} "
             f"({sum(unknown.values()):,} of {len(values):,} rows) {'is' if len(unknown) == 1 else 'are'} not "
             f"among the labels "
             f"of the training data ({listed(names)}). Correct them, or add training rows of that class."
