@@ -16,6 +16,7 @@ from typing import Any
 from benchmarks.common import DATA, measure
 
 KINDS: dict[str, dict[str, Any]] = {
+    "nsmc": {"train": "nsmc/nsmc_30k.txt", "test": "nsmc/ratings_rebuilt_10k.txt"},
     "klue_nli": {"train": "klue/klue-nli-v1.1_dev.json", "test": 0.2},
     "kornli": {"train": "kornli/xnli.dev.ko.tsv", "test": "kornli/xnli.test.ko.tsv"},
     "korsts": {"train": "korsts/sts-train.tsv", "test": "korsts/sts-test.tsv"},
@@ -36,7 +37,6 @@ KINDS: dict[str, dict[str, Any]] = {
         "test": "korean_hate_speech/dev.tsv",
         "label": "contain_gender_bias,bias,hate",
     },
-    "nsmc": {"train": "nsmc/nsmc_30k.txt", "test": "nsmc/ratings_rebuilt_10k.txt"},
 }
 
 
