@@ -45,6 +45,9 @@ if TYPE_CHECKING:
     from byeori.text.store import TokenStore
 
 
+# Batches of 32 make a quarter of the updates of the tutorials' 8: on a few thousand rows their rate is too low for them.
+FEW_UPDATES, FEW_RATE = 300, 5e-5
+
 # Settings a resumed training must share with its checkpoint, and those that may change but are told.
 ORDER = ("batch_size", "order", "seed", "max_length", "truncation")
 MATHS = (
@@ -162,6 +165,11 @@ class Loop:
         if self.settings.resume:
             self._resume()
         self._tell("train_start")
+        if self.steps < FEW_UPDATES and self.settings.learning_rate <= FEW_RATE:
+            self.progress.note(
+                f"{self.steps} updates in all: with so few, a higher --learning-rate (1e-4), a smaller --batch-size or more "
+                f"--epochs often scores better."
+            )
         self.progress.start(self.steps, self.step)
         self.model.train()
         self.clock.since = time.perf_counter()  # `spent` stays: a resumed training has spent some

@@ -28,7 +28,8 @@ def peak_memory_mb(device: Any) -> float:
     except ImportError:  # Windows
         import psutil
 
-        return psutil.Process().memory_info().peak_wset / 2**20
+        used: Any = psutil.Process().memory_info()
+        return used.peak_wset / 2**20
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
 
