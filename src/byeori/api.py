@@ -49,6 +49,10 @@ def train(
     settings, work = resolve(task, {**values, "model": model, "tokenizer": tokenizer})
     if settings.output is None:
         raise SettingError("no folder is named for the run. Give --output RUN.")
+    if settings.resume and settings.overwrite:
+        raise SettingError(
+            "resume and overwrite are both set: one goes on with what the other removes. Give one of them."
+        )
     folder = RunFolder(settings.output)
     if settings.resume and folder.finished:
         progress.note(f"{folder.path}: this run is finished; there is nothing to go on with.")

@@ -23,9 +23,11 @@ from byeori.errors import SettingError
 from byeori.oldnames import answer
 
 
-def setting(default: Any, help: str, *, choices: tuple[str, ...] = (), least: float | None = None) -> Any:
+def setting(
+    default: Any, help: str, *, choices: tuple[str, ...] = (), least: float | None = None, most: float | None = None
+) -> Any:
     """A field with its help, its allowed words and its least value."""
-    return dataclasses.field(default=default, metadata={"help": help, "choices": choices, "least": least})
+    return dataclasses.field(default=default, metadata={"help": help, "choices": choices, "least": least, "most": most})
 
 
 @dataclass(kw_only=True)
@@ -97,12 +99,12 @@ class Optimization:
     max_steps: int | None = setting(None, "updates, instead of epochs", least=1)
     learning_rate: float = setting(5e-5, "highest learning rate of AdamW", least=0)
     schedule: str = setting("linear", "how the learning rate falls", choices=("linear", "cosine", "constant"))
-    warmup_ratio: float = setting(0.0, "share of the updates in which the learning rate rises", least=0)
+    warmup_ratio: float = setting(0.0, "share of the updates in which the learning rate rises", least=0, most=1)
     warmup_steps: int | None = setting(None, "updates in which the learning rate rises, instead of a share", least=0)
     weight_decay: float = setting(0.01, "decay of weights; biases and norms are spared", least=0)
     max_grad_norm: float = setting(1.0, "gradients are scaled down to this norm; 0 for no limit", least=0)
-    adam_beta1: float = setting(0.9, "AdamW's first moment", least=0)
-    adam_beta2: float = setting(0.999, "AdamW's second moment", least=0)
+    adam_beta1: float = setting(0.9, "AdamW's first moment", least=0, most=0.999999)
+    adam_beta2: float = setting(0.999, "AdamW's second moment", least=0, most=0.999999)
     adam_epsilon: float = setting(1e-8, "AdamW's epsilon", least=0)
 
 
@@ -211,6 +213,9 @@ def convert(value: Any, field: dataclasses.Field, hint: Any, where: str = "") ->
             raise SettingError(start + "a finite number is needed.")
         if least is not None and made < least:
             raise SettingError(start + f"it must be at least {least:g}.")
+        most = field.metadata.get("most")
+        if most is not None and made > most:
+            raise SettingError(start + f"it must be at most {most:g}.")
     return made
 
 

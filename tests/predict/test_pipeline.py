@@ -211,8 +211,20 @@ def test_an_argument_that_can_do_nothing_is_refused_by_name(both, tiny, name):
     with pytest.raises(SettingError, match=f"{name} is not taken") as caught:
         ours("a", **{name: None})
     assert pipeline.REFUSED[name] in str(caught.value)
+    if name == "max_length":  # pipeline(…) itself takes it
+        return
     with pytest.raises(SettingError, match=f"{name} is not taken"):
         byeori.pipeline("text-classification", str(tiny("bert", **KINDS["single"])), **{name: "x"})
+
+
+def test_a_length_is_given_once_for_all_calls(both, tiny):
+    """`pipeline(…, max_length=8)` answers as transformers' does when each call cuts at 8."""
+    _, theirs = both()
+    ours = byeori.pipeline("text-classification", str(tiny("bert", **KINDS["single"])), max_length=8)
+    long = " ".join(texts()[:6])
+    compare(ours([long]), theirs([long], truncation=True, max_length=8))
+    with pytest.raises(SettingError, match="a whole number of tokens"):
+        byeori.pipeline("text-classification", str(tiny("bert", **KINDS["single"])), max_length="x")
 
 
 @pytest.mark.parametrize(

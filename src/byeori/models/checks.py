@@ -184,3 +184,20 @@ def licence(folder: str, revision: str | None) -> tuple[str | None, list[str]]:
         languages = [] if languages is None else [languages]
     # YAML reads Norwegian, no, as false.
     return data.get("license"), ["no" if one is False else str(one) for one in languages]
+
+
+def check_ids(store: Any, model: Any, tokenizer: Any, rows: Any) -> None:
+    """Every id of a store is one the model embeds. Raises ModelError naming the first row that has another."""
+    size = model.get_input_embeddings().num_embeddings
+    for start in range(0, len(store.input_ids), 1 << 22):
+        wrong = (store.input_ids[start : start + (1 << 22)] >= size).nonzero()[0]
+        if len(wrong):
+            place = start + int(wrong[0])
+            sequence = int(store.offsets.searchsorted(place, side="right")) - 1
+            row = int(store.row_offsets.searchsorted(sequence, side="right")) - 1
+            token = int(store.input_ids[place])
+            raise ModelError(
+                f"{rows.origin.where(row)}: the tokenizer gives id {token:,} ({tokenizer.convert_ids_to_tokens(token)!r}), the model "
+                f"embeds {size:,}: they don't belong together. Give --tokenizer of the checkpoint it was trained with, or resize the "
+                f"embedding for tokens you added."
+            )

@@ -21,8 +21,10 @@ def device_for(asked: str) -> torch.device:
     if asked == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
         return torch.device(name)
-    if asked == "cuda" and not torch.cuda.is_available():
-        raise SettingError("device=cuda: PyTorch sees no CUDA device here. Use --device cpu, or install a CUDA build.")
+    if asked.startswith("cuda") and not torch.cuda.is_available():
+        raise SettingError(
+            f"device={asked}: PyTorch sees no CUDA device here. Use --device cpu, or install a CUDA build."
+        )
     if asked == "mps" and not torch.backends.mps.is_available():
         raise SettingError("device=mps: PyTorch sees no Apple GPU here. Use --device cpu.")
     try:

@@ -172,7 +172,7 @@ def _match_labels(config: Any, task: Task) -> bool:
     theirs = [config.id2label[i] for i in sorted(config.id2label, key=int)] if config.id2label else []
     ours = list(wanted["id2label"].values())
     numbered = theirs == [f"LABEL_{i}" for i in range(len(theirs))]
-    has_head = any("Classification" in name for name in config.architectures or [])
+    has_head = any(name.endswith(task.auto_class.removeprefix("AutoModel")) for name in config.architectures or [])
     same_kind = getattr(config, "problem_type", None) in (None, wanted["problem_type"])
     kept = (
         has_head

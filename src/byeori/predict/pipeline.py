@@ -32,6 +32,7 @@ REFUSED = {
     "use_auth_token": "Set HF_TOKEN in the environment.",
     "token": "Set HF_TOKEN in the environment.",
     "binary_output": "Write the result yourself.",
+    "max_length": "Give it to pipeline(…) itself: one length holds for a model's calls.",
 }
 IGNORED_SIZES = ("batch_size", "num_workers", "padding")  # batches are made by tokens; the numbers are the same
 PRECISIONS = {"float32": "float32", "float16": "float16", "bfloat16": "bfloat16", "auto": "auto"}
@@ -89,6 +90,7 @@ def pipeline(
     device: Any = None,
     precision: str = "auto",
     revision: str | None = None,
+    max_length: int | None = None,
     trust_remote_code: bool = False,
     **options: Any,
 ) -> Pipeline:
@@ -107,18 +109,22 @@ def pipeline(
         raise SettingError("device_map: one model runs on one device here; give device=.")
     if model is None:
         raise SettingError(f"pipeline({task!r}): no model is named. Give a run, a folder or a Hub id as model=.")
+    if max_length is not None and (not isinstance(max_length, int) or max_length < 3):
+        raise SettingError(f"max_length={max_length!r}: a whole number of tokens, 3 or more, is needed.")
     where = _device(device)
     if hasattr(model, "config") and hasattr(model, "forward"):
-        run = _of_objects(task, model, tokenizer, where, precision)
+        run = _of_objects(task, model, tokenizer, where, precision, max_length)
     else:
         run = load_run(
             model, task=task, tokenizer=tokenizer, device=where, precision=precision, revision=revision,
-            trust_remote_code=trust_remote_code,
+            max_length=max_length, trust_remote_code=trust_remote_code,
         )  # fmt: skip
     return Pipeline(run, _known(options, run.task))
 
 
-def _of_objects(task: str | None, model: Any, tokenizer: Any, device: str, precision: str) -> Run:
+def _of_objects(
+    task: str | None, model: Any, tokenizer: Any, device: str, precision: str, max_length: int | None
+) -> Run:
     from byeori.models.device import device_for, precision_for
     from byeori.models.load import load_model
     from byeori.predict.engine import Engine
@@ -130,7 +136,7 @@ def _of_objects(task: str | None, model: Any, tokenizer: Any, device: str, preci
     work.adopt(model.config)
     loaded = load_model(model, work, tokenizer=tokenizer)
     where = device_for(device)
-    length = min(DEFAULT_LENGTH, loaded.max_length or DEFAULT_LENGTH)
+    length = min(max_length or DEFAULT_LENGTH, loaded.max_length or DEFAULT_LENGTH)
     engine = Engine(
         work,
         model.to(where),
@@ -158,8 +164,8 @@ def _device(given: Any) -> str:
     if given is None:
         return "auto"
     if isinstance(given, int) and not isinstance(given, bool):
-        return "cpu" if given < 0 else "cuda"
-    return str(getattr(given, "type", given)).split(":")[0]
+        return "cpu" if given < 0 else f"cuda:{given}"
+    return str(given)
 
 
 def _items(data: Any) -> Iterator[Any]:

@@ -76,6 +76,7 @@ class TextClassification(Task):
         super().__init__(**values)
         self.labels = [str(label) for label in labels] if labels is not None else None
         self.problem_type: str | None = self.settings.problem_type or (SINGLE if labels is not None else None)
+        self.pair: bool | None = None  # whether it was trained on pairs; None for a model that doesn't say
         self.weights: list[float] | None = None  # one a label, mean 1 over the training rows
         self.many_by_default = False  # a multi_label model of ours answers with every label over its threshold
         if not 0 <= self.settings.label_smoothing < 1:
@@ -90,8 +91,9 @@ class TextClassification(Task):
 
         values = rows.table["label"][:]
         kind = self.settings.problem_type or self.problem_type
+        self.pair = "text_pair" in rows.table.column_names
         self.problem_type, self.labels = resolve_labels(
-            values, kind, self.labels or rows.label_names, rows.origin.where
+            self._by_position(values), kind, self.labels or rows.label_names, rows.origin.where
         )
         self.many_by_default = self.problem_type == MULTI
         self._weigh(values, rows)
@@ -127,11 +129,26 @@ class TextClassification(Task):
         from byeori.data.labels import encode_labels
 
         where = {} if rows is None else {"where": rows.origin.where}
-        return encode_labels(values, self.problem_type or SINGLE, self.labels, **where)
+        return encode_labels(self._by_position(values), self.problem_type or SINGLE, self.labels, **where)
+
+    def _by_position(self, values: list[Any]) -> list[Any]:
+        """Ids 0 … L − 1 in the data and names in the task: the names in their order, as the course's id2label has them."""
+        if not self.labels or self.problem_type not in (None, SINGLE):
+            return values
+        ids = {str(number): name for number, name in enumerate(self.labels)}
+        found = {str(value) for value in values} if not set(ids) & set(self.labels) else {""}
+        return [ids[str(value)] for value in values] if found <= set(ids) else values
 
     def label_ids(self, values: list[Any]) -> np.ndarray:
         """Labels of a column as the store holds them: int64 (n,), float32 (n, labels) or float32 (n,)."""
         return self._ids(values)
+
+    def _same_shape(self, pair: bool, where: str) -> None:
+        if self.pair is not None and pair != self.pair:
+            had, has = ("pairs of texts", "single texts") if self.pair else ("single texts", "pairs of texts")
+            raise DataError(
+                f"{where}: the model was trained on {had}, and these are {has}. Name the columns with --text and --text-pair."
+            )
 
     @property
     def prepared(self) -> bool:
@@ -145,7 +162,9 @@ class TextClassification(Task):
         return {name: int(count) for name, count in zip(self.labels, counts, strict=True)}
 
     def check(self, rows: Rows) -> None:
-        """Labels of validation or test rows that training lacks, empty ones and the like raise DataError."""
+        """Labels of validation or test rows that training lacks, empty ones, pairs for single texts raise DataError."""
+        if "text" in rows.table.column_names:
+            self._same_shape("text_pair" in rows.table.column_names, rows.origin.where(0))
         self._ids(rows.table["label"][:], rows)
 
     def adopt(self, config: Any) -> None:
@@ -157,6 +176,7 @@ class TextClassification(Task):
 
     # ids --------------------------------------------------------------------------------------------------------
     def encode(self, rows: dict[str, list], encoder: Encoder, labels: bool = True) -> Encoded:
+        self._same_shape("text_pair" in rows, "the input")
         encoded = encoder(rows["text"], rows.get("text_pair"))
         if labels:
             encoded.columns["labels"] = self._ids(rows["label"])
@@ -304,11 +324,13 @@ class TextClassification(Task):
             "settings": dataclasses.asdict(self.settings),
             "labels": self.labels,
             "problem_type": self.problem_type,
+            "pair": self.pair,
             "weights": self.weights,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         self.labels, self.problem_type, self.weights = state["labels"], state["problem_type"], state["weights"]
+        self.pair = state.get("pair")
         if self.problem_type not in PROBLEM_TYPES:
             raise DataError(
                 f"byeori.json names the problem type {self.problem_type!r}, which this version doesn't know."

@@ -51,11 +51,6 @@ def fit(
 ) -> dict[str, Any]:
     """Returns metrics.json. `began` is time.perf_counter() at the start of everything. Raises TrainingError."""
     task, settings, engine = ready.task, ready.settings, ready.engine
-    # Neither wish is one to repeat: a rerun that overwrites what it finds has to be asked for again.
-    again = dataclasses.replace(settings, resume=False, overwrite=False)
-    write_text(folder.settings, dump_yaml(again, task.settings, _found(ready, hooks)))
-    write_json(folder.data, data_facts(ready))
-
     references = {name: task.references(rows.table) for name, rows in ready.rows.items() if name != "train"}
 
     def judge(part: str, resamples: int = 0) -> Judged:
@@ -69,6 +64,11 @@ def fit(
         validation=(lambda: judge("validation")) if "validation" in ready.rows else None,
         hooks=hooks, folder=folder, decoding=ready.decoding, progress=progress,
     )  # fmt: skip
+    loop.check_resume()  # a refused one leaves the folder as it was
+    # Neither wish is one to repeat: a rerun that overwrites what it finds has to be asked for again.
+    again = dataclasses.replace(settings, resume=False, overwrite=False)
+    write_text(folder.settings, dump_yaml(again, task.settings, _found(ready, hooks)))
+    write_json(folder.data, data_facts(ready))
     training = loop.run()
     _take_best(loop, folder)
 

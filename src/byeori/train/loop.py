@@ -10,6 +10,7 @@ the last update, without evaluations and checkpoints.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -52,7 +53,7 @@ FEW_UPDATES, FEW_RATE = 300, 5e-5
 ORDER = ("batch_size", "order", "seed", "max_length", "truncation")
 MATHS = (
     "epochs", "max_steps", "learning_rate", "schedule", "warmup_ratio", "warmup_steps", "weight_decay", "max_grad_norm",
-    "adam_beta1", "adam_beta2", "adam_epsilon", "precision", "pack_tokens", "threads",
+    "adam_beta1", "adam_beta2", "adam_epsilon", "precision", "pack_tokens", "threads", "best_metric", "early_stopping",
 )  # fmt: skip
 
 
@@ -329,7 +330,8 @@ class Loop:
 
     def _settings(self) -> dict[str, Any]:
         """What a checkpoint was made with: another order of rows would train some twice and some never."""
-        return {"rows": len(self.store), **{name: getattr(self.settings, name) for name in (*ORDER, *MATHS)}}
+        own = dataclasses.asdict(self.task.settings)
+        return {"rows": len(self.store), **{name: getattr(self.settings, name) for name in (*ORDER, *MATHS)}, **own}
 
     def _same_settings(self, place: Path, made: dict[str, Any]) -> None:
         """Raises SettingError where the order would be another, says so where only the maths is."""
@@ -343,6 +345,12 @@ class Loop:
         if other:
             self.progress.note(f"Other settings than before: {', '.join(other.values())}.")
 
+    def check_resume(self) -> None:
+        """Before anything is written: whether the checkpoint to resume from, if there is one, has this order of rows."""
+        place = checkpoint.last(self.folder.checkpoints) if self.settings.resume else None
+        if place is not None:
+            self._same_settings(place, checkpoint.settings(place))
+
     def _resume(self) -> None:
         place = checkpoint.last(self.folder.checkpoints)
         if place is None:
@@ -350,9 +358,13 @@ class Loop:
             for path in (self.folder.history, self.folder.samples):
                 path.unlink(missing_ok=True)
             return
-        self._same_settings(place, checkpoint.settings(place))
         state = checkpoint.load(place, unwrapped(self.model), self.optimizer.optimizer, self.schedule, self.compact)
         self.step, self.best, self.worse, self.metrics = state["step"], state["best"], state["worse"], state["metrics"]
+        if self.best is not None and self.best["metric"] not in (None, self.settings.best_metric or self.task.best):
+            self.best, self.worse = (
+                None,
+                0,
+            )  # another score chooses now: the first evaluation to come is the best so far
         self.done, self._window, self.clock.spent = state["done"], state["window"], state["seconds"]
         self.scaler.load_state_dict(state["scaler"])
         for path, count in ((self.folder.history, state["history"]), (self.folder.samples, state["samples"])):

@@ -67,6 +67,7 @@ def prepare(settings: Train, task: Task, progress: Progress) -> Ready:
         raise ModelError("no model is named. Give --model a Hub id (klue/roberta-base), a folder or a run.")
     if isinstance(settings.model, str | os.PathLike):
         find_folder(str(settings.model))  # a wrong path is said now, not after minutes of reading
+    _check_early(settings)
     seconds: dict[str, float] = {}
     clock = time.perf_counter()
     parts = read_parts(settings, task)
@@ -80,7 +81,7 @@ def prepare(settings: Train, task: Task, progress: Progress) -> Ready:
     baselines = _baselines(parts, task, settings)
     seconds["baseline_seconds"] = time.perf_counter() - clock
 
-    from byeori.models.checks import check_contract
+    from byeori.models.checks import check_contract, check_ids
     from byeori.models.device import device_for, precision_for, set_threads, total_memory
     from byeori.models.load import load_model
     from byeori.models.packed import runner
@@ -110,6 +111,8 @@ def prepare(settings: Train, task: Task, progress: Progress) -> Ready:
     clock = time.perf_counter()
     said = {name: len(rows.notes) for name, rows in parts.items()}
     stores = {name: _store(rows, task, engine.encoder) for name, rows in parts.items()}
+    for name, store in stores.items():
+        check_ids(store, loaded.model, loaded.tokenizer, parts[name])
     seconds["tokenize_seconds"] = time.perf_counter() - clock
     for name, rows in parts.items():
         tokens = stores[name].tokens
@@ -132,6 +135,23 @@ def prepare(settings: Train, task: Task, progress: Progress) -> Ready:
     )  # fmt: skip
     decoding = {"max_length": max_length, "truncation": settings.truncation}
     return Ready(task, resolved, parts, stores, loaded, engine, packing, baselines, seconds, decoding)
+
+
+def _check_early(settings: Train) -> None:
+    """What can be refused before a row is read."""
+    from byeori.models.device import device_for, precision_for
+
+    precision_for(settings.precision, device_for(settings.device))
+    shares = [
+        s
+        for s, given in ((settings.validation_size, settings.validation), (settings.test_size, settings.test))
+        if given is None
+    ]
+    if all(share < 1 for share in shares) and sum(shares) >= 1:
+        raise SettingError(
+            f"validation_size={settings.validation_size:g} and test_size={settings.test_size:g} leave nothing to train on. "
+            f"Give smaller shares."
+        )
 
 
 def read_parts(settings: Train, task: Task) -> dict[str, Rows]:
