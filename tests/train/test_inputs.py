@@ -265,13 +265,13 @@ def regression(rows):
 
 
 @pytest.mark.parametrize("kind", [single, pair, multi_label, regression], ids=lambda kind: kind.__name__)
-def test_each_kind_learns_saves_loads_and_predicts(tiny_bert, demo_rows, tmp_path, kind):
+def test_each_kind_learns_saves_loads_and_predicts(still_bert, demo_rows, tmp_path, kind):
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    rows, shaped = kind(demo_rows)
-    run = train(tiny_bert, rows, tmp_path / "run", epochs=12, learning_rate=3e-3, log_every=1, test_size=0.1)
+    rows, shaped = kind(demo_rows[:60])  # few enough to be learnt by heart, whatever the tokenizer's training came to
+    run = train(still_bert, rows, tmp_path / "run", epochs=40, learning_rate=2e-3, log_every=1, test_size=0.1)
     losses = [line["loss"] for line in run.folder.lines(run.folder.history) if "loss" in line]
-    assert np.mean(losses[-5:]) < 0.9 * np.mean(losses[:5])
+    assert np.mean(losses[-10:]) < 0.9 * np.mean(losses[:10])
 
     texts = [{name: row[name] for name in ("text", "text_pair") if name in row} for row in rows[:20]]
     predicted = run.predict(texts, arrays=True)

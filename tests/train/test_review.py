@@ -32,9 +32,12 @@ def test_an_id_past_the_embedding_is_named_with_its_row(tiny_bert, demo_rows, tm
 
     tokenizer = transformers.AutoTokenizer.from_pretrained(tiny_bert)
     tokenizer.add_tokens(["qqqnew"])
-    rows = [*demo_rows[:50], {"text": "here is qqqnew at last", "label": demo_rows[0]["label"]}]
+    more = [
+        {**row, "text": f"{row['text']} Again."} for row in demo_rows[:60]
+    ]  # past the texts that are looked at first
+    rows = [*demo_rows[:90], *more, {"text": "here is qqqnew at last", "label": demo_rows[0]["label"]}]
     output = tmp_path / "run"
-    with pytest.raises(ModelError, match=r"row 51: the tokenizer gives id [\d,]+ \('qqqnew'\)"):
+    with pytest.raises(ModelError, match=r"row 151: the tokenizer gives id [\d,]+ \('qqqnew'\)"):
         byeori.train(
             "text-classification", tiny_bert, tokenizer, train=rows, output=str(output), **{**SHORT, "seed": 1}
         )
