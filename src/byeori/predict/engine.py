@@ -18,7 +18,7 @@ import torch
 
 from byeori.batches import budget
 from byeori.batches.pack import build
-from byeori.models.device import autocast, device_for, precision_for
+from byeori.models.device import autocast
 from byeori.models.load import uses_token_types
 from byeori.models.packed import runner
 from byeori.text.encode import Encoder
@@ -127,14 +127,3 @@ def columns(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
     """Rows → columns; a role that only some rows have stays out for none: it is None there."""
     names = {name: None for row in rows for name in row}
     return {name: [row.get(name) for row in rows] for name in names}
-
-
-def engine_for(
-    task: Task, model: torch.nn.Module, tokenizer: Any, *, device: str, precision: str, max_length: int, truncation: str
-) -> Engine:
-    """An engine from settings: `auto` resolved, the model moved to its device."""
-    where = device_for(device)
-    return Engine(
-        task, model.to(where), tokenizer, max_length=max_length, truncation=truncation, device=where,
-        precision=precision_for(precision, where),
-    )  # fmt: skip

@@ -20,8 +20,6 @@ from byeori.text.store import TOKEN, Encoded
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-TRUNCATIONS = ("head", "tail", "middle")  # the part that is kept
-
 
 class Encoder:
     """`token_types`: keep segment ids (the model was trained with them); else they are left out."""
