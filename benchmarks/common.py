@@ -91,4 +91,6 @@ def arguments(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--set", choices=list(SETS), default="nsmc")
     parser.add_argument("--rows", type=int, default=3_000)
+    parser.add_argument("--bfloat16", action="store_true", help="also the tuned contestant in bfloat16")
+    parser.add_argument("--only", default="", help="contestants whose name holds this")
     return parser

@@ -74,8 +74,6 @@ def make_model(folder: str) -> str:
 
 def main() -> None:
     parser = arguments(__doc__)
-    parser.add_argument("--bfloat16", action="store_true", help="also the tuned pipeline in bfloat16")
-    parser.add_argument("--only", default="")
     parser.set_defaults(rows=5_000)
     options = parser.parse_args()
     if options.worker:

@@ -108,8 +108,6 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--epochs", type=float, default=1.0)
     parser.add_argument("--rate", type=float, default=5e-5, help="learning rate")
-    parser.add_argument("--bfloat16", action="store_true", help="also the tuned Trainer in bfloat16")
-    parser.add_argument("--only", default="", help="contestants whose name holds this")
     options = parser.parse_args()
     if options.worker:
         print(json.dumps(work(json.loads(options.worker))))

@@ -2,7 +2,7 @@
 
 A word that never occurs has a zero gradient at every step, so AdamW leaves its vector alone but for weight decay, which is
 one factor a step. Keeping only the rows in use as a parameter gives the same weights with less gradient, less
-optimizer state and less time: of a vocabulary of 30,000 a small data set uses a fifth, of XLM-R's 250,000 a fiftieth.
+optimizer state and less time, the more the larger the vocabulary is beside the data.
 Not for tied embeddings: the head's softmax sends a gradient to every word.
 
     compact = use_rows(model, used_ids); ...; compact.write_back()
