@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -84,7 +85,7 @@ def test_help_of_train_lists_every_setting_with_its_help_and_default(capsys):
             if name != "task":
                 assert f"--{name.replace('_', '-')} " in flat or f"--{name.replace('_', '-')} /" in flat, name
                 assert " ".join(field.metadata["help"].split()) in flat, name
-    assert "[default: 5e-05]" in flat and "linear|cosine|constant" in flat
+    assert "[default: 1e-08]" in flat and "linear|cosine|constant" in flat
 
 
 def test_version(capsys):
@@ -146,7 +147,7 @@ def test_help_is_quick():
         (["train"], 2, "no folder is named"),
         (["train", "--output", "x"], 2, "no training data is named"),
         (["train", "--task", "text-clasification"], 2, "Did you mean text-classification?"),
-        (["train", "--learning-rate", "fast", "--output", "x"], 2, "learning_rate='fast': a number is needed"),
+        (["train", "--learning-rate", "fast", "--output", "x"], 2, "learning_rate='fast': auto or a number is needed"),
         (["train", "--batch-size", "0", "--output", "x"], 2, "at least 1"),
         (["train", "--schedule", "linaer", "--output", "x"], 2, "Did you mean linear?"),
         (["train", "missing.yaml"], 2, "missing.yaml: there is no such settings file"),
@@ -154,6 +155,9 @@ def test_help_is_quick():
         (["evaluate"], 2, "Missing argument"),
         (["completion", "tcsh"], 2, "tcsh"),
         (["evaluate", "./nowhere", "x.tsv"], 4, "./nowhere: there is no such folder"),
+        (["predict", "nowhere", "x.tsv"], 4, "nowhere: it is no folder here, and the Hub could not be reached"),
+        (["predict", "nowhere", "x.tsv", "--max-length", "2"], 2, "max_length='2': it must be at least 3"),
+        (["evaluate", "nowhere", "x.tsv", "--truncation", "banana"], 2, "one of head, tail, middle is needed"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
@@ -239,6 +243,38 @@ def test_train_evaluate_predict(capsys, trained, reviews, tmp_path):
     assert {one["label"] for one in every[0]} == {"긍정", "부정"}
 
 
+def test_a_run_finds_its_columns_again(capsys, body, reviews, tmp_path):
+    """Columns that had to be named in training need no name later, and their places are said."""
+    data = tmp_path / "columns.tsv"
+    rows = [line.split("\t") for line in reviews.read_text(encoding="utf-8").splitlines()[1:]]
+    lines = ["a\tb\tc\td", *(f"{i % 3}\t{text}\t{text[::-1]}\t{label}" for i, (text, label) in enumerate(rows))]
+    data.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    output, using = tmp_path / "run", ("--threads", "1", "--precision", "float32")
+    assert run(capsys, "train", *flags(body, data, output))[0] == 3, "by themselves they say nothing"
+    assert run(capsys, "train", *flags(body, data, output), "--text", "b", "--label", "d")[0] == 0
+    kept = json.loads((output / "model" / "byeori.json").read_text(encoding="utf-8"))
+    assert kept["columns"] == {"text": "b", "label": "d"}
+    code, out, err = run(capsys, "evaluate", output, data, "--json", *using)
+    assert code == 0 and '{"note": ' in err
+    assert 'text = "b" (as in training), label = "d" (as in training)' in json.loads(err.splitlines()[-1])["note"]
+    named = run(capsys, "evaluate", output, data, "--json", *using, "--text", "b", "--label", "d")[1]
+    assert out == named
+    code, out, err = run(capsys, "predict", output, data, "--with-inputs", *using)
+    assert code == 0 and 'text = "b" (as in training)' in err
+    assert [json.loads(line)["inputs"]["text"] for line in out.splitlines()] == [text for text, _ in rows]
+
+
+def test_model_of_the_hub_says_its_task_too(trained, reviews, tmp_path):
+    """Out of the Hub's cache, as a download would have left it."""
+    cache = tmp_path / "hub" / "models--me--reviews"
+    shutil.copytree(trained / "model", cache / "snapshots" / "abc")
+    (cache / "refs").mkdir()
+    (cache / "refs" / "main").write_text("abc")
+    found = process("evaluate", "me/reviews", reviews, "--json", HF_HOME=str(tmp_path), HF_HUB_OFFLINE="1")
+    assert found.returncode == 0, found.stderr.decode()
+    assert b"(as in training)" in found.stderr and "accuracy" in json.loads(found.stdout)
+
+
 def test_json_of_train_is_metrics_on_stdout_and_lines_on_stderr(capsys, body, reviews, tmp_path):
     code, out, err = run(capsys, "train", *flags(body, reviews, tmp_path / "run"), "--json")
     assert code == 0
@@ -246,6 +282,21 @@ def test_json_of_train_is_metrics_on_stdout_and_lines_on_stderr(capsys, body, re
     lines = [json.loads(line) for line in err.splitlines()]
     assert [line["step"] for line in lines if "loss" in line] == [1, 2, 3]
     assert any("validation" in line for line in lines) and any("note" in line for line in lines)
+
+
+def test_wrong_values_of_using_a_run(capsys, trained, reviews):
+    """Exit code 2 and the sentence training has for them."""
+    for arguments, said in (
+        (["predict", "--max-length", "9999"], "takes 128 tokens at most. Give --max-length 128 or less"),
+        (["evaluate", "--max-length", "9999"], "takes 128 tokens at most"),
+        (["predict", "--top-k", "x"], "top_k='x': one of default, none or a whole number is needed"),
+        (["evaluate", "--problem-type", "regression"], "problem_type='regression': it is 'single_label' for "),
+        (["evaluate", "--max-rows", "0"], "max_rows='0': it must be at least 1"),
+    ):
+        code, out, err = run(capsys, arguments[0], trained, reviews, *arguments[1:])
+        assert (code, out) == (2, "") and said in err.splitlines()[-1]
+    code, out, _ = run(capsys, "evaluate", trained, reviews, "--problem-type", "single_label", "--split", "train")
+    assert code == 0 and "accuracy" in out
 
 
 def test_settings_yaml_repeats_the_run(capsys, trained, tmp_path):

@@ -61,7 +61,7 @@ def test_value_is_converted_to_the_type_of_its_setting(name, value, wanted):
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("learning_rate", "fast", "a number is needed"),
+        ("learning_rate", "fast", "auto or a number is needed"),
         ("learning_rate", float("nan"), "a finite number"),
         ("learning_rate", "inf", "a finite number"),
         ("learning_rate", -1, "at least 0"),
@@ -77,9 +77,9 @@ def test_value_is_converted_to_the_type_of_its_setting(name, value, wanted):
         ("schedule", "lineer", "Did you mean linear?"),
         ("precision", "bf16", "one of auto, float32, bfloat16, float16"),
         ("device", "gpu", "one of auto, cpu, cuda, mps"),
-        ("evaluate_every", "epochs", "Did you mean epoch?"),
+        ("evaluate_every", "epochs", "one of epoch, end or a whole number is needed. Did you mean epoch?"),
         ("evaluate_every", 0, "at least 1"),
-        ("pack_tokens", "much", "one of auto"),
+        ("pack_tokens", "much", "auto or a whole number is needed"),
         ("text", {"a": 1}, "text is needed"),
     ],
 )
@@ -125,7 +125,7 @@ def test_old_name_is_answered_with_a_name_that_exists(old):
     assert here in known | {""}, f"{old} is answered with {here}, which is no setting"
     assert old not in known, f"{old} is a setting, so its answer never shows"
     with pytest.raises(SettingError) as error:
-        read(**{old: 1})
+        settings.read({old: 1}, Train, *(task.Training for task in TASKS))
     assert answer(old) in str(error.value)
 
 

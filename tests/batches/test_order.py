@@ -65,7 +65,7 @@ def test_neighbours_do_not_stay_neighbours():
     assert (np.abs(np.diff(made)) == 1).sum() <= 10
 
 
-@pytest.mark.parametrize("mode", ["random", "grouped", "sequential"])
+@pytest.mark.parametrize("mode", ["random", "grouped"])
 @pytest.mark.parametrize(("rows", "size"), [(1, 1), (5, 8), (8, 8), (97, 4), (800, 16), (801, 16), (1733, 16)])
 def test_each_row_once_an_epoch(mode, rows, size):
     order = Order(rows, size, seed=4, mode=mode, lengths=lengths_of)
@@ -77,7 +77,7 @@ def test_each_row_once_an_epoch(mode, rows, size):
         assert all(batch.dtype == np.int64 for batch in batches)
 
 
-@pytest.mark.parametrize("mode", ["random", "grouped", "sequential"])
+@pytest.mark.parametrize("mode", ["random", "grouped"])
 def test_a_batch_depends_on_its_place_alone(mode):
     """Asked backwards, by turns over epochs, or by a new object: the same rows. So any step can be resumed."""
     rows, size = 1733, 16
@@ -98,10 +98,6 @@ def test_epochs_differ():
             assert not set(first) & set(second)
         other = Order(500, 8, seed=2, mode=mode, lengths=lengths_of)
         assert all_rows(order, 0).tolist() != all_rows(other, 0).tolist()
-
-
-def test_sequential_is_the_order_of_the_file():
-    assert all_rows(Order(10, 4, mode="sequential"), 3).tolist() == list(range(10))
 
 
 def test_a_mega_batch_is_a_stretch_of_the_permutation_cut_by_length():

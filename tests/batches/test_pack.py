@@ -61,6 +61,21 @@ def test_fill_takes_each_row_once_within_the_budget(lengths, pack_tokens):
     assert [pack.tolist() for pack in packs] == [pack.tolist() for pack in budget.fill(lengths, pack_tokens)]
 
 
+@settings(max_examples=100, deadline=None)
+@given(SOME, st.integers(1, 2_000), st.sampled_from([0.0, 3.0, 64.0, 1e9]))
+def test_fill_counts_padding_too(lengths, pack_tokens, group_cost):
+    """What a pack is computed on is memory: it stays within the budget, whatever its groups cost in padding."""
+    lengths = np.array(lengths)
+    packs = budget.fill(lengths, pack_tokens, lambda part: budget.computed(lengths[part], group_cost))
+    assert sorted(np.concatenate(packs).tolist()) == list(range(len(lengths)))
+    store = TokenStore.of(Encoded(np.zeros(lengths.sum(), np.int32), lengths, {}), {})
+    for rows in packs:
+        pack = build(store, rows, group_cost=group_cost)
+        assert pack.computed == budget.computed(lengths[rows], group_cost)
+        assert pack.computed <= pack_tokens or len(rows) == 1
+    assert len(packs) >= len(budget.fill(lengths, pack_tokens))
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 7])
 def test_fill_shares_evenly(count):
     """Rows far smaller than the budget: as few packs as there can be, none a small rest."""
@@ -211,7 +226,7 @@ def test_updates_hold_their_rows_whole(order, pack_tokens):
         seen: dict[int, list[list[int]]] = {}
         for number, pack in enumerate(packs):
             assert pack.columns["id"].tolist() == pack.rows.tolist()
-            assert pack.tokens <= pack_tokens or len(set(pack.rows.tolist())) == 1
+            assert pack.computed <= pack_tokens or len(set(pack.rows.tolist())) == 1
             for i, row in enumerate(pack.rows.tolist()):
                 start, length = int(pack.layout.starts[i]), int(pack.layout.lengths[i])
                 seen.setdefault(row, []).append([number, *pack.input_ids[start : start + length].tolist()])

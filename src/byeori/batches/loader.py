@@ -10,16 +10,20 @@ whatever the number of packs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from byeori.batches import budget
 from byeori.batches.order import Order
 from byeori.batches.pack import IGNORED, Pack, build
-from byeori.text.store import ROW, TokenStore
+from byeori.text.store import LIST, SEQUENCE, TOKEN, TokenStore
+
+if TYPE_CHECKING:
+    from byeori.tasks.base import Task
 
 
 @dataclass(frozen=True)
@@ -33,28 +37,56 @@ class Packing:
 
 @dataclass(frozen=True)
 class Batch:
-    """One update. Iterating builds its packs, on `device`."""
+    """One update. Iterating builds its packs, on `device`; `draw` makes final ids and labels of each (masking…)."""
 
     store: TokenStore
     rows: np.ndarray
     packing: Packing
     device: Any = "cpu"
+    draw: Callable[[Pack], Pack] | None = None
 
     @property
     def labels(self) -> int:
-        """Labels that count: rows, or tokens whose label isn't −100."""
-        if self.store.levels.get("labels", ROW) == ROW:
-            return len(self.rows)
-        sequences = self.store.sequences_of(self.rows)
-        labels, offsets = self.store.columns["labels"], self.store.offsets
-        return int(sum((labels[offsets[s] : offsets[s + 1]] != IGNORED).sum() for s in sequences))
+        """Labels that count: rows, windows, items of lists, or tokens whose label isn't −100."""
+        store, level = self.store, self.store.levels.get("labels")
+        if self.draw is not None and level is None:
+            return sum(int((pack.labels != IGNORED).sum()) for pack in self._drawn)
+        if level == LIST:
+            ends = store.list_offsets["labels"]
+            return int((ends[self.rows + 1] - ends[self.rows]).sum())
+        if level in (TOKEN, SEQUENCE):
+            sequences = store.sequences_of(self.rows)
+            labels, ends = store.columns["labels"], store.offsets
+            if level == SEQUENCE:
+                return len(sequences) if labels.ndim > 1 else int((labels[sequences] != IGNORED).sum())
+            return int(sum((labels[ends[s] : ends[s + 1]] != IGNORED).sum() for s in sequences))
+        return len(self.rows)
 
     @property
     def scale(self) -> float:
         return 1.0 / max(1, self.labels)
 
     def __iter__(self) -> Iterator[Pack]:
-        for part in budget.fill(self.store.lengths(self.rows), self.packing.pack_tokens):
+        return iter(self._built() if self.draw is None else self._drawn)
+
+    @cached_property
+    def _drawn(self) -> list[Pack]:
+        """All packs of the update at once: what is masked must be counted before the first loss is scaled."""
+        assert self.draw is not None
+        return [self.draw(pack) for pack in self._built()]
+
+    def _computed(self, part: np.ndarray) -> int:
+        """Tokens a pack of these of the rows is computed on: padding inside groups, lists as one rectangle."""
+        store, rows = self.store, self.rows[part]
+        sequences = store.sequences_of(rows)
+        cost = 0.0 if self.packing.varlen else self.packing.group_cost
+        found = budget.computed(store.offsets[sequences + 1] - store.offsets[sequences], cost)
+        ends = store.list_offsets.values()
+        return found + sum(len(rows) * int((end[rows + 1] - end[rows]).max()) for end in ends)
+
+    def _built(self) -> Iterator[Pack]:
+        sizes = self.store.lengths(self.rows) + self.store.list_lengths(self.rows)
+        for part in budget.fill(sizes, self.packing.pack_tokens, self._computed):
             rows = self.rows[part]
             sequences = self.store.sequences_of(rows)
             counts = self.store.row_offsets[rows + 1] - self.store.row_offsets[rows]
@@ -74,8 +106,13 @@ def batches(
     order: str = "grouped",
     packing: Packing | None = None,
     device: Any = "cpu",
+    task: Task | None = None,
 ) -> Iterator[Batch]:
-    """The updates of one epoch, from update `start` on, as `byeori.train` takes them."""
+    """The updates of one epoch, from update `start` on, as `byeori.train` takes them.
+
+    A `task` that draws its labels anew each epoch (masking) must be given.
+    """
+    draw = None if task is None else task.drawing(seed, epoch)
     plan = Order(len(data), batch_size, seed, order, data.lengths)
     for step in range(start, plan.steps):
-        yield Batch(data, plan.batch(epoch, step), packing or Packing(), device)
+        yield Batch(data, plan.batch(epoch, step), packing or Packing(), device, draw)

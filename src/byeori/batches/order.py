@@ -70,8 +70,6 @@ class Order:
     def batch(self, epoch: int, step: int) -> np.ndarray:
         """Rows of update `step` of `epoch`; int64 (≤ batch_size,)."""
         start = step * self.batch_size
-        if self.mode == "sequential":
-            return np.arange(start, min(start + self.batch_size, self.rows))
         if self.mode == "random":
             return permute(np.arange(start, min(start + self.batch_size, self.rows)), self.rows, self.seed, epoch)
         mega, place = divmod(step, MEGA_BATCHES)

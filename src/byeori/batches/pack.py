@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from byeori.batches import budget
-from byeori.text.store import ROW, TOKEN, TokenStore
+from byeori.text.store import LIST, SEQUENCE, TOKEN, TokenStore
 
 if TYPE_CHECKING:
     import torch
@@ -58,8 +58,9 @@ class Pack:
     position_ids: torch.Tensor  # int64 (tokens,), from 0 in each sequence
     token_type_ids: torch.Tensor | None  # int64 (tokens,)
     rows: np.ndarray  # int64 (sequences,): rows of the store
+    sequences: np.ndarray  # int64 (sequences,): sequences of the store
     layout: Layout
-    columns: dict[str, torch.Tensor]  # token columns (tokens,), row columns (sequences, ...)
+    columns: dict[str, torch.Tensor]  # of tokens (tokens,), lists (sequences, longest, …) padded, others (sequences, …)
     levels: dict[str, str]
     tokens: int  # real tokens, padding left out
     pad_token_id: int = 0
@@ -69,7 +70,7 @@ class Pack:
 
     @property
     def labels(self) -> torch.Tensor:
-        """(sequences,), (sequences, labels) or (tokens,), as the task encoded them."""
+        """(sequences,), (sequences, labels), (tokens,) or (sequences, longest list), as the task encoded them."""
         return self.columns["labels"]
 
     @property
@@ -188,10 +189,14 @@ def build(
     for name, values in store.columns.items() if columns else ():
         if name == "token_type_ids":
             continue
-        if store.levels[name] == ROW:
-            carried[name] = torch.from_numpy(np.ascontiguousarray(values[rows]))
+        fill = IGNORED if name == "labels" else store.pad.get(name, 0)
+        if store.levels[name] == TOKEN:
+            carried[name] = token_column(values, fill)
+        elif store.levels[name] == LIST:
+            carried[name] = torch.from_numpy(_padded_lists([store.list_of(name, row) for row in rows], fill))
         else:
-            carried[name] = token_column(values, IGNORED if name == "labels" else store.pad.get(name, 0))
+            owners = sequences if store.levels[name] == SEQUENCE else rows
+            carried[name] = torch.from_numpy(np.ascontiguousarray(values[owners]))
     types = store.columns.get("token_type_ids")
     cu_seqlens = torch.from_numpy(np.append(starts, total).astype(np.int32)) if varlen else None
     return Pack(
@@ -199,6 +204,7 @@ def build(
         position_ids=torch.from_numpy(np.concatenate(position_parts).astype(np.int64)),
         token_type_ids=None if types is None else token_column(types, 0),
         rows=rows,
+        sequences=sequences,
         layout=Layout(
             tuple(laid),
             torch.from_numpy(lengths.astype(np.int64)),
@@ -212,3 +218,12 @@ def build(
         tokens=int(lengths.sum()),
         pad_token_id=pad_token_id,
     )
+
+
+def _padded_lists(lists: list[np.ndarray], fill: int | float) -> np.ndarray:
+    """(lists, longest, …) int64 or float32."""
+    kind = np.int64 if np.issubdtype(lists[0].dtype, np.integer) else np.float32
+    made = np.full((len(lists), max(len(one) for one in lists), *lists[0].shape[1:]), fill, kind)
+    for place, one in enumerate(lists):
+        made[place, : len(one)] = one
+    return made

@@ -6,11 +6,12 @@ with explain(name, folder): AutoConfig.from_pretrained(folder)
 from __future__ import annotations
 
 import contextlib
+import difflib
 import json
 from pathlib import Path
 from typing import Any
 
-from byeori.errors import ModelError
+from byeori.errors import ModelError, SettingError
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 FOREIGN = {"tf_model.h5": "TensorFlow", "flax_model.msgpack": "Flax", "model.ckpt.index": "TensorFlow 1"}
@@ -19,6 +20,7 @@ TOKENIZERS = (
     "source.spm", "tokenizer_config.json",
 )  # fmt: skip
 UNKNOWN_LIMIT = 0.5
+DEFAULT_LENGTH = 512  # tokens; longer texts are cut unless more is asked for
 
 
 def find_folder(name: str) -> str:
@@ -32,8 +34,19 @@ def find_folder(name: str) -> str:
     if path.exists():
         raise ModelError(f"{name}: a model is a folder with config.json and weights; this is a file.")
     if name.startswith((".", "/", "~")) or name.count("/") > 1:
-        raise ModelError(f"{name}: there is no such folder.")
+        raise ModelError(f"{name}: there is no such folder.{_near(path) or ' Give a run, a model folder or a Hub id.'}")
     return name
+
+
+def _near(path: Path) -> str:
+    """A question after the model folder or run beside `path` whose name is spelled like it; "" where there is none."""
+    if not path.parent.is_dir():
+        return ""
+    models = [
+        p.name for p in path.parent.iterdir() if any((p / part / "config.json").is_file() for part in (".", "model"))
+    ]
+    near = difflib.get_close_matches(path.name, models, 1, 0.6)
+    return f" Did you mean {path.parent / near[0]}?" if near else ""
 
 
 def check_folder(path: Path) -> None:
@@ -91,7 +104,7 @@ def without_tokenizer(name: str) -> str:
 def _reason(name: str, folder: str, error: Exception) -> str:
     text = " ".join(str(error).split())
     kind = type(error).__name__
-    local = Path(folder).is_dir()
+    local, near = Path(folder).is_dir(), _near(Path(name))
     if local and not any((Path(folder) / one).exists() for one in TOKENIZERS):
         return without_tokenizer(name)
     if kind == "SafetensorError":
@@ -107,10 +120,12 @@ def _reason(name: str, folder: str, error: Exception) -> str:
         if any(word in text for word in ("401", "403", "gated", "authentic")):
             return f"{name}: the Hub refuses access. Accept its terms on its page and set HF_TOKEN. ({text[:160]})"
         if "not a valid model identifier" in text or "RepositoryNotFound" in kind or "404" in text:
-            return f"{name}: there is no such folder here and no such model on the Hub. Check the spelling."
+            return f"{name}: there is no such folder here and no such model on the Hub.{near or ' Check the spelling.'}"
+        cut_off = kind in ("LocalEntryNotFoundError", "OfflineModeIsEnabled") or "couldn't connect" in text
         return (
-            f"{name}: it is no folder here, and the Hub could not be reached or has no such files ({kind}: {text[:160]}). "
-            f"Check the name and the network, or give a local folder; HF_HUB_OFFLINE=1 uses only what is in HF_HOME."
+            f"{name}: it is no folder here, and the Hub could not be reached or has no such files"
+            f"{'' if cut_off else f' ({kind}: {text[:160]})'}. "
+            f"Check the name and the network, or give a local folder; HF_HUB_OFFLINE=1 uses only what is in HF_HOME.{near}"
         )
     if "model type" in text and "does not recognize" in text:
         return f"{name}: {text[:200]}"
@@ -132,6 +147,18 @@ def usable_length(model: Any, tokenizer: Any) -> int | None:
     if isinstance(tokenizer.model_max_length, int) and tokenizer.model_max_length < 10**9:
         limits.append(tokenizer.model_max_length)
     return min(limits) if limits else None
+
+
+def length_for(asked: int | None, limit: int | None, source: str) -> int:
+    """--max-length, or the smaller of 512 and what the model takes (`limit`). Raises SettingError if more is asked."""
+    if asked is None:
+        return min(DEFAULT_LENGTH, limit or DEFAULT_LENGTH)
+    if limit is not None and asked > limit:
+        raise SettingError(
+            f"max_length={asked}: {source} takes {limit} tokens at most. Give --max-length {limit} or less; what is longer is cut "
+            f"(--truncation head, tail or middle)."
+        )
+    return asked
 
 
 def check_contract(model: Any, tokenizer: Any, texts: list[str]) -> list[str]:

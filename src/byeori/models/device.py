@@ -6,6 +6,7 @@ device = device_for("auto"); precision = precision_for("auto", device)
 from __future__ import annotations
 
 import os
+import re
 from contextlib import nullcontext
 from typing import Any
 
@@ -21,18 +22,22 @@ def device_for(asked: str) -> torch.device:
     if asked == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
         return torch.device(name)
+    if not re.fullmatch(r"(cpu|cuda|mps)(:\d+)?", asked):
+        raise SettingError(
+            f"device={asked!r}: there is no such device. One of auto, cpu, cuda, cuda:1 …, mps is needed."
+        )
     if asked.startswith("cuda") and not torch.cuda.is_available():
         raise SettingError(
             f"device={asked}: PyTorch sees no CUDA device here. Use --device cpu, or install a CUDA build."
         )
-    if asked == "mps" and not torch.backends.mps.is_available():
-        raise SettingError("device=mps: PyTorch sees no Apple GPU here. Use --device cpu.")
-    try:
-        return torch.device(asked)
-    except RuntimeError:
+    if asked.startswith("mps") and not torch.backends.mps.is_available():
+        raise SettingError(f"device={asked}: PyTorch sees no Apple GPU here. Use --device cpu.")
+    device = torch.device(asked)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise SettingError(
-            f"device={asked!r}: there is no such device. One of auto, cpu, cuda, mps is needed."
-        ) from None
+            f"device={asked}: PyTorch sees {torch.cuda.device_count()} CUDA devices here, counted from 0."
+        )
+    return device
 
 
 def has_bfloat16(device: torch.device) -> bool:
@@ -65,9 +70,10 @@ def autocast(precision: str, device: torch.device) -> Any:
 
 
 def set_threads(threads: int | None) -> int:
-    """Threads of PyTorch's CPU work; all cores the process may use if None."""
+    """Threads of PyTorch's CPU work. If None those of OMP_NUM_THREADS, else all cores the process may use."""
+    said = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()  # "4,2": by level of nesting
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    torch.set_num_threads(threads or cores)
+    torch.set_num_threads(threads or (int(said) if said.isdecimal() else 0) or cores)
     return torch.get_num_threads()
 
 

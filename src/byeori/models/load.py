@@ -227,7 +227,7 @@ def _settle_attention(found: Loaded) -> None:
         return
     found.notes.append(f"{type(found.model).__name__} runs in length-sorted rectangles, not packed: {run.reason}.")
     if found.model.config._attn_implementation == attention.NAME:
-        for name in ("sdpa", "eager"):
+        for name in ("sdpa", "eager"):  # families with soft caps (Gemma 2) refuse sdpa, which has none
             with quiet(), contextlib.suppress(ValueError, ImportError):
                 found.model.set_attn_implementation(name)
                 break
@@ -248,11 +248,15 @@ def _match_token_types(found: Loaded) -> None:
 
 
 def _match_pads(found: Loaded) -> None:
-    """A pad token for both: GPT-2's tokenizer has none, and its head finds the last token of a text by it."""
+    """A pad token for both: GPT-2's tokenizer has none, and its head finds the last token of a text by it.
+
+    An end token stands in for it, or, as GPT and CTRL have none either, the unknown one.
+    """
     tokenizer, config = found.tokenizer, found.model.config
-    if tokenizer.pad_token_id is None and tokenizer.eos_token_id is not None:
-        tokenizer.pad_token = tokenizer.eos_token
-        found.notes.append(f"The tokenizer has no pad token; {tokenizer.eos_token} stands in for it.")
+    stand_in = tokenizer.unk_token if tokenizer.eos_token_id is None else tokenizer.eos_token
+    if tokenizer.pad_token_id is None and stand_in is not None:
+        tokenizer.pad_token = stand_in
+        found.notes.append(f"The tokenizer has no pad token; {stand_in} stands in for it.")
     if getattr(config, "pad_token_id", None) is None and tokenizer.pad_token_id is not None:
         config.pad_token_id = tokenizer.pad_token_id
 

@@ -5,7 +5,8 @@ the numbers agree the model gets rectangles, behind the same two functions. Head
 keep their own code: the packed hidden states are gathered to one row a sequence just before it, and in families of
 BERT's build already inside the last layer, whose other tokens nobody reads.
 
-    logits = pooled_logits(model, pack)        # (sequences, labels)
+    logits = pooled_logits(model, pack)        # (sequences, labels): heads that read a whole sequence
+    logits = token_logits(model, pack)         # (tokens, labels): heads that answer for each token
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ class Runner:
         self.body: Any = getattr(model, model.base_model_prefix, model)
         self.accepts = set(inspect.signature(model.forward).parameters)
         config = model.config
+        self.choices = type(model).__name__.endswith("ForMultipleChoice")  # these want (rows, choices, tokens)
         embeddings = getattr(self.body, "embeddings", None)
         # RoBERTa and its kin number positions from padding_idx + 1 on.
         padding = getattr(embeddings, "padding_idx", None)
@@ -64,6 +66,8 @@ class Runner:
     def forward(self, pack: Pack, pool: bool) -> Any:
         """The model's own output for a pack: one row a sequence if `pool`, else one row of all tokens."""
         inputs: dict[str, Any] = {"input_ids": pack.input_ids.unsqueeze(0)}
+        if "use_cache" in self.accepts:
+            inputs["use_cache"] = False
         if "position_ids" in self.accepts:
             inputs["position_ids"] = (pack.position_ids + self.first_position).unsqueeze(0)
         if pack.token_type_ids is not None and "token_type_ids" in self.accepts:
@@ -72,12 +76,24 @@ class Runner:
             pool and self.mean_pooling
         ):  # the head takes the mean of one row a sequence; else it makes a mask of all tokens
             inputs["attention_mask"] = torch.ones(len(pack), 1, dtype=torch.long, device=pack.input_ids.device)
+        if self.choices:  # positions stay (1, tokens): DistilBERT's head hands them on as they are, others flatten them
+            for name in inputs.keys() & {"input_ids", "token_type_ids", "attention_mask"}:
+                inputs[name] = inputs[name].unsqueeze(0)
         self.pack, self.gathered = (pack if pool else None), False
         try:
             with attention.packed():
                 return self.model(**inputs, layout=pack.layout)
         finally:
             self.pack = None
+
+    def plain(self, rectangle: dict[str, torch.Tensor]) -> torch.Tensor:
+        """What the head answers for an ordinary padded batch: (rows, labels) or (rows, tokens, labels)."""
+        inputs: dict[str, Any] = {name: values for name, values in rectangle.items() if name in self.accepts}
+        if self.choices:
+            inputs = {name: x.unsqueeze(1) for name, x in inputs.items()}
+        if "use_cache" in self.accepts:
+            inputs["use_cache"] = False
+        return _answers(self.model(**inputs))
 
     def _pool_in_last_layer(self, module: nn.Module, inputs: tuple) -> tuple | None:
         if self.pack is None or getattr(self.end.layer[-1], "gradient_checkpointing", False):
@@ -104,8 +120,11 @@ class Runner:
         if self.model.config._attn_implementation != attention.NAME:
             self.reason = "its attention can't be replaced"
             return False
-        if self.model.config.is_encoder_decoder or self.end is None:
+        if self.model.config.is_encoder_decoder:
             self.reason = "its family has no packed form yet"
+            return False
+        if "global_attention_mask" in self.accepts:  # its heads refuse, by assertion, inputs without three separators
+            self.reason = "its attention is of its own kind (windows, and tokens that see all)"
             return False
         vocabulary = self.model.get_input_embeddings().num_embeddings
         rng = np.random.default_rng(0)
@@ -117,15 +136,22 @@ class Runner:
         training = self.model.training
         self.model.eval()
         try:
-            together = self.forward(pack, pool=True)
-            alone = torch.cat([_plain(self.model, self, rectangle) for rectangle in _alone(pack)])
-        except (ValueError, TypeError, RuntimeError, IndexError, KeyError, AttributeError) as error:
+            alone = [self.plain(rectangle) for rectangle in _alone(pack)]
+            pooled = alone[0].ndim == 2
+            if pooled and self.end is None:
+                self.reason = "its family has no packed form yet"
+                return False
+            together = _answers(self.forward(pack, pool=pooled))
+            if not pooled:
+                together = together[0, _real(pack)]
+                alone = [one[0] for one in alone]
+        except (ValueError, TypeError, RuntimeError, LookupError, AttributeError, AssertionError) as error:
             self.reason = f"packed input fails: {type(error).__name__}: {error}"
             return False
         finally:
             self.model.train(training)
-        logits = _logits(together)
-        if logits.shape != alone.shape or not torch.allclose(logits, alone, atol=TOLERANCE, rtol=TOLERANCE):
+        apart = torch.cat(alone)
+        if together.shape != apart.shape or not torch.allclose(together, apart, atol=TOLERANCE, rtol=TOLERANCE):
             self.reason = "packed and single sequences give different numbers"
             return False
         return True
@@ -153,12 +179,19 @@ def pooled_logits(model: nn.Module, pack: Pack) -> torch.Tensor:
     """Logits of a head that reads a whole sequence, (sequences, labels), in the pack's order."""
     run = runner(model)
     if run.packs:
-        return _logits(run.forward(pack, pool=True))
-    return torch.cat([_plain(model, run, pack.rectangle(group)) for group in pack.layout.groups])
+        return _answers(run.forward(pack, pool=True))
+    return torch.cat([run.plain(pack.rectangle(group)) for group in pack.layout.groups])
 
 
-def _plain(model: nn.Module, run: Runner, rectangle: dict[str, torch.Tensor]) -> torch.Tensor:
-    return _logits(model(**{name: values for name, values in rectangle.items() if name in run.accepts}))
+def token_logits(model: nn.Module, pack: Pack) -> torch.Tensor:
+    """What a head answers for each token, (tokens, labels), in the pack's order; at padded places whatever comes out.
+
+    For question answering the two labels are start and end; a model without a head gives its last hidden state.
+    """
+    run = runner(model)
+    if run.packs:
+        return _answers(run.forward(pack, pool=False))[0]
+    return torch.cat([run.plain(pack.rectangle(group)).flatten(0, 1) for group in pack.layout.groups])
 
 
 def _alone(pack: Pack) -> list[dict[str, torch.Tensor]]:
@@ -169,8 +202,16 @@ def _alone(pack: Pack) -> list[dict[str, torch.Tensor]]:
     return found
 
 
-def _logits(output: Any) -> torch.Tensor:
+def _answers(output: Any) -> torch.Tensor:
+    if "start_logits" in output:
+        return torch.stack([output["start_logits"], output["end_logits"]], -1)
     return output.logits if hasattr(output, "logits") else output[0]
+
+
+def _real(pack: Pack) -> torch.Tensor:
+    """Places of the sequences' own tokens, one sequence after the other."""
+    spans = zip(pack.layout.starts.tolist(), pack.layout.lengths.tolist(), strict=True)
+    return torch.cat([torch.arange(start, start + length) for start, length in spans]).to(pack.input_ids.device)
 
 
 def _pad(model: Any) -> int:

@@ -39,7 +39,7 @@ def encode_rows(rows: Any, task: Any, encoder: Encoder, labels: bool = True) -> 
             encoded = task.encode(batch, encoder, labels)
         writer.add(encoded)
     store = writer.close()
-    store.source = rows
+    store.source = rows if len(store) == len(table) else None  # blocks of running text have no rows of their own
     store.decoding = {"max_length": encoder.max_length, "truncation": encoder.truncation}
     if pads:
         rows.notes.append(f"{pads:,} padded places of the tokenized rows were taken out (their labels would be −100).")
