@@ -69,7 +69,7 @@ def alternate(module: str, contestants: dict[str, dict], rounds: int) -> dict[st
     found: dict[str, list[dict]] = {name: [] for name in contestants}
     for turn in range(rounds):
         for name, work in contestants.items():
-            one = measure(module, work)
+            one = measure(module, {**work, "seed": turn})
             found[name].append(one)
             print(f"round {turn + 1}: {name}: {one}", file=sys.stderr, flush=True)
     return found

@@ -38,14 +38,18 @@ def train(
 ) -> Run:
     """Read, check, train, score, write the run folder; returns the finished run.
 
+    What fails before there is a model or a checkpoint leaves nothing behind, and with `overwrite` the old run as it was.
+
     `values` are the settings of `byeori train --help`. `train`, `validation` and `test` may be paths, Hub ids, rows,
     DataFrames, data sets or token stores; `model` and `tokenizer` names or objects; `metrics` functions of (predictions,
     references), or of the course's eval_pred. Raises SettingError, DataError, ModelError, TrainingError.
     """
+    from byeori.train.hooks import check as check_hooks
     from byeori.train.progress import Quiet
 
     began = time.perf_counter()
     progress = progress or Quiet()
+    check_hooks(hooks)
     settings, work = resolve(task, {**values, "model": model, "tokenizer": tokenizer})
     if settings.output is None:
         raise SettingError("no folder is named for the run. Give --output RUN.")
@@ -66,9 +70,9 @@ def train(
     ready = prepare(settings, work, progress)
     chosen = [*metrics, *([compute_metrics] if compute_metrics else [])]
     check_watching(ready, own_metrics=bool(chosen))
-    folder.create(settings.overwrite, settings.resume)
-    found = fit(ready, folder, metrics=chosen, hooks=hooks, progress=progress, began=began)
-    write_report(folder)
+    with folder.writing(settings.overwrite, settings.resume):
+        found = fit(ready, folder, metrics=chosen, hooks=hooks, progress=progress, began=began)
+        write_report(folder)
 
     from byeori.predict.run import Run
 
@@ -133,12 +137,13 @@ def encode(
     `model`, if given, says how long an input may be and whether it has segment embeddings; else the tokenizer does.
     `max_length` in tokens: the smaller of 512 and that, if not given.
     """
-    from byeori.models.checks import usable_length
+    from byeori.models.checks import length_for, usable_length
+    from byeori.predict.options import Using
     from byeori.text.encode import Encoder
     from byeori.text.encode_rows import encode_rows
-    from byeori.train.prepare import length_for
 
-    max_length = length_for(max_length, usable_length(model, tokenizer), type(model or tokenizer).__name__)
+    (using,) = settings_.read({"max_length": max_length, "truncation": truncation}, Using)
+    length = length_for(using.max_length, usable_length(model, tokenizer), type(model or tokenizer).__name__)
     rows = as_rows(rows, task, labels)
     if labels and not task.prepared:
         task.prepare(rows)
@@ -148,7 +153,7 @@ def encode(
         types = uses_token_types(model, tokenizer)
     else:
         types = "token_type_ids" in tokenizer.model_input_names
-    return encode_rows(rows, task, Encoder(tokenizer, max_length, truncation, types), labels)
+    return encode_rows(rows, task, Encoder(tokenizer, length, using.truncation or "head", types), labels)
 
 
 def as_rows(source: Any, task: Task, labels: bool = True) -> Rows:
@@ -157,27 +162,33 @@ def as_rows(source: Any, task: Task, labels: bool = True) -> Rows:
 
     if isinstance(source, Rows):
         return source
-    required = tuple(role for role in task.roles if role in task.needed or (labels and role == "label"))
-    return read_rows(source, roles=task.roles, required=required)
+    forms = task.forms if labels else ()
+    required = tuple(role for role in task.roles if role in task.needed or (labels and role in task.answers))
+    return read_rows(source, roles=task.roles, required=None if forms else required, forms=forms)
 
 
 def evaluate(model: Any, data: Any, **options: Any) -> dict[str, Any]:
-    """Scores of a model or run on labelled data; see `Run.evaluate`."""
+    """Scores of a model or run on labelled data; `options` are those of `load_run` and of `Run.evaluate`."""
     return load_run(model, **_split(options)).evaluate(data, **options)
 
 
 def predict(model: Any, data: Any, **options: Any) -> list[Any]:
-    """Predictions for a file or rows; see `Run.predict`."""
+    """Predictions for a file or rows; `options` are those of `load_run` and of `Run.predict`."""
     return load_run(model, **_split(options)).predict(data, **options)
 
 
 def _split(options: dict[str, Any]) -> dict[str, Any]:
-    own = ("task", "device", "precision", "revision", "max_length", "truncation", "trust_remote_code", "tokenizer")
-    return {name: options.pop(name) for name in own if name in options}
+    from byeori.predict.options import TOLD, Using
+
+    return {name: options.pop(name) for name in ("task", *TOLD, *settings_.names(Using)) if name in options}
 
 
 def load_run(path: Any, **options: Any) -> Run:
-    """A run folder, a model folder or a Hub id, ready to predict and evaluate. Raises ModelError."""
+    """A run folder, a model folder, a Hub id or a loaded model, ready to predict and evaluate.
+
+    `options`: task, tokenizer, max_length, truncation, device, precision, threads, revision, trust_remote_code,
+    problem_type. Raises SettingError, ModelError.
+    """
     from byeori.predict.run import load_run as load_
 
     return load_(path, **options)

@@ -5,6 +5,8 @@ answer("num_train_epochs", flag=True)      # → "It is --epochs here."
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 # old name → (name here or "", a sentence that goes with it)
 OLD_NAMES: dict[str, tuple[str, str]] = {
     "model_name_or_path": ("model", ""),
@@ -100,11 +102,10 @@ OLD_NAMES: dict[str, tuple[str, str]] = {
 }  # fmt: skip
 
 
-def answer(name: str, flag: bool = False) -> str | None:
-    """The sentence that answers an old name, or None where it is not a known one."""
-    found = OLD_NAMES.get(name)
-    if found is None:
-        return None
-    here, more = found
+def answer(name: str, flag: bool = False, known: Collection[str] | None = None) -> str | None:
+    """The sentence that answers an old name, or None where there is none; only a name in `known`, if given, is named."""
+    here, more = OLD_NAMES.get(name, ("", ""))
+    if known is not None and here not in known:
+        here = ""
     shown = "--" + here.replace("_", "-") if flag else here
-    return " ".join(part for part in (f"It is {shown} here." if here else "", more) if part)
+    return " ".join(part for part in (f"It is {shown} here." if here else "", more) if part) or None

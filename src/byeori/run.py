@@ -1,9 +1,10 @@
 """The run folder: the one place that knows its layout and format version.
 
 Invariants: a file is written whole (to a temporary name, then renamed) or not at all; `model/` is an ordinary transformers
-folder; what a reader of another format version can't understand is refused with its number.
+folder; what a reader of another format version can't understand is refused with its number. A training that fails before
+it has a model or a checkpoint leaves nothing behind, and a run it would have replaced is there again.
 
-    folder = RunFolder("run").create(overwrite=True)
+    with RunFolder("run").writing(overwrite=True) as folder: ...
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from byeori.errors import ModelError, SettingError
+from byeori.errors import ByeoriError, ModelError, SettingError
 
 FORMAT = 1
 
@@ -35,12 +38,21 @@ class RunFolder:
         self.data = self.path / "data.json"
         self.checkpoints = self.path / "checkpoints"
         self.report = self.path / "report.html"
-        self.parts = (self.settings, self.metrics, self.history, self.samples, self.data, self.report,
-                      self.model, self.predictions, self.checkpoints)  # fmt: skip
+        self.parts = (self.model, self.checkpoints, self.settings, self.metrics, self.history, self.samples, self.data,
+                      self.report, self.predictions)  # fmt: skip
+        self.before = self.path / ".before"  # the parts of a run that is being replaced
 
     @property
     def finished(self) -> bool:
-        return self.metrics.is_file() and (self.model / "byeori.json").is_file()
+        return self.metrics.is_file() and self.has_model
+
+    @property
+    def has_model(self) -> bool:
+        return (self.model / "byeori.json").is_file()
+
+    @property
+    def has_checkpoint(self) -> bool:
+        return any(self.checkpoints.glob("step-*/state.json"))
 
     def check(self, overwrite: bool = False, resume: bool = False) -> None:
         """Raises SettingError if a run can't be put here. Writes nothing."""
@@ -52,7 +64,7 @@ class RunFolder:
                 f"output {self.path}: the folder exists and isn't empty. Go on with --resume, replace it with --overwrite, "
                 f"or give another name with --output."
             )
-        if filled and not (self.settings.exists() or self.metrics.exists() or self.history.exists()):
+        if filled and not any(p.exists() for p in (self.settings, self.metrics, self.history, self.before)):
             raise SettingError(
                 f"output {self.path}: this folder holds no run to {'replace' if overwrite else 'go on with'}, and what else is "
                 f"in it stays untouched. Give another name with --output."
@@ -61,25 +73,77 @@ class RunFolder:
         if not os.access(parent, os.W_OK | os.X_OK) or not parent.is_dir():
             raise SettingError(f"output {self.path}: {parent} can't be written to. Give another folder with --output.")
 
-    def create(self, overwrite: bool = False, resume: bool = False) -> RunFolder:
-        """Make the folder, without a run in it unless resumed; files that are no part of a run stay.
+    @contextmanager
+    def writing(self, overwrite: bool = False, resume: bool = False) -> Iterator[RunFolder]:
+        """The folder, made, without a run in it unless resumed; files that are no part of a run stay.
 
-        Raises SettingError as `check` does, or where it can't be made.
+        A run to overwrite is moved aside until the new one ends. If the new one fails before it has a model or a
+        checkpoint, what it wrote is removed and the old run put back; if it fails later, its error says how to go on.
+        Raises SettingError as `check` does, or where the folder can't be made.
         """
         self.check(overwrite, resume)
+        made = [path for path in (self.path, *self.path.parents) if not path.exists()]  # innermost first
         try:
-            if overwrite:
-                for part in self.parts:
-                    if part.is_dir():
-                        shutil.rmtree(part)
-                    else:
-                        part.unlink(missing_ok=True)
             self.path.mkdir(parents=True, exist_ok=True)
+            if overwrite:
+                self._move_aside()
         except OSError as error:
             raise SettingError(
                 f"output {self.path}: it can't be made ({error.strerror}). Give another folder."
             ) from None
-        return self
+        try:
+            yield self
+        except BaseException as error:
+            if self.has_model or self.has_checkpoint:
+                self._forget_before()
+                self._say_how_to_go_on(error)
+            elif not resume or self.path in made:
+                self._remove_parts()
+                self._put_back()
+                for path in made:
+                    if any(path.iterdir()):
+                        break
+                    path.rmdir()
+            raise
+        self._forget_before()
+
+    def _move_aside(self) -> None:
+        if self.before.is_dir():  # a process that was replacing a run was killed
+            if self.has_model or self.has_checkpoint:
+                self._forget_before()
+            else:
+                self._remove_parts()
+                self._put_back()
+        self.before.mkdir()
+        for part in self.parts:
+            if part.exists():
+                os.replace(part, self.before / part.name)
+
+    def _put_back(self) -> None:
+        if self.before.is_dir():
+            for part in self.before.iterdir():
+                os.replace(part, self.path / part.name)
+            self.before.rmdir()
+
+    def _forget_before(self) -> None:
+        shutil.rmtree(self.before, ignore_errors=True)
+
+    def _remove_parts(self) -> None:
+        for part in self.parts:
+            if part.is_dir():
+                shutil.rmtree(part)
+            else:
+                part.unlink(missing_ok=True)
+
+    def _say_how_to_go_on(self, error: BaseException) -> None:
+        """To our own errors that don't say it yet."""
+        if self.finished or not isinstance(error, ByeoriError) or "--overwrite" in str(error):
+            return
+        if self.has_checkpoint:
+            said = f"{self.path} holds a checkpoint: go on from it with --resume, or start anew with --overwrite."
+        else:
+            said = f"{self.path} holds the best model so far and no checkpoint: start anew with --overwrite."
+        error.args = (f"{error} {said}",)
 
     def append(self, path: Path, record: dict[str, Any]) -> None:
         """One line of JSON at the end of history.jsonl or samples.jsonl."""
@@ -89,7 +153,8 @@ class RunFolder:
     def lines(self, path: Path) -> list[dict[str, Any]]:
         if not path.is_file():
             return []
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        # not splitlines: it cuts at U+2028 inside a text
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
 
 
 def dumps(value: Any, indent: int | None = None) -> str:

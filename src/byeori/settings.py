@@ -24,28 +24,35 @@ from byeori.oldnames import answer
 
 
 def setting(
-    default: Any, help: str, *, choices: tuple[str, ...] = (), least: float | None = None, most: float | None = None
+    default: Any,
+    help: str,
+    *,
+    choices: tuple[str, ...] = (),
+    least: float | None = None,
+    most: float | None = None,
+    metavar: str = "",
 ) -> Any:
-    """A field with its help, its allowed words and its least value."""
-    return dataclasses.field(default=default, metadata={"help": help, "choices": choices, "least": least, "most": most})
+    """A field with its help, its allowed words, its least and most value, and what stands for a value in the help."""
+    metadata = {"help": help, "choices": choices, "least": least, "most": most, "metavar": metavar}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 @dataclass(kw_only=True)
 class Data:
     """Where the rows come from."""
 
-    train: Any = setting(None, "training rows: a file, a folder, a glob or a Hub data set id")
-    validation: Any = setting(None, "validation rows; split off the training rows if not given")
-    test: Any = setting(None, "test rows; split off the training rows if not given")
+    train: Any = setting(None, "training rows: a file, a folder, a glob or a Hub data set id", metavar="DATA")
+    validation: Any = setting(None, "validation rows; split off the training rows if not given", metavar="DATA")
+    test: Any = setting(None, "test rows; split off the training rows if not given", metavar="DATA")
     validation_size: float = setting(
         0.1, "share of the training rows that becomes validation where none is given", least=0
     )
     test_size: float = setting(
         0.1, "share of the training rows that becomes test where none is given; 0 for none", least=0
     )
-    text: str | None = setting(None, "column of the text; found by its name if not given")
-    text_pair: str | None = setting(None, "column of the second text, for pairs")
-    label: str | None = setting(None, "column of the label; several (a,b,c) make a multi-label task")
+    text: str | None = setting(None, "column of the text; found by its name if not given", metavar="COLUMN")
+    text_pair: str | None = setting(None, "column of the second text, for pairs", metavar="COLUMN")
+    label: str | None = setting(None, "column of the label; several (a,b,c) make a multi-label task", metavar="COLUMN")
     separator: str | None = setting(None, "what separates the columns of a text file; recognised if not given")
     header: bool | None = setting(None, "whether the first line names the columns; recognised if not given")
     encoding: str | None = setting(None, "encoding of text files; recognised if not given")
@@ -62,7 +69,7 @@ class Data:
 class Model:
     """What is trained, and on what."""
 
-    model: Any = setting(None, "a Hub id, a local folder or a run")
+    model: Any = setting(None, "a Hub id, a local folder or a run", metavar="MODEL")
     tokenizer: Any = setting(None, "tokenizer's Hub id or folder; the model's own if not given")
     revision: str | None = setting(None, "revision of a Hub model")
     trust_remote_code: bool = setting(False, "run Python code that comes with the model")
@@ -72,7 +79,7 @@ class Model:
         "arithmetic; auto is bfloat16 where the processor has it",
         choices=("auto", "float32", "bfloat16", "float16"),
     )
-    threads: int | None = setting(None, "CPU threads; all cores if not given", least=1)
+    threads: int | None = setting(None, "CPU threads; OMP_NUM_THREADS, else all cores, if not given", least=1)
     max_length: int | None = setting(
         None, "longest input in tokens; the smaller of 512 and what the model takes", least=3
     )
@@ -97,9 +104,11 @@ class Optimization:
 
     epochs: float = setting(3.0, "passes over the training rows", least=0)
     max_steps: int | None = setting(None, "updates, instead of epochs", least=1)
-    learning_rate: float = setting(5e-5, "highest learning rate of AdamW", least=0)
+    learning_rate: float | str = setting(
+        "auto", "highest learning rate of AdamW; auto follows batch and model size", choices=("auto",), least=0
+    )
     schedule: str = setting("linear", "how the learning rate falls", choices=("linear", "cosine", "constant"))
-    warmup_ratio: float = setting(0.0, "share of the updates in which the learning rate rises", least=0, most=1)
+    warmup_ratio: float = setting(0.1, "share of the updates in which the learning rate rises", least=0, most=1)
     warmup_steps: int | None = setting(None, "updates in which the learning rate rises, instead of a share", least=0)
     weight_decay: float = setting(0.01, "decay of weights; biases and norms are spared", least=0)
     max_grad_norm: float = setting(1.0, "gradients are scaled down to this norm; 0 for no limit", least=0)
@@ -125,7 +134,7 @@ class Watching:
 class Output:
     """Where everything goes."""
 
-    output: str | None = setting(None, "folder of the run")
+    output: str | None = setting(None, "folder of the run", metavar="RUN")
     checkpoint_every: int | None = setting(
         None, "updates between checkpoints to resume from; none if not given", least=1
     )
@@ -142,6 +151,7 @@ class Train(Output, Watching, Optimization, Batches, Model, Data):
 
 
 SECTIONS = (Data, Model, Batches, Optimization, Watching, Output)
+FEW = 20  # settings that a message can list
 
 
 @cache
@@ -171,14 +181,16 @@ def read(values: dict[str, Any], *kinds: type, where: str = "") -> list[Any]:
     return made
 
 
-def unknown(name: str, known: list[str], where: str = "", flag: bool = False) -> str:
-    """The sentence for a name nobody knows: its name here if tutorials use it, else the nearest one."""
+def unknown(name: str, known: list[str], where: str = "", flag: bool = False, more: str = "") -> str:
+    """The sentence for a name nobody knows: its name here if tutorials use it, else the nearest one, else `more`."""
     plain = name.lstrip("-").replace("-", "_")
-    found = answer(plain, flag)
+    found = answer(plain, flag, known)
     if found is None:
         near = difflib.get_close_matches(plain, known, 1, 0.6)
-        found = f"Did you mean {spelled(near[0], flag)}?" if near else "`byeori train --help` lists all settings."
-    return f"{where and where + ': '}there is no setting {spelled(plain, flag)}. {found}"
+        few = f"There {'is' if len(known) == 1 else 'are'} {', '.join(known)}."
+        more = more or (few if 0 < len(known) <= FEW else "`byeori train --help` lists all settings.")
+        found = f"Did you mean {spelled(near[0], flag)}?" if near else more
+    return f"{where and where + ': '}there is no setting {name}. {found}"
 
 
 def spelled(name: str, flag: bool) -> str:
@@ -199,15 +211,10 @@ def convert(value: Any, field: dataclasses.Field, hint: Any, where: str = "") ->
     else:
         made = None
     start = f"{where and where + ': '}{field.name}={value!r}: "
-    if made is None:
-        wanted = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
-        raise SettingError(start + " or ".join(wanted[k] for k in allowed if k in wanted) + " is needed.")
     choices, least = field.metadata["choices"], field.metadata["least"]
-    if choices and isinstance(made, str) and made not in choices:
-        near = difflib.get_close_matches(str(made), choices, 1, 0.5)
-        raise SettingError(
-            start + f"one of {', '.join(choices)} is needed." + (f" Did you mean {near[0]}?" if near else "")
-        )
+    if made is None or (choices and isinstance(made, str) and made not in choices):
+        near = difflib.get_close_matches(str(value), choices, 1, 0.5)
+        raise SettingError(start + _wanted(allowed, choices) + (f" Did you mean {near[0]}?" if near else ""))
     if isinstance(made, int | float) and not isinstance(made, bool):
         if made != made or made in (float("inf"), float("-inf")):
             raise SettingError(start + "a finite number is needed.")
@@ -217,6 +224,13 @@ def convert(value: Any, field: dataclasses.Field, hint: Any, where: str = "") ->
         if most is not None and made > most:
             raise SettingError(start + f"it must be at most {most:g}.")
     return made
+
+
+def _wanted(allowed: tuple, choices: tuple[str, ...]) -> str:
+    """What a setting takes, as the end of an error."""
+    words = {int: "a whole number", float: "a number", bool: "true or false", str: "" if choices else "text"}
+    listed = ("one of " if len(choices) > 1 else "") + ", ".join(choices)
+    return " or ".join(filter(None, [listed, *(words[kind] for kind in words if kind in allowed)])) + " is needed."
 
 
 def _as(value: Any, kind: type) -> Any:

@@ -112,8 +112,11 @@ def test_batched_settings_of_transformers_change_nothing(both):
     ours, _ = both()
     inputs = list(texts()[:5])
     expected = ours(inputs)
-    for sizes in ({"batch_size": 2}, {"num_workers": 0, "padding": True}, {"truncation": True}):
-        assert ours(inputs, **sizes) == expected
+    sizes: list[dict[str, Any]] = [{"batch_size": 2}, {"num_workers": 0}]
+    sizes += [{"padding": one} for one in (None, True, False, "longest", "max_length", "do_not_pad")]
+    sizes += [{"truncation": one} for one in (None, True, "longest_first", "head")]
+    for one in sizes:
+        assert ours(inputs, **one) == expected
 
 
 def test_pairs_in_other_shapes(both):
@@ -225,7 +228,7 @@ def test_a_length_is_given_once_for_all_calls(both, tiny):
     ours = byeori.pipeline("text-classification", str(tiny("bert", **KINDS["single"])), max_length=8)
     long = " ".join(texts()[:6])
     compare(ours([long]), theirs([long], truncation=True, max_length=8))
-    with pytest.raises(SettingError, match="a whole number of tokens"):
+    with pytest.raises(SettingError, match="max_length=.x.: a whole number is needed"):
         byeori.pipeline("text-classification", str(tiny("bert", **KINDS["single"])), max_length="x")
 
 
@@ -237,13 +240,43 @@ def test_a_length_is_given_once_for_all_calls(both, tiny):
         ({"top_k": "many"}, "top_k"),
         ({"function_to_apply": "tanh"}, "function_to_apply"),
         ({"truncation": False}, "truncation=False is not taken"),
+        ({"truncation": "do_not_truncate"}, "truncation='do_not_truncate' is not taken"),
+        ({"truncation": "only_second"}, "of a pair the longer text is cut first"),
+        ({"truncation": "only_first"}, "of a pair the longer text is cut first"),
+        ({"truncation": "tail"}, "are cut by head. Give it to pipeline"),
+        ({"truncation": "banana"}, "truncation='banana': one of longest_first, "),
+        ({"truncation": 3}, "truncation=3: one of"),
+        ({"padding": "banana"}, "padding='banana': one of longest, max_length, do_not_pad"),
+        ({"padding": 5}, "padding=5: one of"),
+        ({"batch_size": 0}, "batch_size=0: it must be at least 1"),
+        ({"num_workers": "many"}, "num_workers='many': a whole number"),
         ({"max_tokens": 5}, "max_tokens"),
     ],
     ids=str,
 )
-def test_a_wrong_argument(both, call, said):
+def test_a_wrong_argument(both, tiny, call, said):
+    """At a call, and as a default of all calls."""
     with pytest.raises(SettingError, match=said):
         both()[0]("a", **call)
+    if call != {"truncation": "tail"}:  # one that pipeline(…) itself takes
+        with pytest.raises(SettingError, match=said):
+            byeori.pipeline("text-classification", str(tiny("bert", **KINDS["single"])), **call)("a")
+
+
+def test_the_part_that_is_kept_is_given_once_for_all_calls(tiny):
+    long = " ".join(texts()[:40])
+    folder = str(tiny("bert", **KINDS["single"]))
+    for kept in ("head", "tail", "middle"):
+        ours = byeori.pipeline("text-classification", folder, truncation=kept, precision="float32")
+        run = byeori.load_run(folder, task="text-classification", truncation=kept, precision="float32")
+        assert ours.run.engine.encoder.truncation == kept
+        assert ours([long]) == ours([long], truncation=kept) == run.predict([long])
+
+
+def test_a_misspelled_argument_is_answered_with_one_of_the_pipelines(tiny):
+    folder = str(tiny("bert", **KINDS["single"]))
+    with pytest.raises(SettingError, match="there is no setting presicion. Did you mean precision?"):
+        byeori.pipeline("text-classification", folder, presicion="float32")
 
 
 @pytest.mark.parametrize(
@@ -308,6 +341,11 @@ def test_devices_and_dtypes(tiny, device, precision):
     assert ours.device.type == ("cpu" if device is not None else ours.device.type)
     if precision and "device_map" not in precision:
         assert ours.run.engine.precision == "float32"
+
+
+def test_no_dtype_is_no_wish(tiny):
+    ours = byeori.pipeline("text-classification", str(tiny("bert", **KINDS["single"])), dtype=None, precision="float32")
+    assert ours.run.engine.precision == "float32"
 
 
 @pytest.mark.parametrize("wrong", [{"dtype": "int8"}, {"device_map": {"": 1}}, {"precision": "half"}], ids=str)

@@ -147,7 +147,12 @@ def make_run(path: Path, kind: str, labels: list[str] | None, metrics: dict, pre
         if step % 100 == 0:
             value = {100: 0.832, 200: 0.871, 300: 0.866}[step]
             history.append(
-                {"step": step, "epoch": step / 100, "validation": {headline: value, "mcc": value - 0.1}, "seconds": 4.1}
+                {
+                    "step": step,
+                    "epoch": step / 100,
+                    "validation": {headline: value, "mcc": value - 0.1, "loss": 1 - value},
+                    "seconds": 4.1,
+                }
             )
     write(path / "history.jsonl", history)
     write(path / "samples.jsonl", samples)
@@ -199,11 +204,20 @@ def single(tmp_path: Path) -> Path:
             "accuracy": scored(0.875, 0.861, 0.889),
             "macro_f1": scored(0.86, 0.84, 0.88),
             "mcc": scored(None, None, None),
+            "loss": scored(0.331, 0.302, 0.362),
         },
         "validation": {"accuracy": scored(0.871, 0.85, 0.89)},
         "baseline": {
-            "trivial": {"accuracy": scored(0.5, 0.48, 0.52), "macro_f1": scored(0.33, 0.32, 0.34)},
-            "linear": {"accuracy": scored(0.842, 0.83, 0.86), "macro_f1": scored(0.83, 0.81, 0.85)},
+            "trivial": {
+                "accuracy": scored(0.5, 0.48, 0.52),
+                "macro_f1": scored(0.33, 0.32, 0.34),
+                "mcc": scored(None, None, None),
+            },
+            "linear": {
+                "accuracy": scored(0.842, 0.83, 0.86),
+                "macro_f1": scored(0.83, 0.81, 0.85),
+                "mcc": scored(None, None, None),
+            },
         },
     }
     samples = [

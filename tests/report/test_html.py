@@ -132,6 +132,44 @@ def test_a_score_that_should_be_low(regression):
     assert read_facts(regression).verdict[0] == "better"  # 0.6 to 0.8 lies under 0.9
 
 
+def change_metrics(run, **more):
+    path = run / "metrics.json"
+    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **more}), encoding="utf-8")
+
+
+def test_validation_loss_stands_beside_the_training_loss(single):
+    source = page(read_facts(single))
+    assert "validation loss from 0.1680 to 0.1340" in source
+    assert source.count('class="line s1"') == 1, "a second line in the first plot"
+    assert '<text x="618" y="28" text-anchor="end" class="k0">training</text>' in source
+    assert '<text x="618" y="44" text-anchor="end" class="k1">validation</text>' in source
+    table = next(t for t in Page(source).tables if t[0][:2] == ["update", "epoch"])
+    assert table[0][2:] == ["accuracy", "MCC", "loss"] and table[1][4] == "0.1680"
+
+
+def test_a_score_no_baseline_has_is_a_dash_and_says_no_verdict(single):
+    """The loss chose the model; what can be held against the baselines says how good it is."""
+    change_metrics(single, headline="loss")
+    facts = read_facts(single)
+    assert facts.headline == "loss"
+    assert facts.verdict[0] == "better" and "Accuracy 0.8750" in facts.verdict[1]
+    scores = Page(page(facts)).tables[0]
+    assert scores[1] == ["loss", "0.3310", "0.3020 to 0.3620", "–", "–"]
+
+
+def test_scores_of_one_class_name_it(single):
+    one = {"value": 0.5, "low": 0.4, "high": 0.6}
+    metrics = json.loads((single / "metrics.json").read_text(encoding="utf-8"))
+    metrics["test"] |= {"f1": one}
+    for kind in ("trivial", "linear"):
+        metrics["baseline"][kind] |= {"f1": one}
+    change_metrics(single, **metrics, of_class={"f1": "긍정"})
+    names = [row[0] for row in Page(page(read_facts(single))).tables[0][1:]]
+    assert names == ["accuracy", "macro F1", "MCC", "loss", "F1 (긍정)"]
+    write_report(single)
+    assert "| F1 (긍정) | 0.5000 |" in (single / "model" / "README.md").read_text(encoding="utf-8")
+
+
 FILES = ["settings.yaml", "metrics.json", "history.jsonl", "samples.jsonl", "data.json", "predictions/test.jsonl",
          "model/config.json", "model/byeori.json"]  # fmt: skip
 

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from byeori.report.plots import lines, ticks
-from byeori.report.table import aligned, summary, summary_lines
+from byeori.report.table import aligned, print_scores, summary, summary_lines
 from byeori.run import RunFolder
 
 
@@ -43,6 +43,19 @@ def test_columns_stand_straight_by_display_width():
     found = aligned([["label", "rows"], ["부정적인 평", "1,024"], ["x", "3"]])
     assert found == ["label         rows", "부정적인 평  1,024", "x                3"]
     assert {cell_len(line) for line in found} == {18}
+
+
+def test_scores_of_one_class_name_it(single, capsys):
+    folder = RunFolder(single)
+    metrics = json.loads(folder.metrics.read_text(encoding="utf-8"))
+    metrics["test"]["f1"] = metrics["test"]["accuracy"]
+    lines = summary_lines(folder, {**metrics, "of_class": {"f1": "긍정"}})
+    assert any(line.startswith("F1 (긍정)  ") for line in lines)
+    assert any(line.startswith("loss ") and line.endswith("–") for line in lines), "the baselines have no loss"
+    print_scores(metrics["test"], {"f1": "긍정"})
+    assert "F1 (긍정)" in capsys.readouterr().out
+    print_scores(metrics["test"])
+    assert "\nF1  " in capsys.readouterr().out
 
 
 def test_without_scores_it_still_ends(tmp_path):

@@ -3,13 +3,40 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import byeori
+from byeori.train.progress import Quiet
 
 DEMO = Path(byeori.__file__).parent / "data" / "demo" / "requests.tsv"
+
+
+class Notes(Quiet):
+    """Progress that remembers what it was told: sentences, evaluations, and the steps whose samples were shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.notes: list[str] = []
+        self.evaluations: list[dict] = []
+        self.shown: list[int] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def evaluation(self, record: dict, headline: str, better: bool) -> None:
+        self.evaluations.append({**record["validation"], "headline": headline, "better": better})
+
+    def samples(self, step: int, samples: list[dict]) -> None:
+        self.shown.append(step)
+
+
+@pytest.fixture
+def notes() -> Notes:
+    return Notes()
 
 
 @pytest.fixture(scope="session")
@@ -39,3 +66,15 @@ def requests_tsv(demo_rows, tmp_path_factory) -> str:
     path = tmp_path_factory.mktemp("data") / "requests.tsv"
     path.write_text("text\tlabel\n" + "".join(f"{r['text']}\t{r['label']}\n" for r in demo_rows), encoding="utf-8")
     return str(path)
+
+
+@pytest.fixture
+def train(tiny_bert, requests_tsv, tmp_path) -> Callable[..., Any]:
+    """`train(name="run", **values)` → a short run of the 96 rows, in the folder of that name."""
+
+    def run(name: str = "run", **values):
+        small = {"batch_size": 20, "epochs": 2, "learning_rate": 1e-3, "threads": 1, "precision": "float32"}
+        values = {**small, "baselines": False, "train": requests_tsv, "output": str(tmp_path / name), **values}
+        return byeori.train(values.pop("task", "text-classification"), values.pop("model", tiny_bert), **values)
+
+    return run

@@ -14,7 +14,6 @@ from safetensors.torch import load_file
 
 import byeori
 from byeori.errors import DataError, ModelError
-from byeori.train.progress import Quiet
 
 SHORT = {
     "batch_size": 16, "epochs": 1, "learning_rate": 1e-3, "threads": 1, "precision": "float32", "baselines": False,
@@ -32,15 +31,6 @@ def weights(folder) -> dict[str, torch.Tensor]:
 
 def same(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> bool:
     return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
-
-
-class Notes(Quiet):
-    def __init__(self):
-        super().__init__()
-        self.notes: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
 
 
 # rows -----------------------------------------------------------------------------------------------------------------
@@ -143,7 +133,7 @@ def tokenized(rows, tokenizer, **options):
 
 
 @pytest.mark.parametrize("tensors", [False, True])
-def test_tokenized_rows_with_padding_train_as_those_without(tiny_bert, demo_rows, tmp_path, tensors):
+def test_tokenized_rows_with_padding_train_as_those_without(tiny_bert, demo_rows, tmp_path, tensors, notes):
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(tiny_bert)
@@ -152,7 +142,6 @@ def test_tokenized_rows_with_padding_train_as_those_without(tiny_bert, demo_rows
     assert count > 1000
     if tensors:
         padded = MapStyle([{name: torch.tensor(value) for name, value in row.items()} for row in padded])
-    notes = Notes()
     values = {"validation_size": 0, "epochs": 2}
     first = train(tiny_bert, bare, tmp_path / "bare", **values)
     second = train(tiny_bert, padded, tmp_path / "padded", progress=notes, **values)

@@ -18,7 +18,6 @@ import byeori
 from byeori.errors import ModelError, SettingError, TrainingError
 from byeori.models import embedding
 from byeori.train.optimize import adamw, schedule_for
-from byeori.train.progress import Quiet
 
 # Small and quick, yet with dropout (the configuration's 0.1), several updates an epoch and a last short one.
 SHORT = {"batch_size": 20, "epochs": 2, "learning_rate": 1e-3, "threads": 1, "precision": "float32", "baselines": False}
@@ -52,17 +51,6 @@ def lines(path: Path) -> list[dict]:
 
 def evaluations(run) -> list[dict]:
     return [line for line in lines(run.folder.history) if "validation" in line]
-
-
-class Notes(Quiet):
-    """Progress that remembers what it was told."""
-
-    def __init__(self):
-        super().__init__()
-        self.notes: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
 
 
 class Scripted:
@@ -139,7 +127,7 @@ class Packs(byeori.Hook):
     most_tokens = 0
 
     def step_end(self, run, pack, outputs):
-        self.most_tokens = max(self.most_tokens, pack.tokens)
+        self.most_tokens = max(self.most_tokens, pack.computed)
 
 
 def test_gradients_of_four_packs_are_those_of_one(still_bert, requests_tsv):
@@ -190,7 +178,7 @@ def test_resumed_is_uninterrupted(tiny_bert, requests_tsv, tmp_path, request, co
     assert seconds == sorted(seconds) and resumed.metrics["training"]["seconds"] >= seconds[-1], "the clock goes on"
 
 
-def test_resume_with_another_order_is_refused_with_other_maths_told(tiny_bert, requests_tsv, tmp_path):
+def test_resume_with_another_order_is_refused_with_other_maths_told(tiny_bert, requests_tsv, tmp_path, notes):
     with pytest.raises(Broken):
         train(tiny_bert, requests_tsv, tmp_path / "run", checkpoint_every=2, hooks=[Diary(), Break(3)])
     for name, value in (("batch_size", 10), ("seed", 1), ("order", "random"), ("max_length", 20)):
@@ -198,7 +186,6 @@ def test_resume_with_another_order_is_refused_with_other_maths_told(tiny_bert, r
             train(tiny_bert, requests_tsv, tmp_path / "run", resume=True, **{name: value})
     with pytest.raises(SettingError, match="rows 76 → 96"):
         train(tiny_bert, requests_tsv, tmp_path / "run", resume=True, **ALL_TRAIN)
-    notes = Notes()
     train(tiny_bert, requests_tsv, tmp_path / "run", resume=True, learning_rate=1e-4, progress=notes)
     assert any("learning_rate 0.001 → 0.0001" in note for note in notes.notes)
     assert any("0.Diary" in note for note in notes.notes)
@@ -229,12 +216,13 @@ def test_resume_of_a_finished_run_says_so_and_leaves_it(tiny_bert, requests_tsv,
     assert first.folder.metrics.stat().st_mtime_ns == before and again.metrics == first.metrics
 
 
-def test_resume_without_a_checkpoint_starts_at_step_0(tiny_bert, requests_tsv, tmp_path):
-    whole = train(tiny_bert, requests_tsv, tmp_path / "whole", log_every=1)
+def test_resume_without_a_checkpoint_starts_at_step_0(tiny_bert, requests_tsv, tmp_path, notes):
+    values = {"log_every": 1, "evaluate_every": 2}
+    whole = train(tiny_bert, requests_tsv, tmp_path / "whole", **values)
     with pytest.raises(Broken):
-        train(tiny_bert, requests_tsv, tmp_path / "cut", hooks=[Break(3)], log_every=1)
-    notes = Notes()
-    resumed = train(tiny_bert, requests_tsv, tmp_path / "cut", resume=True, log_every=1, progress=notes)
+        train(tiny_bert, requests_tsv, tmp_path / "cut", hooks=[Break(3)], **values)
+    assert (tmp_path / "cut" / "model").is_dir() and not (tmp_path / "cut" / "checkpoints").exists()
+    resumed = train(tiny_bert, requests_tsv, tmp_path / "cut", resume=True, progress=notes, **values)
     assert any("starts at step 0" in note for note in notes.notes)
     assert lines(whole.folder.history) == lines(resumed.folder.history)
 
@@ -352,7 +340,7 @@ def test_weight_decay_spares_biases_and_norms(tiny_bert):
     from transformers import Trainer
 
     model, _ = byeori.load(tiny_bert, byeori.tasks.TextClassification(labels=["a", "b"]))
-    decayed, spared = adamw(model, byeori.settings.Train(weight_decay=0.3)).param_groups
+    decayed, spared = adamw(model, byeori.settings.Train(weight_decay=0.3, learning_rate=5e-5)).param_groups
     assert (decayed["weight_decay"], spared["weight_decay"]) == (0.3, 0.0)
     names = {id(p): name for name, p in model.named_parameters()}
     assert {names[id(p)] for p in decayed["params"]} == set(Trainer.get_decay_parameter_names(None, model))
@@ -360,7 +348,7 @@ def test_weight_decay_spares_biases_and_norms(tiny_bert):
 
 
 @pytest.mark.parametrize("schedule", ["linear", "cosine", "constant"])
-@pytest.mark.parametrize("warmup", [{}, {"warmup_ratio": 0.25}, {"warmup_steps": 3}])
+@pytest.mark.parametrize("warmup", [{"warmup_ratio": 0}, {"warmup_ratio": 0.25}, {"warmup_steps": 3}])
 def test_schedules_are_those_of_transformers(schedule, warmup):
     from transformers import get_scheduler
 
@@ -377,14 +365,15 @@ def test_schedules_are_those_of_transformers(schedule, warmup):
 
     ours, theirs = optimizer(), optimizer()
     settings = byeori.settings.Train(schedule=schedule, **warmup)
-    steps = warmup.get("warmup_steps", 3 if warmup else 0)
+    steps = warmup.get("warmup_steps", round(12 * warmup.get("warmup_ratio", 0)))
     name = "constant_with_warmup" if schedule == "constant" else schedule
     wanted = rates(get_scheduler(name, theirs, steps, 12), theirs)
     assert rates(schedule_for(ours, settings, 12), ours) == wanted
 
 
 def test_history_holds_the_schedule(tiny_bert, requests_tsv, tmp_path):
-    run = train(tiny_bert, requests_tsv, tmp_path / "run", log_every=1, learning_rate=1e-3, max_steps=4, **ALL_TRAIN)
+    values = {"log_every": 1, "learning_rate": 1e-3, "warmup_ratio": 0, "max_steps": 4, **ALL_TRAIN}
+    run = train(tiny_bert, requests_tsv, tmp_path / "run", **values)
     rates = [line["learning_rate"] for line in lines(run.folder.history)]
     np.testing.assert_allclose(rates, [7.5e-4, 5e-4, 2.5e-4, 0])
 
@@ -600,7 +589,7 @@ from torch.nn import functional as F
 class Shouting(byeori.tasks.TextClassification):
     summary = "text classification that reads capitals"
 
-    def encode(self, rows, encoder, labels=True):
+    def encode(self, rows, encoder, labels=True, call=None):
         return super().encode({**rows, "text": [text.upper() for text in rows["text"]]}, encoder, labels)
 """
 

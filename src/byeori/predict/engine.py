@@ -1,15 +1,15 @@
-"""Running a model over encoded rows, in any number, for logits in row order.
+"""Running a model over encoded rows, in any number, for what a task gathers of it, in row order.
 
-Invariants: rows are sorted by length inside a window, packed to a token budget and put back in order; no more than one
-window's logits are held; a row's numbers don't depend on its company (float32: to 1e-5).
+Invariants: rows are sorted by length inside a window, packed to a token budget and put back in order; a row's numbers
+don't depend on its company (float32: to 1e-5).
 
-    engine = Engine(task, model, tokenizer); logits = engine.run(store)
+    engine = Engine(task, model, tokenizer); answers = engine.run(store)
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,8 @@ import numpy as np
 import torch
 
 from byeori.batches import budget
-from byeori.batches.pack import build
+from byeori.batches.answers import Answers, Gathered, joined
+from byeori.batches.pack import Pack, build
 from byeori.models.device import autocast
 from byeori.models.load import uses_token_types
 from byeori.models.packed import runner
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from byeori.tasks.base import Task
 
 WINDOW = 4_096  # rows sorted together
+DRAW_SEED = 0  # evaluation masks the same words every time
+Each = Callable[[Any, Pack], None]
 PACK_TOKENS = {"cpu": 4_096, "cuda": 65_536, "mps": 16_384}
 
 
@@ -62,54 +65,76 @@ class Engine:
         self.pack_tokens = pack_tokens or PACK_TOKENS.get(self.device.type, 4_096)
         self.encoder = Encoder(tokenizer, max_length, truncation, uses_token_types(model, tokenizer))
         self.spent = Spent()
+        task.meet(model, tokenizer)
 
-    def encode(self, rows: dict[str, list]) -> TokenStore:
+    def encode(self, rows: dict[str, list], call: Any | None = None) -> TokenStore:
         """Rows by role → a store in memory, without labels."""
-        return TokenStore.of(self.task.encode(rows, self.encoder, labels=False), self.encoder.levels, self.encoder.pad)
+        encoded = self.task.encode(rows, self.encoder, labels=False, call=call)
+        levels = {name: level for name, level in self.levels.items() if name in encoded.columns}
+        store = TokenStore.of(encoded, levels, self.encoder.pad)
+        store.source = rows
+        return store
 
-    def run(self, store: TokenStore) -> np.ndarray:
-        """Logits of all rows, float32 (rows, labels). Raises ValueError for a store without rows."""
-        return np.concatenate(list(self.windows(store)))
+    @property
+    def levels(self) -> dict[str, str]:
+        return {**self.encoder.levels, **self.task.levels}
+
+    def run(self, store: TokenStore, each: Each | None = None, call: Any | None = None) -> Answers:
+        """What the task gathers for every sequence, in the store's order. Raises ValueError for a store without rows.
+
+        `each` gets what the task's `outputs` gave for every pack, and the pack, its labels and other columns included.
+        `call`: the settings of a prediction.
+        """
+        return joined(list(self.windows(store, each, call)))
 
     @torch.inference_mode()
-    def windows(self, store: TokenStore) -> Iterator[np.ndarray]:
-        """Logits window by window, in row order."""
+    def windows(self, store: TokenStore, each: Each | None = None, call: Any | None = None) -> Iterator[Answers]:
+        """The answers window by window, in the store's order; `each` and `call` as in `run`."""
         training = self.model.training
         self.model.eval()
         run = runner(self.model)
         kind = "packed" if run.packs else "rectangles"
         varlen = run.packs and run.varlen(self.precision)
+        cost = 0.0 if varlen else budget.GROUP[kind]
+        draw = self.task.drawing(DRAW_SEED, 0) if each is not None else None
         started = time.perf_counter()
         try:
             for first in range(0, len(store), WINDOW):
                 rows = np.arange(first, min(first + WINDOW, len(store)))
-                found: np.ndarray | None = None
-                for part in budget.fill(store.lengths(rows), self.pack_tokens)[
-                    ::-1
-                ]:  # longest first: memory peaks early
-                    pack = build(store, rows[part], group_cost=budget.GROUP[kind], varlen=varlen, columns=False).to(
-                        self.device
-                    )
-                    with autocast(self.precision, self.device):
-                        logits = self.task.outputs(self.model, pack).logits
-                    values = logits.float().cpu().numpy()
-                    if found is None:
-                        found = np.empty((len(rows), *values.shape[1:]), np.float32)
-                    found[pack.rows - first] = values
+                begin, end = int(store.row_offsets[first]), int(store.row_offsets[rows[-1] + 1])
+                gathered = Gathered(begin, end - begin)
+                parts = _parts(store.lengths(rows) + store.list_lengths(rows), self.pack_tokens, cost)
+                for part in reversed(parts):  # longest first: memory peaks early
+                    sequences = store.sequences_of(rows[part])
+                    owners = np.repeat(rows[part], store.row_offsets[rows[part] + 1] - store.row_offsets[rows[part]])
+                    pack = build(store, sequences, rows=owners, group_cost=cost, varlen=varlen).to(self.device)
+                    gathered.add(pack, *self._answer(pack if draw is None else draw(pack), each, call))
                     self.spent.tokens += pack.tokens
                     self.spent.computed += pack.computed
-                assert found is not None
                 self.spent.rows += len(rows)
                 self.spent.seconds += time.perf_counter() - started
-                yield found
+                yield gathered.done()
                 started = time.perf_counter()
         finally:
             self.model.train(training)
 
-    def logits_of(self, rows: Iterable[dict[str, Any]], chunk: int = WINDOW) -> Iterator[np.ndarray]:
-        """Rows by role, in any number → logits, a chunk of rows at a time."""
-        for batch in chunks(rows, chunk):
-            yield self.run(self.encode(columns(batch)))
+    def _answer(self, pack: Pack, each: Each | None, call: Any | None) -> tuple[np.ndarray, np.ndarray | None]:
+        values: Any
+        with autocast(self.precision, self.device):
+            writes = self.task.generates and (each is None or not self.task.teacher_forced)
+            if each is not None or not writes:
+                outputs = self.task.outputs(self.model, pack)
+                if each is not None:
+                    each(outputs, pack)
+            if writes:
+                values, counts = self.task.generate(self.model, self.tokenizer, pack, call)
+            else:
+                values, counts = self.task.gather(outputs, pack, call)
+        return (values.float() if values.is_floating_point() else values).cpu().numpy(), counts
+
+
+def _parts(lengths: np.ndarray, pack_tokens: int, cost: float) -> list[np.ndarray]:
+    return budget.fill(lengths, pack_tokens, lambda part: budget.computed(lengths[part], cost))
 
 
 def chunks(rows: Iterable[Any], size: int) -> Iterator[list[Any]]:

@@ -12,6 +12,7 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,20 +21,25 @@ from byeori.predict.engine import WINDOW
 from byeori.run import dumps
 
 if TYPE_CHECKING:
+    from byeori.data.rows import Rows
     from byeori.predict.run import Run
 
 
 def predict_file(
-    run: Run, source: Any, output: str | Path, *, call: dict[str, Any], read: dict[str, Any], with_inputs: bool = False
+    run: Run,
+    source: Any,
+    output: str | Path,
+    *,
+    call: dict[str, Any],
+    read: dict[str, Any],
+    with_inputs: bool = False,
+    note: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """Predict a file, or standard input ("-"), into a JSONL file, or standard output ("-").
 
-    Returns {"rows", "errors", "seconds", "rows_per_second"}. Raises SettingError if the output can't be written.
+    `call` are the settings of a call, `read` those of reading; `note` is told what reading found and what was cut.
+    Returns {"rows", "errors", "seconds", "rows_per_second"}. Raises SettingError if the output can't be written, DataError.
     """
-    from types import SimpleNamespace
-
-    from byeori.data.read import read_rows
-
     started = time.perf_counter()
     chosen = run.task.call_settings(call)
     to_stdout = str(output) == "-"
@@ -43,44 +49,55 @@ def predict_file(
         raise SettingError(
             f"output {path}: it can't be written there. Give --output FILE.jsonl in a folder that exists."
         )
-    roles = tuple(role for role in run.task.roles if role != "label")
-    rows = read_rows(source, SimpleNamespace(**read), roles=roles, required=run.task.needed, on_bad="keep")
+    rows = run.read(source, labels=False, on_bad="keep", **read)
+    note = note or (lambda _: None)
+    for line in rows.notes:
+        note(line)
     if to_stdout:
-        errors = _write(run, rows, chosen, with_inputs, sys.stdout)
+        cut = _write(run, rows, chosen, with_inputs, sys.stdout)
         sys.stdout.flush()
     else:
         handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{path.name}.")
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
-                errors = _write(run, rows, chosen, with_inputs, file)
+                cut = _write(run, rows, chosen, with_inputs, file)
             os.chmod(temporary, 0o644)
             os.replace(temporary, path)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
+    if cut:
+        most = run.engine.encoder.max_length
+        note(f"{cut:,} of {len(rows):,} texts are longer than {most} tokens and were cut (--max-length, --truncation).")
     seconds = time.perf_counter() - started
-    return {"rows": len(rows), "errors": errors, "seconds": seconds, "rows_per_second": len(rows) / max(seconds, 1e-9)}
+    return {
+        "rows": len(rows), "errors": len(rows.errors), "seconds": seconds,
+        "rows_per_second": len(rows) / max(seconds, 1e-9),
+    }  # fmt: skip
 
 
-def _write(run: Run, rows: Any, chosen: Any, with_inputs: bool, file: Any) -> int:
+def _write(run: Run, rows: Rows, chosen: Any, with_inputs: bool, file: Any) -> int:
+    """A line a row, a window at a time; returns how many texts were cut."""
+    cut = 0
     for first in range(0, len(rows), WINDOW):
-        batch = rows.table[first : first + WINDOW]
-        count = len(next(iter(batch.values())))
-        good = [i for i in range(count) if first + i not in rows.errors]
+        places = range(first, min(first + WINDOW, len(rows)))
+        good = [place for place in places if place not in rows.errors]
         found: dict[int, Any] = {}
         if good:
-            columns = {name: [values[i] for i in good] for name, values in batch.items()}
-            logits = run.engine.run(run.engine.encode(columns))
-            found = dict(zip(good, run.task.decode(logits, chosen), strict=True))
+            store = run.encode(rows.select(good), call=chosen)
+            answers = run.engine.run(store, call=chosen)
+            found = dict(zip(good, run.task.decode(answers, store, chosen), strict=True))
+            cut += store.truncated
+        inputs = rows.table[places.start : places.stop] if with_inputs else {}
         lines = []
-        for i in range(count):
-            line: dict[str, Any] = {"row": first + i + 1}
-            if i in found:
-                line["prediction"] = found[i]
+        for at, place in enumerate(places):
+            line: dict[str, Any] = {"row": place + 1}
+            if place in found:
+                line["prediction"] = found[place]
             else:
-                line["error"] = rows.errors[first + i]
+                line["error"] = rows.errors[place]
             if with_inputs:
-                line["inputs"] = {name: values[i] for name, values in batch.items()}
+                line["inputs"] = {name: values[at] for name, values in inputs.items()}
             lines.append(dumps(line))
         file.write("\n".join(lines) + "\n")
-    return len(rows.errors)
+    return cut

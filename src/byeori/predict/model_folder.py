@@ -11,19 +11,13 @@ from typing import Any
 import byeori
 from byeori import tasks
 from byeori.errors import ModelError
+from byeori.models.checks import explain
 from byeori.models.embedding import full_weights
 from byeori.models.load import quiet
 from byeori.run import FORMAT, read_json, write_folder, write_json
 
 
-def save_model(
-    folder: Path,
-    model: Any,
-    tokenizer: Any,
-    task: tasks.Task,
-    decoding: dict[str, Any],
-    extra: dict[str, Any] | None = None,
-) -> None:
+def save_model(folder: Path, model: Any, tokenizer: Any, task: tasks.Task, decoding: dict[str, Any]) -> None:
     """Write model/ whole. It loads with `AutoModel…from_pretrained` and no Byeori."""
 
     def fill(path: Path) -> None:
@@ -36,23 +30,23 @@ def save_model(
             "task": task.name,
             "own_task": tasks.source(task),
             "state": task.state(),
+            "columns": {role: column for role, column in task.columns.items() if role in task.roles},
             "decoding": decoding,
-            **(extra or {}),
         })  # fmt: skip
 
     write_folder(folder, fill)
 
 
 def load_task(
-    folder: str, asked: tasks.Task | type[tasks.Task] | str | None = None
+    folder: str, asked: tasks.Task | type[tasks.Task] | str | None = None, revision: str | None = None
 ) -> tuple[tasks.Task | None, dict[str, Any]]:
-    """The task a model folder was trained for, and its byeori.json; (None, {}) where it has none.
+    """The task a model folder or Hub model was trained for, and its byeori.json; (None, {}) where it has none.
 
     A model made with somebody's own task needs that task given again: no code runs out of a run folder.
-    Raises ModelError.
+    Raises ModelError, also where there is no such model.
     """
-    path = Path(folder) / "byeori.json"
-    if not path.is_file():
+    path = Path(folder) / "byeori.json" if Path(folder).is_dir() else _of_hub(folder, revision)
+    if path is None or not path.is_file():
         return None, {}
     meta = read_json(path)
     own = meta.get("own_task")
@@ -71,4 +65,19 @@ def load_task(
         kind = tasks.find(meta["task"])
     if isinstance(asked, str) and ".py:" not in asked and tasks.find(asked) is not kind:
         raise ModelError(f"{folder}: this model was trained for {meta['task']}, not for {asked}.")
-    return kind.from_state(meta["state"]), meta
+    task = kind.from_state(meta["state"])
+    task.columns = meta.get("columns", {})
+    return task, meta
+
+
+def _of_hub(name: str, revision: str | None) -> Path | None:
+    """byeori.json of a model on the Hub, None for one that Byeori didn't make. Raises ModelError if there is no model."""
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError, OfflineModeIsEnabled
+
+    with quiet(), explain(name, name):
+        hf_hub_download(name, "config.json", revision=revision)
+        try:
+            return Path(hf_hub_download(name, "byeori.json", revision=revision))
+        except (EntryNotFoundError, OfflineModeIsEnabled):
+            return None

@@ -8,14 +8,16 @@ and data sets stream, a window at a time, in order.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
+from byeori import settings
 from byeori.errors import DataError, SettingError
-from byeori.predict.engine import WINDOW, chunks
+from byeori.predict.engine import WINDOW, chunks, columns
+from byeori.predict.options import TOLD, Using
 from byeori.predict.run import Run, load_run
-from byeori.tasks import Task, find
+from byeori.settings import setting
 
 # Arguments of transformers' pipelines that there is nothing to do for: what to say instead of ignoring them.
 REFUSED = {
@@ -34,8 +36,21 @@ REFUSED = {
     "binary_output": "Write the result yourself.",
     "max_length": "Give it to pipeline(…) itself: one length holds for a model's calls.",
 }
-IGNORED_SIZES = ("batch_size", "num_workers", "padding")  # batches are made by tokens; the numbers are the same
-PRECISIONS = {"float32": "float32", "float16": "float16", "bfloat16": "bfloat16", "auto": "auto"}
+CUTS = settings.names(Using)["truncation"].metadata["choices"]
+
+
+@dataclass(kw_only=True)
+class Sizes:
+    """What transformers' pipelines take and packs make needless: the answer is the same for every value they know."""
+
+    batch_size: int | None = setting(None, "batches are made by tokens", least=1)
+    num_workers: int | None = setting(None, "nothing is loaded by workers", least=0)
+    padding: bool | str | None = setting(None, "nothing is padded", choices=("longest", "max_length", "do_not_pad"))
+    truncation: bool | str | None = setting(
+        None,
+        "what is too long is always cut, the longer text of a pair first",
+        choices=("longest_first", "only_first", "only_second", "do_not_truncate", *CUTS),
+    )
 
 
 class Pipeline:
@@ -52,7 +67,7 @@ class Pipeline:
 
         Raises DataError for inputs that are no texts, SettingError for an argument that isn't one.
         """
-        given = {**self.defaults, **_known(call, self.task)}
+        given = {**self.defaults, **_known(call, self.run)}
         chosen = self.task.call_settings(given)
         if isinstance(inputs, str | dict | tuple):
             rows, _ = self.task.inputs(inputs)
@@ -68,8 +83,11 @@ class Pipeline:
         return self._stream(inputs, chosen)
 
     def _predict(self, rows: list[dict[str, Any]], chosen: Any) -> list[Any]:
-        parts = (self.task.decode(logits, chosen) for logits in self.run.engine.logits_of(rows))
-        return list(itertools.chain.from_iterable(parts))
+        found = []
+        for part in chunks(rows, WINDOW):
+            store = self.run.engine.encode(columns(part), chosen)
+            found += self.task.decode(self.run.engine.run(store, call=chosen), store, chosen)
+        return found
 
     def _stream(self, inputs: Any, chosen: Any) -> Iterator[Any]:
         for batch in chunks(iter(inputs) if hasattr(inputs, "__iter__") else _items(inputs), WINDOW):
@@ -96,68 +114,56 @@ def pipeline(
 ) -> Pipeline:
     """A pipeline of a run, a folder, a Hub id or a loaded model. Raises SettingError, ModelError.
 
-    `device`: as transformers (−1, 0, "cuda:0", torch.device) or ours; `dtype`/`torch_dtype` stand for `precision`;
-    further options are defaults of each call (top_k…).
+    `device`: as transformers (−1, 0, "cuda:0", torch.device) or ours; `dtype`/`torch_dtype` stand for `precision`.
+    `truncation` head, tail or middle, `threads` and `problem_type` as in `load_run`; further options are defaults of each
+    call (top_k…).
     """
-    for old in ("dtype", "torch_dtype"):
-        if old in options:
-            name = str(options.pop(old)).removeprefix("torch.")
-            if name not in PRECISIONS:
-                raise SettingError(f"{old}={name!r}: one of {', '.join(PRECISIONS)} is needed.")
-            precision = PRECISIONS[name]
-    if options.pop("device_map", None) not in (None, "auto"):
-        raise SettingError("device_map: one model runs on one device here; give device=.")
     if model is None:
         raise SettingError(f"pipeline({task!r}): no model is named. Give a run, a folder or a Hub id as model=.")
-    if max_length is not None and (not isinstance(max_length, int) or max_length < 3):
-        raise SettingError(f"max_length={max_length!r}: a whole number of tokens, 3 or more, is needed.")
-    where = _device(device)
-    if hasattr(model, "config") and hasattr(model, "forward"):
-        run = _of_objects(task, model, tokenizer, where, precision, max_length)
-    else:
-        run = load_run(
-            model, task=task, tokenizer=tokenizer, device=where, precision=precision, revision=revision,
-            max_length=max_length, trust_remote_code=trust_remote_code,
-        )  # fmt: skip
-    return Pipeline(run, _known(options, run.task))
+    for old in ("dtype", "torch_dtype"):
+        if (dtype := options.pop(old, None)) is not None:
+            asked = str(dtype).removeprefix("torch.")
+            (using,) = settings.read({"precision": asked}, Using, where=f"{old}={dtype}")
+            precision = using.precision
+    if options.pop("device_map", None) not in (None, "auto"):
+        raise SettingError("device_map: one model runs on one device here; give device=.")
+    own = {name: options.pop(name) for name in ("threads", *TOLD) if name in options}
+    if options.get("truncation") in CUTS:
+        own["truncation"] = options.pop("truncation")
+    run = load_run(
+        model, task=task, tokenizer=tokenizer, device=_device(device), precision=precision, revision=revision,
+        max_length=max_length, trust_remote_code=trust_remote_code, **own,
+    )  # fmt: skip
+    return Pipeline(run, _known(options, run, tuple(settings.names(Using))))
 
 
-def _of_objects(
-    task: str | None, model: Any, tokenizer: Any, device: str, precision: str, max_length: int | None
-) -> Run:
-    from byeori.models.device import device_for, precision_for
-    from byeori.models.load import load_model
-    from byeori.predict.engine import Engine
-    from byeori.predict.run import DEFAULT_LENGTH
+def _known(options: dict[str, Any], run: Run, others: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Call settings only: sizes are checked and left out, old arguments answered, what nobody knows is refused.
 
-    if task is None:
-        raise SettingError("pipeline(model=…): a model object doesn't say its task; give it as the first argument.")
-    work = find(task)()
-    work.adopt(model.config)
-    loaded = load_model(model, work, tokenizer=tokenizer)
-    where = device_for(device)
-    length = min(max_length or DEFAULT_LENGTH, loaded.max_length or DEFAULT_LENGTH)
-    engine = Engine(
-        work,
-        model.to(where),
-        loaded.tokenizer,
-        max_length=length,
-        device=where,
-        precision=precision_for(precision, where),
-    )
-    return Run(None, work, engine, {})
-
-
-def _known(options: dict[str, Any], task: Task) -> dict[str, Any]:
-    """Call settings only: sizes are left out, old arguments answered, the rest is refused by the settings."""
+    `others` are names that could have been meant beside those of a call.
+    """
+    where, call = run.task.name, settings.names(run.task.Call)
     for name in options:
         if name in REFUSED:
-            raise SettingError(f"{task.name}: {name} is not taken. {REFUSED[name]}")
-    if options.get("truncation") is False:
-        raise SettingError(
-            f"{task.name}: truncation=False is not taken: a text longer than the model can't be run. Give max_length to load_run."
-        )
-    return {name: value for name, value in options.items() if name not in IGNORED_SIZES and name != "truncation"}
+            raise SettingError(f"{where}: {name} is not taken. {REFUSED[name]}")
+        if name not in {**call, **settings.names(Sizes)}:
+            raise SettingError(settings.unknown(name, [*call, *others], where))
+    (sizes,) = settings.read(
+        {name: options[name] for name in settings.names(Sizes) if name in options}, Sizes, where=where
+    )
+    _check_truncation(sizes.truncation, run)
+    return {name: value for name, value in options.items() if name in call}
+
+
+def _check_truncation(asked: bool | str | None, run: Run) -> None:
+    """Raises SettingError for one that would not be done."""
+    start, cut = f"{run.task.name}: truncation={asked!r} is not taken: ", run.engine.encoder.truncation
+    if asked in (False, "do_not_truncate"):
+        raise SettingError(f"{start}a text longer than the model can't be run. Give max_length to load_run.")
+    if asked == "only_second" or (asked == "only_first" and getattr(run.task, "pair", None) is not False):
+        raise SettingError(f"{start}of a pair the longer text is cut first. Leave it out.")
+    if asked in CUTS and asked != cut:
+        raise SettingError(f"{start}this model's texts are cut by {cut}. Give it to pipeline(…) itself.")
 
 
 def _device(given: Any) -> str:

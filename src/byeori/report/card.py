@@ -13,7 +13,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from byeori.report.facts import Facts, attempt, facts_of_training, file_name, interval, number, table, words
+from byeori.report.facts import NO_SCORE, Facts, attempt, facts_of_training, file_name, interval, number, table
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelCardData
@@ -58,7 +58,7 @@ def metadata(facts: Facts) -> ModelCardData:
     results = [
         EvalResult(
             task_type=facts.task, dataset_type=_slug(name), dataset_name=name, dataset_split=facts.part,
-            metric_type=HUB_METRICS.get(score, score), metric_name=words(score), metric_value=round(values["value"], 6),
+            metric_type=HUB_METRICS.get(score, score), metric_name=facts.words(score), metric_value=round(values["value"], 6),
         )
         for score, values in facts.scores.items()
         if values["value"] is not None
@@ -170,8 +170,9 @@ def _evaluation(facts: Facts) -> str:
     lines.append("|---|---:|---|" + "---:|" * len(kinds))
     for name, score in facts.scores.items():
         between = "" if score["low"] is None else interval(score).partition("(")[2].rstrip(")")
-        beside = "".join(f" {number(facts.baseline(kind).get(name, {}).get('value'))} |" for kind in kinds)
-        lines.append(f"| {md(words(name))} | {number(score['value'])} | {between} |{beside}")
+        others = [facts.beside(kind, name) for kind in kinds]
+        beside = "".join(f" {NO_SCORE if other is None else number(other['value'])} |" for other in others)
+        lines.append(f"| {md(facts.words(name))} | {number(score['value'])} | {between} |{beside}")
     lines += ["", "Intervals are bootstrap intervals over the rows; they count neither other seeds nor other data."]
     return "\n".join([*lines, facts.about_baselines]).rstrip()
 

@@ -20,6 +20,7 @@ from byeori.run import FORMAT, RunFolder
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.\-]*(/[A-Za-z0-9][\w.\-]*)?", re.ASCII)
 HANGUL = re.compile(r"[\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3]")
+NO_SCORE = "–"
 _FOUND = "# Found while running"
 LOWER_IS_BETTER = frozenset({"loss", "rmse", "mae", "perplexity"})
 
@@ -81,6 +82,15 @@ class Facts:
         if self.metrics.get("baseline_of", self.part) != self.part:
             return {}
         return self._ordered(table(table(self.metrics, "baseline"), kind))
+
+    def beside(self, kind: str, score: str) -> dict[str, float | None] | None:
+        """A baseline's score, or None where it can't have one (the loss, an own metric)."""
+        return self.baseline(kind).get(score)
+
+    def words(self, score: str) -> str:
+        """A score's name for people, with the class it is of where it is of one alone: F1 (긍정)."""
+        label = table(self.metrics, "of_class").get(score)
+        return words(score) if label is None else f"{words(score)} ({label})"
 
     def _ordered(self, scores: dict[str, Any]) -> dict[str, dict[str, float | None]]:
         first = self.metrics.get("headline")
@@ -156,20 +166,26 @@ class Facts:
 
     @property
     def verdict(self) -> tuple[str, str]:
-        """("better", "worse", "open" or "unknown", one sentence): the headline's interval against the baseline."""
+        """("better", "worse", "open" or "unknown", one sentence): the headline's interval against the baseline.
+
+        Where the baselines can't have the headline (the loss), the first score that they have speaks for it.
+        """
         name = self.headline
         if name is None:
             return (
                 "unknown",
                 "There are no test or validation scores, so nothing can be said about this model's quality.",
             )
+        kinds = ("linear", "trivial")
+        if not any(self.beside(kind, name) for kind in kinds):
+            name = next((one for one in self.scores if any(self.beside(kind, one) for kind in kinds)), name)
         score = self.scores[name]
         if score["value"] is None:
-            return "unknown", f"{words(name)} is undefined on the {self.part} rows, so no verdict is possible."
+            return "unknown", f"{self.words(name)} is undefined on the {self.part} rows, so no verdict is possible."
         rows = self.rows(self.part)
-        shown = words(name)
+        shown = self.words(name)
         told = f"{shown[0].upper()}{shown[1:]} {interval(score)} on {f'{rows:,} ' if rows else ''}{self.part} rows"
-        kind = next((k for k in ("linear", "trivial") if self.baseline(k).get(name, {}).get("value") is not None), None)
+        kind = next((k for k in kinds if (self.beside(k, name) or {}).get("value") is not None), None)
         if kind is None:
             return "unknown", f"{told}. No baseline was scored, so there is nothing to hold it against."
         other = self.baseline(kind)[name]["value"]
@@ -313,8 +329,10 @@ def number(value: Any) -> str:
     return f"{found:,.0f}" if abs(found) >= 10_000 else f"{found:,.1f}" if abs(found) >= 100 else f"{found:.4f}"
 
 
-def interval(score: dict[str, float | None]) -> str:
-    """`0.9120 (0.8940–0.9300)`, or the value alone where it has no interval."""
+def interval(score: dict[str, float | None] | None) -> str:
+    """`0.9120 (0.8940 to 0.9300)`, the value alone where it has no interval, a dash where there is no score at all."""
+    if score is None:
+        return NO_SCORE
     if score.get("low") is None or score.get("high") is None:
         return number(score.get("value"))
     return f"{number(score['value'])} ({number(score['low'])} to {number(score['high'])})"

@@ -25,7 +25,6 @@ from byeori.report.facts import (
     plain,
     real,
     table,
-    words,
 )
 from byeori.report.markup import Made, grid, items, said, text, whole
 from byeori.report.predicted import predictions
@@ -60,7 +59,8 @@ thead th{color:var(--soft);font-weight:600;white-space:nowrap}tbody th{font-weig
 .yes,.no{white-space:nowrap;color:var(--good)}.no{color:var(--bad)}
 svg{display:block;width:100%;min-width:34rem;max-width:44rem;height:auto;margin:.4rem 0}
 svg text{fill:var(--soft);font-size:12px}svg .strong{fill:var(--fg);font-weight:600}.grid{stroke:var(--line)}
-.line{fill:none;stroke-width:2}.s0{stroke:var(--accent)}.dot{fill:var(--accent)}
+.line{fill:none;stroke-width:2}.s0{stroke:var(--accent)}.s1{stroke:var(--open);stroke-dasharray:7 4}
+.dot{fill:var(--accent)}.dot.s1{fill:var(--open);stroke:none}svg .k0{fill:var(--accent)}svg .k1{fill:var(--open)}
 .mark{fill:none;stroke:var(--fg);stroke-width:2}.cloud{fill:var(--accent);fill-opacity:.45}
 pre{padding:.8rem 1rem;background:var(--card);overflow-x:auto;white-space:pre-wrap}
 code{font-family:ui-monospace,Consolas,monospace;font-size:.92em}summary{cursor:pointer;color:var(--accent)}
@@ -110,8 +110,8 @@ def scores(facts: Facts) -> str:
         rows = []
         for name, values in own.items():
             between = interval(values).partition("(")[2].rstrip(")")
-            others = [interval(facts.baseline(kind).get(name, {})) for kind in beside]
-            rows.append([words(name), number(values.get("value")), between, *others])
+            others = [interval(facts.beside(kind, name)) for kind in beside]
+            rows.append([facts.words(name), number(values.get("value")), between, *others])
         count = facts.rows(part)
         caption = f"{part}, {count:,} rows" if count else part
         if part == "validation":
@@ -141,20 +141,25 @@ def curves(facts: Facts) -> str:
         one for one in facts.history if isinstance(one.get("validation"), dict) and real(one.get("step")) is not None
     ]
     name = facts.metrics.get("headline") or (next(iter(judged[0]["validation"]), None) if judged else None)
-    points = [(float(one["step"]), v) for one in judged if (v := real(one["validation"].get(name))) is not None]
+    points = _validation(judged, name)
+    chosen = table(facts.training, "best")
+    kept = (real(chosen.get("step")), real(chosen.get("value")))
+    mark: Any = (kept, f"kept: {number(kept[1])}") if kept in points else None
     found = []
     if loss:
         title = f"Training loss over {len(loss)} log lines: from {number(loss[0][1])} to {number(loss[-1][1])}"
-        found.append("<h3>Training loss</h3>" + plots.lines(title, {"loss": loss}, x="update", y="loss"))
-    if points:
-        chosen = table(facts.training, "best")
-        step, value = real(chosen.get("step")), real(chosen.get("value"))
-        known = step is not None and value is not None and (step, value) in points
-        best: Any = ((step, value), f"kept: {number(value)}") if known else None
+        series: dict[str, Any] = {"training": loss}
+        if validation := _validation(judged, "loss"):
+            series["validation"] = validation
+            title += f"; validation loss from {number(validation[0][1])} to {number(validation[-1][1])}"
+        chart = plots.lines(title, series, x="update", y="loss", mark=mark if name == "loss" else None)
+        found.append("<h3>Loss</h3>" + chart)
+    if points and name != "loss":
+        shown = facts.words(str(name))
         ends = f"from {number(points[0][1])} to {number(points[-1][1])}"
-        title = f"Validation {words(str(name))} at {len(points)} evaluations: {ends}"
-        drawn = plots.lines(title, {str(name): points}, x="update", y=words(str(name)), mark=best)
-        found.append(f"<h3>Validation {text(words(str(name)))}</h3>" + drawn)
+        title = f"Validation {shown} at {len(points)} evaluations: {ends}"
+        chart = plots.lines(title, {str(name): points}, x="update", y=shown, mark=mark)
+        found.append(f"<h3>Validation {text(shown)}</h3>" + chart)
     if judged:
         names = list(judged[-1]["validation"])
         rows = [
@@ -166,8 +171,13 @@ def curves(facts: Facts) -> str:
             for one in judged[-EVALUATIONS:]
         ]
         caption = "Evaluations" + (f" (the last {EVALUATIONS} of {len(judged)})" if len(judged) > EVALUATIONS else "")
-        found.append(grid(["update", "epoch", *map(words, names)], rows, caption, numbers=range(2 + len(names))))
+        found.append(grid(["update", "epoch", *map(facts.words, names)], rows, caption, numbers=range(2 + len(names))))
     return "".join(found)
+
+
+def _validation(judged: list[dict[str, Any]], name: str | None) -> list[plots.Point]:
+    """(step, value) of one validation score at the evaluations that have it."""
+    return [(float(one["step"]), v) for one in judged if (v := real(one["validation"].get(name))) is not None]
 
 
 def samples(facts: Facts) -> str:

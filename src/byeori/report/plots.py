@@ -22,7 +22,7 @@ Point = tuple[float, float]
 def lines(
     title: str, series: dict[str, Sequence[Point]], *, x: str, y: str, mark: tuple[Point, str] | None = None
 ) -> str:
-    """Up to three named lines of (x, y) points; `mark` is one point with a word beside it. "" without points."""
+    """One or two lines of (x, y) points, named where they are two; `mark` is a point with a word beside it. "" without."""
     series = {name: _thin(points) for name, points in series.items() if points}
     every = [point for points in series.values() for point in points]
     if not every:
@@ -36,6 +36,10 @@ def lines(
             drawn.append(f'<polyline class="line s{place}" points="{path}"/>')
         if len(at) <= 40:
             drawn += [f'<circle class="dot s{place}" cx="{a:.1f}" cy="{b:.1f}" r="2.5"/>' for a, b in at]
+    for place, name in enumerate(series if len(series) > 1 else ()):
+        drawn.append(
+            f'<text x="{WIDTH - RIGHT - 6}" y="{TOP + 14 + 16 * place}" text-anchor="end" class="k{place}">{escape(name)}</text>'
+        )
     if mark is not None:
         (a, b), side = frame.at(mark[0]), "start"
         if a > WIDTH * 0.7:

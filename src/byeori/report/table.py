@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from byeori.report.facts import Facts, facts_of_training, interval, words
+from byeori.report.facts import Facts, facts_of_training, interval
 from byeori.run import RunFolder
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def score_table(facts: Facts) -> tuple[list[str], list[list[str]]]:
     kinds = [kind for kind in ("trivial", "linear") if facts.baseline(kind)]
     heads = [f"score ({facts.part})", "value (95% interval)", *kinds]
     rows = [
-        [words(name), interval(score), *[interval(facts.baseline(kind).get(name, {})) for kind in kinds]]
+        [facts.words(name), interval(score), *[interval(facts.beside(kind, name)) for kind in kinds]]
         for name, score in facts.scores.items()
     ]
     return heads, rows
@@ -108,6 +108,7 @@ def print_summary(folder: RunFolder, metrics: dict[str, Any]) -> None:
         print("\n".join(summary_lines(folder, metrics)))
 
 
-def print_scores(scores: dict[str, Any]) -> None:
-    """Scores with their intervals, a line each, on standard output."""
-    print("\n".join(aligned([[words(name), interval(score)] for name, score in scores.items()])))
+def print_scores(scores: dict[str, Any], of_class: dict[str, str] | None = None) -> None:
+    """Scores with their intervals, a line each, on standard output; `of_class` as `Task.of_class` has it."""
+    facts = Facts("", metrics={"of_class": of_class or {}})
+    print("\n".join(aligned([[facts.words(name), interval(score)] for name, score in scores.items()])))

@@ -10,21 +10,23 @@ A new task is one file beside this one and one line in `byeori.tasks.TASKS`.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from byeori import settings
-from byeori.errors import DataError
+from byeori.errors import DataError, ModelError, SettingError
 
 if TYPE_CHECKING:
     import datasets
     import torch
 
+    from byeori.batches.answers import Answers
     from byeori.batches.pack import Pack
     from byeori.data.rows import Rows
     from byeori.text.encode import Encoder
-    from byeori.text.store import Encoded
+    from byeori.text.store import Encoded, TokenStore
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -41,12 +43,23 @@ class Task:
     auto_class: ClassVar[str]  # the Auto class whose head it wants
     roles: ClassVar[tuple[str, ...]]  # the columns it reads
     needed: ClassVar[tuple[str, ...]]  # those a call must give
-    levels: ClassVar[dict[str, str]]  # columns it adds to the store: "token" or "row"
+    answers: ClassVar[tuple[str, ...]] = ("label",)  # those of the right answers, which a call lacks
+    forms: ClassVar[tuple[tuple[str, ...], ...]] = ()  # columns that training needs, where there are several ways
+    levels: ClassVar[dict[str, str]]  # columns it adds to the store: "token", "sequence", "row" or "list"
+    generates: ClassVar[bool] = False  # predictions are written token by token: `generate`, not `gather`
+    teacher_forced: ClassVar[bool] = (
+        False  # of one that generates: evaluation gathers from the right text, and writes nothing
+    )
+    counts_tokens: ClassVar[bool] = False  # its baselines are given token stores instead of rows
+    trains: ClassVar[bool] = True  # False: it uses models as they are, and `prepare` raises SettingError
+    models_of: ClassVar[tuple[str, ...]] = ()  # other tasks whose trained models it can use; "*" for any
+    unread: ClassVar[tuple[str, ...]] = ()  # how weights are called that may be missing, since it never looks at them
     Training: ClassVar[type] = NoSettings
     Call: ClassVar[type] = NoSettings
 
     def __init__(self, **values: Any):
         (self.settings,) = settings.read(values, type(self).Training, where=self.name)
+        self.columns: dict[str, str | list[str]] = {}  # role → its column in the training data
 
     # rows -------------------------------------------------------------------------------------------------------
     def inputs(self, given: Any) -> tuple[list[dict[str, Any]], bool]:
@@ -71,18 +84,45 @@ class Task:
     def check(self, rows: Rows) -> None:
         """Look at validation or test rows before anything is spent. Raises DataError."""
 
+    def strata(self, rows: Rows) -> list[Any] | None:
+        """A class a row, for splits with the same share of each; None where rows have none."""
+        return None
+
+    def groups(self, rows: Rows) -> np.ndarray | None:
+        """A number a row: rows of one number must not be parted by a split. None for rows that are already tokenized.
+
+        Equal texts, and pairs with the same first text: an NLI premise stands in three rows with three labels; parted at
+        random, the test row's label is the one its siblings lack. Where a few first texts serve all rows, only whole
+        rows are kept together.
+        """
+        from byeori.data.split import text_groups
+
+        texts = [role for role in self.roles if role in rows.table.column_names and role not in self.answers]
+        texts = [role for role in texts if rows.table.features[role].dtype == "string"]
+        if not texts:
+            return None
+        first = text_groups(rows.table, (texts[0],))
+        return first if len(set(first.tolist())) * 5 >= len(rows) else text_groups(rows.table, tuple(texts))
+
     def label_ids(self, values: list[Any]) -> np.ndarray:
         """A label column as the store holds it."""
         raise TypeError(f"{type(self).__name__} has no label_ids()")
 
     # ids --------------------------------------------------------------------------------------------------------
-    def encode(self, rows: dict[str, list], encoder: Encoder, labels: bool = True) -> Encoded:
-        """A batch of rows by role → token ids and, if `labels`, the task's columns."""
+    def meet(self, model: Any, tokenizer: Any) -> None:
+        """Look at model and tokenizer once they are loaded, before anything is encoded. Raises ModelError."""
+
+    def encode(self, rows: dict[str, list], encoder: Encoder, labels: bool = True, call: Any | None = None) -> Encoded:
+        """A batch of rows by role → token ids and, if `labels`, the task's columns. `call`: a prediction's settings."""
         raise TypeError(f"{type(self).__name__} has no encode()")
 
     def draw(self, pack: Pack, seed: int, epoch: int) -> Pack:
         """Stored ids → final ids and labels (masking, corruption); pure. Most tasks have none."""
         return pack
+
+    def drawing(self, seed: int, epoch: int) -> Callable[[Pack], Pack] | None:
+        """`draw` for one epoch; None for a task that has none."""
+        return None if type(self).draw is Task.draw else lambda pack: self.draw(pack, seed, epoch)
 
     # model ------------------------------------------------------------------------------------------------------
     def config(self) -> dict[str, Any]:
@@ -97,17 +137,39 @@ class Task:
         """Unreduced losses, one a label (row or token). The loop sums over an update and divides once."""
         raise TypeError(f"{type(self).__name__} has no loss()")
 
+    def losses(self, outputs: Any, pack: Pack) -> torch.Tensor:
+        """`loss`, as training and evaluation take it. Raises SettingError for a mean, which would be divided twice."""
+        found = self.loss(outputs, pack)
+        if found.ndim == 0:
+            raise SettingError(
+                f'{type(self).__name__}.loss gave one number for {len(pack)} rows. Return one a row (reduction="none"); the '
+                f"loop sums them and divides once."
+            )
+        return found
+
+    def judging(self) -> Task:
+        """The task whose `loss` evaluation takes: without what only training wants of it (label smoothing)."""
+        return self
+
     # predictions ------------------------------------------------------------------------------------------------
-    def decode(self, outputs: np.ndarray, call: Any | None = None) -> list[Any]:
-        """Logits in row order → predictions as the pipeline returns them, JSON-ready."""
+    def gather(self, outputs: Any, pack: Pack, call: Any | None = None) -> tuple[torch.Tensor, np.ndarray | None]:
+        """What `decode` needs of `outputs`: values in the pack's order, and how many a sequence (None: one each)."""
+        return outputs.logits, None
+
+    def generate(self, model: torch.nn.Module, tokenizer: Any, pack: Pack, call: Any | None = None) -> tuple:
+        """As `gather`, of a task that writes its predictions."""
+        raise TypeError(f"{type(self).__name__} has no generate()")
+
+    def decode(self, answers: Answers, store: TokenStore, call: Any | None = None) -> list[Any]:
+        """What `gather` gave for the sequences of a store → a prediction a row, as the pipeline returns them, JSON-ready."""
         raise TypeError(f"{type(self).__name__} has no decode()")
 
     def references(self, rows: datasets.Dataset) -> Any:
-        """The right answers of rows, as `score` takes them."""
+        """The right answers of rows, as `score` takes them; what can be indexed by row."""
         raise TypeError(f"{type(self).__name__} has no references()")
 
-    def predictions(self, outputs: np.ndarray) -> Any:
-        """Logits in row order → what `score` compares with the references: arrays, nothing a person reads."""
+    def predictions(self, answers: Answers, store: TokenStore) -> Any:
+        """As `decode`, but what `score` compares with the references: arrays, nothing a person reads."""
         raise TypeError(f"{type(self).__name__} has no predictions()")
 
     def score(self, predictions: Any, references: Any, resamples: int = 0, seed: int = 0) -> dict[str, Any]:
@@ -125,9 +187,18 @@ class Task:
 
     lower_is_better: ClassVar[frozenset[str]] = frozenset({"loss", "rmse", "mae", "perplexity"})
 
+    @property
+    def of_class(self) -> dict[str, str]:
+        """Scores that are of one class alone, and which one: {"f1": "긍정"}."""
+        return {}
+
     def named(self, value: Any) -> Any:
         """One prediction or reference as `score` takes it → the words for it (label names, a number)."""
         return value
+
+    def right_answer(self, row: dict[str, Any]) -> Any:
+        """The right answer of one row by role, in words; None where the row has none."""
+        return next((row[role] for role in self.answers if row.get(role) is not None), None)
 
     def show(self, row: dict[str, Any], prediction: Any, reference: Any = None) -> dict[str, Any]:
         """One sample for people: inputs, prediction, reference, right or not."""
@@ -143,9 +214,16 @@ class Task:
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Task:
+        """Raises ModelError where the state is damaged or of another version."""
         known = settings.names(cls.Training)
-        task = cls(**{name: value for name, value in state.get("settings", {}).items() if name in known})
-        task.restore(state)
+        try:
+            task = cls(**{name: value for name, value in state.get("settings", {}).items() if name in known})
+            task.restore(state)
+        except (SettingError, KeyError, TypeError, AttributeError) as error:
+            raise ModelError(
+                f"byeori.json: its state makes no {cls.name} ({type(error).__name__}: {error}). The file is damaged or of another version: "
+                f"take it from the training again."
+            ) from error
         return task
 
     def call_settings(self, values: dict[str, Any]) -> Any:
@@ -164,7 +242,7 @@ def texts_from(given: Any, roles: tuple[str, ...]) -> tuple[list[dict[str, Any]]
         if isinstance(item, str):
             return {roles[0]: item}
         if isinstance(item, dict) and roles[0] in item:
-            return {role: item[role] for role in roles[:2] if item.get(role) is not None}
+            return {role: item[role] for role in roles[:2] if role == roles[0] or item.get(role) is not None}
         if isinstance(item, list | tuple) and len(item) == 2 and all(isinstance(part, str) for part in item):
             return dict(zip(roles, item, strict=False))
         raise DataError(

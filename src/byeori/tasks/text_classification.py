@@ -8,6 +8,7 @@ single_label, fractions make regression, lists or several columns make multi_lab
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from byeori.errors import DataError, SettingError
+from byeori.errors import DataError, ModelError, SettingError
 from byeori.settings import setting
 from byeori.tasks.base import Task, texts_from
 from byeori.text.store import ROW, Encoded
@@ -23,10 +24,13 @@ from byeori.text.store import ROW, Encoded
 if TYPE_CHECKING:
     import torch
 
+    from byeori.batches.answers import Answers
     from byeori.batches.pack import Pack
     from byeori.data.rows import Rows
     from byeori.text.encode import Encoder
+    from byeori.text.store import TokenStore
 
+ONE_CLASS = ("f1", "precision", "recall")
 SINGLE, MULTI, REGRESSION = "single_label", "multi_label", "regression"
 # our kinds, and the words transformers has for them in config.json
 PROBLEM_TYPES = {
@@ -43,9 +47,9 @@ class Training:
     problem_type: str | None = setting(
         None, "single_label, multi_label or regression; read from the labels if not given", choices=tuple(PROBLEM_TYPES)
     )
-    label_smoothing: float = setting(0.0, "share of each label spread over all labels", least=0)
+    label_smoothing: float = setting(0.0, "share of each label spread over all labels", least=0, most=0.99)
     class_weights: str | None = setting(None, "balanced, or label=weight,label=weight")
-    threshold: float = setting(0.5, "probability from which a label counts as given (multi_label)", least=0)
+    threshold: float = setting(0.5, "probability from which a label counts as given (multi_label)", least=0, most=1)
 
 
 @dataclass(kw_only=True)
@@ -79,8 +83,6 @@ class TextClassification(Task):
         self.pair: bool | None = None  # whether it was trained on pairs; None for a model that doesn't say
         self.weights: list[float] | None = None  # one a label, mean 1 over the training rows
         self.many_by_default = False  # a multi_label model of ours answers with every label over its threshold
-        if not 0 <= self.settings.label_smoothing < 1:
-            raise SettingError(f"label_smoothing={self.settings.label_smoothing}: it must lie in [0, 1).")
 
     # rows -------------------------------------------------------------------------------------------------------
     def inputs(self, given: Any) -> tuple[list[dict[str, Any]], bool]:
@@ -161,6 +163,9 @@ class TextClassification(Task):
         counts = np.bincount(values, minlength=len(self.labels)) if single else np.asarray(values).sum(0)
         return {name: int(count) for name, count in zip(self.labels, counts, strict=True)}
 
+    def strata(self, rows: Rows) -> list[Any] | None:
+        return rows.table["label"][:] if self.problem_type == SINGLE else None
+
     def check(self, rows: Rows) -> None:
         """Labels of validation or test rows that training lacks, empty ones, pairs for single texts raise DataError."""
         if "text" in rows.table.column_names:
@@ -172,10 +177,17 @@ class TextClassification(Task):
         found = kinds.get(getattr(config, "problem_type", None) or "")
         self.problem_type = self.problem_type or found or SINGLE
         names = {int(number): name for number, name in (config.id2label or {}).items()}
+        if sorted(names) != list(range(len(names))):
+            raise ModelError(
+                f"config.json: id2label numbers its {len(names)} labels {', '.join(map(str, sorted(names)[:6]))}…, not from 0 on "
+                f"without a gap. Correct the file."
+            )
         self.labels = [names[i] for i in range(len(names))]
 
     # ids --------------------------------------------------------------------------------------------------------
-    def encode(self, rows: dict[str, list], encoder: Encoder, labels: bool = True) -> Encoded:
+    def encode(
+        self, rows: dict[str, list], encoder: Encoder, labels: bool = True, call: Any | None = None
+    ) -> Encoded:
         self._same_shape("text_pair" in rows, "the input")
         encoded = encoder(rows["text"], rows.get("text_pair"))
         if labels:
@@ -218,6 +230,14 @@ class TextClassification(Task):
             logits, pack.labels, weights, reduction="none", label_smoothing=self.settings.label_smoothing
         )
 
+    def judging(self) -> TextClassification:
+        """Class weights stay: they say what the model is wanted for."""
+        if not self.settings.label_smoothing:
+            return self
+        found = copy.copy(self)
+        found.settings = dataclasses.replace(self.settings, label_smoothing=0.0)
+        return found
+
     # predictions ------------------------------------------------------------------------------------------------
     def scores(self, logits: np.ndarray, function: str | None = None) -> np.ndarray:
         """Logits (rows, labels) → scores, by the rule of transformers' pipeline; float32."""
@@ -234,10 +254,10 @@ class TextClassification(Task):
         raised = np.exp(logits - logits.max(-1, keepdims=True))
         return raised / raised.sum(-1, keepdims=True)
 
-    def decode(self, outputs: np.ndarray, call: Any | None = None) -> list[Any]:
+    def decode(self, answers: Answers, store: TokenStore, call: Any | None = None) -> list[Any]:
         call = call or Call()
         names = self.labels or ["LABEL_0"]
-        scores = self.scores(outputs, call.function_to_apply)
+        scores = self.scores(answers.values, call.function_to_apply)
         top_k, threshold = call.top_k, call.threshold
         if top_k == "default" and threshold is None and self.many_by_default:
             threshold = self.settings.threshold
@@ -254,23 +274,22 @@ class TextClassification(Task):
             found.append([{"label": names[i], "score": float(row[i])} for i in order])
         return found
 
-    def predictions(self, outputs: np.ndarray) -> np.ndarray:
+    def predictions(self, answers: Answers, store: TokenStore) -> np.ndarray:
         """Label ids int64 (rows,), given labels bool (rows, labels), or values float64 (rows,)."""
         if self.problem_type == REGRESSION:
-            return np.asarray(outputs, np.float64)[:, 0]
+            return answers.values[:, 0].astype(np.float64)
         if self.problem_type == MULTI:
-            return self.scores(outputs) >= self.settings.threshold
-        return np.asarray(outputs).argmax(-1)
+            return self.scores(answers.values) >= self.settings.threshold
+        return answers.values.argmax(-1)
 
     def references(self, rows: Any) -> np.ndarray:
+        """Label ids int64 (rows,), given labels bool (rows, labels), or values float64 (rows,)."""
         ids = self._ids(rows["label"][:])
-        return (
-            ids > 0.5
-            if self.problem_type == MULTI
-            else ids.astype(np.float64)
-            if self.problem_type == REGRESSION
-            else ids
-        )
+        if self.problem_type == MULTI:
+            return ids > 0.5
+        if self.problem_type == REGRESSION:
+            return ids.astype(np.float64)
+        return ids
 
     def score(self, predictions: Any, references: Any, resamples: int = 0, seed: int = 0) -> dict[str, Any]:
         from byeori.metrics.scores import scores
@@ -295,6 +314,16 @@ class TextClassification(Task):
     @property
     def best(self) -> str:
         return {SINGLE: "accuracy", MULTI: "micro_f1", REGRESSION: "pearson"}[self.problem_type or SINGLE]
+
+    @property
+    def of_class(self) -> dict[str, str]:
+        """With two labels f1, precision and recall are those of the second one, which has the id 1."""
+        if self.problem_type != SINGLE or self.labels is None or len(self.labels) != 2:
+            return {}
+        return dict.fromkeys(ONE_CLASS, self.labels[1])
+
+    def right_answer(self, row: dict[str, Any]) -> Any:
+        return self.named(self._ids([row["label"]])[0]) if row.get("label") is not None else None
 
     def show(self, row: dict[str, Any], prediction: Any, reference: Any = None) -> dict[str, Any]:
         """Text (and pair), prediction with its score, label, and whether they agree (None for numbers)."""
@@ -332,7 +361,7 @@ class TextClassification(Task):
         self.labels, self.problem_type, self.weights = state["labels"], state["problem_type"], state["weights"]
         self.pair = state.get("pair")
         if self.problem_type not in PROBLEM_TYPES:
-            raise DataError(
-                f"byeori.json names the problem type {self.problem_type!r}, which this version doesn't know."
+            raise ModelError(
+                f"byeori.json names the problem type {self.problem_type!r}, which this version doesn't know. Update Byeori."
             )
         self.many_by_default = self.problem_type == MULTI

@@ -3,7 +3,8 @@
 Invariants: a checkpoint holds weights, optimizer, schedule, random states, place, best score, hooks; its folder appears under
 its name only when everything in it is on disk; loading runs no code.
 
-    save(folder / "step-00000200", loop); state = load(last(folder), loop)
+    save(folder / "step-00000200", model, optimizer, schedule, state)
+    state = load(last(folder), model, optimizer, schedule, compact)
 """
 
 from __future__ import annotations

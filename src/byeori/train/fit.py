@@ -1,6 +1,6 @@
 """Train what was prepared, score the best model, write the run folder.
 
-metrics = fit(ready, RunFolder("run").create(), metrics=[], hooks=[], progress=progress)
+with RunFolder("run").writing() as folder: metrics = fit(ready, folder, metrics=[], hooks=[], progress=progress, began=0)
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import byeori
 from byeori.errors import SettingError
-from byeori.predict.evaluate import RESAMPLES, Judged, evaluate
+from byeori.predict.evaluate import LOSS, RESAMPLES, Judged, evaluate
 from byeori.run import FORMAT, RunFolder, dumps, write_json, write_text
 from byeori.settings import dump_yaml
+from byeori.train import resume
 from byeori.train.hooks import Hook, sources
 from byeori.train.loop import Loop
 
@@ -35,7 +36,7 @@ def check_watching(ready: Ready, own_metrics: bool) -> None:
                 )
     elif settings.best_metric is not None and not own_metrics:
         right = ready.task.references(ready.rows["validation"].table)
-        known = ready.task.score(right, right)
+        known = [*ready.task.score(right, right), LOSS]
         if settings.best_metric not in known:
             raise SettingError(f"best_metric={settings.best_metric!r}: the scores here are {', '.join(known)}.")
 
@@ -64,18 +65,23 @@ def fit(
         validation=(lambda: judge("validation")) if "validation" in ready.rows else None,
         hooks=hooks, folder=folder, decoding=ready.decoding, progress=progress,
     )  # fmt: skip
-    loop.check_resume()  # a refused one leaves the folder as it was
+    resume.check(loop)  # a refused one leaves the folder as it was
     # Neither wish is one to repeat: a rerun that overwrites what it finds has to be asked for again.
     again = dataclasses.replace(settings, resume=False, overwrite=False)
     write_text(folder.settings, dump_yaml(again, task.settings, _found(ready, hooks)))
     write_json(folder.data, data_facts(ready))
+    for label in dict.fromkeys(task.of_class.values() if references else ()):
+        names = [name for name, one in task.of_class.items() if one == label]
+        progress.note(f"{', '.join(names)}: of the class {label}")
     training = loop.run()
     _take_best(loop, folder)
 
-    found: dict[str, Any] = {"format": FORMAT, "task": task.name, "headline": settings.best_metric or task.best}
+    found: dict[str, Any] = {"format": FORMAT, "task": task.name, "headline": loop.headline}
     for part in references:
         judged = judge(part, RESAMPLES)
         found[part] = judged.scores
+        if judged.of_class:
+            found["of_class"] = judged.of_class
         _write_predictions(ready, folder, part, judged, references[part])
     if ready.judged_part:
         found["baseline"] = {
@@ -109,7 +115,7 @@ def _take_best(loop: Loop, folder: RunFolder) -> None:
 
 def _write_predictions(ready: Ready, folder: RunFolder, part: str, judged: Judged, references: Any) -> None:
     lines = []
-    for place, prediction in enumerate(ready.task.decode(judged.logits)):
+    for place, prediction in enumerate(ready.task.decode(judged.answers, judged.store)):
         reference = ready.task.named(references[place])
         lines.append(dumps({"row": place + 1, "prediction": prediction, "reference": reference}))
     write_text(folder.predictions / f"{part}.jsonl", "\n".join(lines) + "\n")
@@ -141,7 +147,7 @@ def data_facts(ready: Ready) -> dict[str, Any]:
             "tokens": store.tokens,
             "truncated": store.truncated,
             "length": {f"p{p}": float(np.percentile(lengths, p)) for p in (0, 50, 90, 99, 100)},
-            "labels": ready.task.count_labels(store.columns["labels"]),
+            "labels": ready.task.count_labels(store.columns["labels"]) if "labels" in store.columns else None,
         }
     return facts
 

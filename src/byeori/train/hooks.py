@@ -12,13 +12,17 @@ A hook's `state()` goes into the checkpoint and comes back through `restore`.
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from byeori.errors import SettingError
+
 EVENTS = ("train_start", "step_end", "evaluate_end", "preview", "save", "train_end")
+LIKE = 0.8  # from this likeness on (difflib's ratio) a method's name is taken for a misspelt event
 
 
 class Hook:
@@ -42,6 +46,33 @@ class Hook:
 
     def restore(self, state: dict[str, Any]) -> None:
         """What `state` gave, when a run is resumed."""
+
+
+def check(hooks: Sequence[Any]) -> None:
+    """Before anything is read: are these hooks, and are their methods events? Raises SettingError.
+
+    A method that is never called would go by in silence: `on_step_end` (transformers' name), `epoch_end`, `steps_end`.
+    """
+    for hook in hooks:
+        name = hook.__name__ if isinstance(hook, type) else type(hook).__name__
+        if not isinstance(hook, Hook):
+            made = isinstance(hook, type) and issubclass(hook, Hook)
+            advice = f"Give an instance: hooks=[{name}()]." if made else "Derive it from byeori.Hook."
+            raise SettingError(
+                f"hooks: {name} is {'a class' if isinstance(hook, type) else 'no byeori.Hook'}. {advice}"
+            )
+        own = [method for kind in type(hook).__mro__ if issubclass(kind, Hook) for method in vars(kind)]
+        for method in own:
+            if method.startswith("_") or hasattr(Hook, method) or not callable(getattr(hook, method, None)):
+                continue
+            plain = method.removeprefix("on_").replace("_begin", "_start")
+            near = difflib.get_close_matches(plain, EVENTS, 1, LIKE)
+            if near or method.startswith("on_") or plain.endswith(("_start", "_end")):
+                near = near or difflib.get_close_matches(plain, EVENTS, 1, 0)
+                raise SettingError(
+                    f"hooks: {name}.{method} is no event, so it would never be called. Did you mean {near[0]}? The events are "
+                    f"{', '.join(EVENTS)}; a helper of your own may begin with _."
+                )
 
 
 def sources(hooks: Sequence[Hook]) -> list[dict[str, str]]:

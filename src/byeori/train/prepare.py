@@ -20,7 +20,7 @@ from byeori.batches import budget
 from byeori.batches.loader import Packing
 from byeori.data.rows import Rows
 from byeori.errors import DataError, ModelError, SettingError
-from byeori.models.checks import find_folder
+from byeori.models.checks import find_folder, length_for
 from byeori.settings import Train
 from byeori.text.store import TokenStore
 
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from byeori.tasks.base import Task
     from byeori.train.progress import Progress
 
-DEFAULT_LENGTH = 512
 DEFAULTS = {"max_length": None, "truncation": "head"}
+WIDTHS = ("hidden_size", "d_model", "n_embd", "dim")
 BASELINES = ("trivial", "linear")
 
 
@@ -85,6 +85,7 @@ def prepare(settings: Train, task: Task, progress: Progress) -> Ready:
     from byeori.models.device import device_for, precision_for, set_threads, total_memory
     from byeori.models.load import load_model
     from byeori.models.packed import runner
+    from byeori.train.optimize import learning_rate_for
 
     clock = time.perf_counter()
     device = device_for(settings.device)
@@ -94,7 +95,7 @@ def prepare(settings: Train, task: Task, progress: Progress) -> Ready:
         settings.model, task, tokenizer=settings.tokenizer, revision=settings.revision,
         trust_remote_code=settings.trust_remote_code, seed=settings.seed,
     )  # fmt: skip
-    texts = _some_texts(parts["train"])
+    texts = _some_texts(parts["train"], task)
     loaded.notes.extend(check_contract(loaded.model, loaded.tokenizer, texts))
     for note in loaded.notes:
         progress.note(note)
@@ -120,6 +121,12 @@ def prepare(settings: Train, task: Task, progress: Progress) -> Ready:
         for note in rows.notes[said[name] :]:
             progress.note(f"  {note}")
 
+    learning_rate = settings.learning_rate
+    if isinstance(learning_rate, str):
+        learning_rate = learning_rate_for(settings.batch_size, width(loaded.model.config))
+        progress.note(
+            f"learning rate {learning_rate:.1e}, for {settings.batch_size} rows an update and this model's size"
+        )
     pack_tokens = settings.pack_tokens
     if isinstance(pack_tokens, str):
         pack_tokens = budget.auto_pack_tokens(
@@ -130,8 +137,8 @@ def prepare(settings: Train, task: Task, progress: Progress) -> Ready:
         pack_tokens, budget.GROUP["packed" if run.packs else "rectangles"], run.varlen(precision) and run.packs
     )
     resolved = dataclasses.replace(
-        settings, task=settings.task, device=device.type, precision=precision, threads=threads, max_length=max_length,
-        pack_tokens=pack_tokens, resume=settings.resume,
+        settings, device=device.type, precision=precision, threads=threads, max_length=max_length,
+        pack_tokens=pack_tokens, learning_rate=learning_rate,
     )  # fmt: skip
     decoding = {"max_length": max_length, "truncation": settings.truncation}
     return Ready(task, resolved, parts, stores, loaded, engine, packing, baselines, seconds, decoding)
@@ -159,7 +166,7 @@ def read_parts(settings: Train, task: Task) -> dict[str, Rows]:
     from byeori.data.read import read_splits
 
     wish = data_wish(settings, task)
-    roles, required = task.roles, tuple(role for role in task.roles if role in (*task.needed, "label"))
+    required = None if task.forms else tuple(role for role in task.roles if role in (*task.needed, *task.answers))
 
     def read(source: Any, names: list[str] | None = None) -> dict[str | None, Rows]:
         if isinstance(source, TokenStore):
@@ -170,7 +177,9 @@ def read_parts(settings: Train, task: Task) -> dict[str, Rows]:
             )
         if isinstance(source, Rows):
             return {None: source}
-        return read_splits(source, wish, roles=roles, required=required, label_names=names)
+        return read_splits(
+            source, wish, roles=task.roles, required=required, label_names=names, forms=task.forms
+        )  # fmt: skip
 
     found = read(settings.train)
     train = found.pop("train", None) or found.pop(None, None)
@@ -188,6 +197,7 @@ def read_parts(settings: Train, task: Task) -> dict[str, Rows]:
         if not len(rows):
             raise DataError(f"the {name} data has no rows.")
     task.prepare(parts["train"])
+    task.columns = dict(parts["train"].columns)
     parts = _split_off(parts, settings, task)
     for name, rows in parts.items():
         if name != "train":
@@ -205,10 +215,11 @@ def _split_off(parts: dict[str, Rows], settings: Train, task: Task) -> dict[str,
     if not any(sizes.values()):
         return parts
     rows = parts["train"]
-    single = getattr(task, "problem_type", None) == "single_label"
+    classes = task.strata(rows)
+    single = classes is not None
     cut = split_indices(
-        rows.table["label"][:] if single else len(rows), sizes["validation"], sizes["test"], settings.seed,
-        groups=_groups(rows), stratify=single,
+        len(rows) if classes is None else classes, sizes["validation"], sizes["test"], settings.seed,
+        groups=task.groups(rows), stratify=single,
     )  # fmt: skip
     made = {"train": rows.select(cut["train"])}
     for name in ("validation", "test"):
@@ -220,37 +231,11 @@ def _split_off(parts: dict[str, Rows], settings: Train, task: Task) -> dict[str,
     return made
 
 
-def _groups(rows: Rows) -> Any:
-    """Rows that must not be parted: equal texts, and pairs with the same first text.
-
-    An NLI premise stands in three rows with three labels: parted at random, the test row's label is the one its siblings
-    lack. Where a few first texts serve all rows, only whole pairs are kept together.
-    """
-    from byeori.data.split import text_groups
-
-    if "text" not in rows.table.column_names:
-        return None
-    first = text_groups(rows.table, ("text",))
-    return first if len(set(first.tolist())) * 5 >= len(rows) else text_groups(rows.table)
-
-
 def data_wish(settings: Any, task: Task) -> SimpleNamespace:
     """The settings reading asks for, under the names it knows."""
     values = {f.name: getattr(settings, f.name) for f in dataclasses.fields(settings)}
     own = {f.name: getattr(task.settings, f.name) for f in dataclasses.fields(task.settings)}
     return SimpleNamespace(**{**values, **own, "revision": values.get("data_revision")})
-
-
-def length_for(asked: int | None, limit: int | None, source: str) -> int:
-    """--max-length, or the smaller of 512 and what the model takes (`limit`). Raises SettingError if more is asked."""
-    if asked is None:
-        return min(DEFAULT_LENGTH, limit or DEFAULT_LENGTH)
-    if limit is not None and asked > limit:
-        raise SettingError(
-            f"max_length={asked}: {source} takes {limit} tokens at most. Give --max-length {limit} or less; what is longer is cut "
-            f"(--truncation head, tail or middle)."
-        )
-    return asked
 
 
 def _store(rows: Rows, task: Task, encoder: Any) -> TokenStore:
@@ -262,31 +247,35 @@ def _store(rows: Rows, task: Task, encoder: Any) -> TokenStore:
 def _baselines(parts: Mapping[str, Rows], task: Task, settings: Train) -> dict[str, Any]:
     """Before the model is loaded, so that their memory is free again when its own is needed."""
     part = parts.get("test") or parts.get("validation")
-    if part is None or not settings.baselines or "text" not in parts["train"].table.column_names:
+    if part is None or not settings.baselines or "input_ids" in parts["train"].table.column_names:
         return {}
-    return {kind: task.baseline(kind, parts["train"], part, settings.seed) for kind in BASELINES}
+    found = {kind: task.baseline(kind, parts["train"], part, settings.seed) for kind in BASELINES}
+    return {kind: predictions for kind, predictions in found.items() if predictions is not None}
 
 
-def _some_texts(rows: Rows, most: int = 100) -> list[str]:
-    if "text" not in rows.table.column_names:
-        return []
-    return [text for text in rows.table[: min(most, len(rows))]["text"] if isinstance(text, str)]
+def _some_texts(rows: Rows, task: Task, most: int = 100) -> list[str]:
+    """Texts as people wrote them, to try tokenizer and model on; lists of words are joined."""
+    few = rows.table[: min(most, len(rows))]
+    found: list[Any] = next((few[role] for role in task.roles if role in few and role not in task.answers), [])
+    joined = [" ".join(one) if isinstance(one, list) and all(isinstance(w, str) for w in one) else one for one in found]
+    return [text for text in joined if isinstance(text, str)]
 
 
 def _tell_labels(task: Task, progress: Progress) -> None:
-    labels = getattr(task, "labels", None)
-    kind = getattr(task, "problem_type", "")
+    labels, kind = getattr(task, "labels", None), getattr(task, "problem_type", None)
+    said = f"{task.name}, {kind}" if kind else task.name
     if labels:
-        shown = ", ".join(labels[:12]) + (" …" if len(labels) > 12 else "")
-        progress.note(f"{task.name}, {kind}: {len(labels)} labels ({shown})")
-    else:
-        progress.note(f"{task.name}, {kind}")
+        said += f": {len(labels)} labels ({', '.join(labels[:12])}{' …' if len(labels) > 12 else ''})"
+    progress.note(said)
 
 
 def _bytes_a_token(model: Any) -> int:
     """Activations kept for the backward pass, bytes a token: about 34 hidden sizes a layer in float32, attention aside
     (Korthikanti et al., 2022, table 2)."""
-    config = model.config
-    hidden = getattr(config, "hidden_size", None) or getattr(config, "d_model", None) or 768
-    layers = getattr(config, "num_hidden_layers", None) or 12
-    return int(34 * hidden * layers * 2)
+    layers = getattr(model.config, "num_hidden_layers", None) or 12
+    return int(34 * width(model.config) * layers * 2)
+
+
+def width(config: Any) -> int:
+    """The hidden size, by whatever name the family gives it."""
+    return next((found for name in WIDTHS if (found := getattr(config, name, None))), 768)

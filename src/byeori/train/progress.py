@@ -17,23 +17,6 @@ LINES = 25  # of plain progress a run, at most; history.jsonl has them all
 SPARKS = "▁▂▃▄▅▆▇█"
 
 
-def peak_memory_mb(device: Any) -> float:
-    """Peak memory of the process, or of the GPU where the model is, in MiB."""
-    if getattr(device, "type", "cpu") == "cuda":
-        import torch
-
-        return torch.cuda.max_memory_allocated(device) / 2**20
-    try:
-        import resource
-    except ImportError:  # Windows
-        import psutil
-
-        used: Any = psutil.Process().memory_info()
-        return used.peak_wset / 2**20
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
-
-
 class Progress:
     """Plain lines; the other views change how, not what."""
 
@@ -62,7 +45,8 @@ class Progress:
             f"{record['tokens_per_second']:.0f} tokens/s  {self._eta()}"
         )
 
-    def evaluation(self, record: dict[str, Any], better: bool) -> None:
+    def evaluation(self, record: dict[str, Any], headline: str, better: bool) -> None:
+        """`record` is the line of history, `headline` the score that chooses the best model."""
         shown = "  ".join(f"{name} {_number(value)}" for name, value in record["validation"].items())
         self.note(f"step {record['step']}/{self.steps}  validation: {shown}{'  (best so far)' if better else ''}")
 
@@ -90,7 +74,7 @@ class JsonLines(Progress):
     def log(self, record: dict[str, Any]) -> None:
         self._write({**record, "steps": self.steps})
 
-    def evaluation(self, record: dict[str, Any], better: bool) -> None:
+    def evaluation(self, record: dict[str, Any], headline: str, better: bool) -> None:
         self._write({**record, "best": better})
 
     def samples(self, step: int, samples: list[dict[str, Any]]) -> None:
@@ -139,11 +123,10 @@ class Live(Progress):
     def log(self, record: dict[str, Any]) -> None:
         self.record = record
 
-    def evaluation(self, record: dict[str, Any], better: bool) -> None:
-        name, value = next(iter(record["validation"].items()))
+    def evaluation(self, record: dict[str, Any], headline: str, better: bool) -> None:
         if better:
-            self.best = f"best {name} {_number(value)}"
-        super().evaluation(record, better)
+            self.best = f"best {headline} {_number(record['validation'][headline])}"
+        super().evaluation(record, headline, better)
 
     def samples(self, step: int, samples: list[dict[str, Any]]) -> None:
         from rich import box

@@ -1,0 +1,182 @@
+"""Flags made from settings: what click needs for them, the help in sections, the answers to flags nobody knows.
+
+Invariants: a flag's help, default, words and section are those of its setting; nothing heavy is imported for them.
+
+@cli.command(cls=Settings, kinds=(Reading, Using, "Call"))
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from pathlib import Path
+from typing import Any
+
+import click
+
+from byeori import settings
+from byeori.oldnames import OLD_NAMES
+from byeori.run import read_json
+
+ELSE = "Other"  # the section of flags that belong to no other
+
+
+class Flag(click.Option):
+    """An option that stands in a section of the help. `opposite`: whether its --no- form is shown there."""
+
+    def __init__(self, *args: Any, section: str = ELSE, opposite: bool = True, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.section, self.opposite = section, opposite
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        found = super().get_help_record(ctx)
+        if found is None or self.opposite:
+            return found
+        return found[0].split(" / ")[0], found[1]
+
+
+class Settings(click.Command):
+    """A command whose flags are settings, in sections.
+
+    kinds: the dataclasses, in the order of the help; a word stands for the dataclass the task of --task has under it
+    ("Training", "Call"), a word with {setting: help} for those of its settings, shown in the section before.
+    without: settings that this command has no use for. first: those that stand before all others, under `needed`.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        kinds: tuple[type | str | tuple[str, dict[str, str]], ...] = (),
+        without: tuple[str, ...] = (),
+        first: tuple[str, ...] = (),
+        needed: str = "",
+        **kwargs: Any,
+    ):
+        super().__init__(*args, **kwargs)
+        self.own, self.kinds, self.without, self.first, self.needed = list(self.params), kinds, without, first, needed
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        made = self._made(args)
+        sections = {flag.section for flag in made}
+        own = [p for p in self.own if getattr(p, "section", ELSE) not in sections]
+        for flag in made:  # a command's own flag goes before those of its section
+            own += [p for p in self.own if getattr(p, "section", ELSE) == flag.section and p not in own]
+            own.append(flag)
+        self.params = own
+        return super().parse_args(ctx, args)
+
+    def _made(self, args: list[str]) -> list[Flag]:
+        """The flags of the settings."""
+        taken = {p.name for p in self.own} | set(self.without)
+        made: list[Flag] = []
+        section = ELSE
+        for asked in self.kinds:
+            word, few = asked if isinstance(asked, tuple) else (asked, None)
+            kind = getattr(_named_task(args), word) if isinstance(word, str) else word
+            section = section if few else title(kind)
+            for field in dataclasses.fields(kind):
+                if field.name not in taken and (few is None or field.name in few):
+                    help = few[field.name] if few else field.metadata["help"]
+                    made.append(option(field, kind, section, help))
+        return made
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Sections in the order of the flags; in each the flags in theirs, all help texts in one column."""
+        column = min(36, formatter.width * 36 // 100)
+        sections: dict[str, list[tuple[str, str]]] = {self.needed: []} if self.first else {}
+        last: list[tuple[str, str]] = []
+        params = {p.name: p for p in self.get_params(ctx) if isinstance(p, click.Option)}
+        ahead = [params.pop(name) for name in self.first if name in params]
+        for param in (*ahead, *params.values()):
+            record = param.get_help_record(ctx)
+            section = self.needed if param in ahead else getattr(param, "section", ELSE)
+            if record is not None:
+                rows = last if section == ELSE else sections.setdefault(section, [])
+                rows.append((record[0].ljust(column), record[1]))
+        for heading, rows in (*sections.items(), (ELSE, last)):
+            if rows:
+                with formatter.section(heading):
+                    formatter.write_dl(rows, col_max=column)
+
+
+def title(kind: type) -> str:
+    """The heading of a dataclass's section: what its docstring says."""
+    return (kind.__doc__ or kind.__name__).split("\n")[0].rstrip(".")
+
+
+def _named_task(args: list[str]) -> Any:
+    """The task class whose flags are wanted: --task, a settings file's, a model's, or the first."""
+    from byeori.tasks import TASKS, find
+
+    for place, arg in enumerate(args):
+        if arg == "--task" and place + 1 < len(args):
+            return find(args[place + 1])
+        if arg.startswith("--task="):
+            return find(arg.partition("=")[2])
+    files = [arg for arg in args if arg.endswith((".yaml", ".yml"))]
+    if files:
+        name = settings.load_yaml(files[0]).get("task")
+        return find(str(name)) if name else TASKS[0]
+    for arg in args:  # a run or a model folder says what it was trained for
+        for path in (Path(arg) / "model" / "byeori.json", Path(arg) / "byeori.json"):
+            if path.is_file():
+                name = read_json(path).get("task", "")
+                return next((task for task in TASKS if task.name == name), TASKS[0])
+    return TASKS[0]
+
+
+def option(field: dataclasses.Field, kind: type, section: str, help: str) -> Flag:
+    """A setting as a flag; its text is converted and checked by the settings themselves."""
+    hint = settings.hints(kind)[field.name]
+    name = "--" + field.name.replace("_", "-")
+    if hint is bool or bool in typing.get_args(hint):
+        if field.default is True:
+            help += "  [default: on]"
+        off = "/--no-" + field.name.replace("_", "-")
+        return Flag([name + off], default=None, help=help, section=section, opposite=field.default is not False)
+    if field.default is not None:
+        help += f"  [default: {field.default}]"
+    return Flag([name], default=None, help=help, metavar=metavar(field, hint), section=section)
+
+
+def metavar(field: dataclasses.Field, hint: Any) -> str:
+    """What stands for a value in the help: the words it may be, and the number where it may be one too."""
+    if field.metadata.get("metavar"):
+        return field.metadata["metavar"]
+    kinds = typing.get_args(hint) or (hint,)
+    number = ["INTEGER"] if int in kinds else ["NUMBER"] if float in kinds else []
+    return "|".join([*field.metadata["choices"], *number]) or "TEXT"
+
+
+def given(values: dict[str, Any], *kinds: type) -> dict[str, Any]:
+    """What was set on the command line; with `kinds` that of their settings, taken out of `values`."""
+    if kinds:
+        values = {name: values.pop(name) for name in settings.names(*kinds) if name in values}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def answer(error: click.ClickException) -> str:
+    """click's sentence; for a flag nobody knows ours, with the name tutorials use answered by its name here."""
+    ctx = getattr(error, "ctx", None)
+    if isinstance(error, click.NoSuchOption) and ctx is not None:
+        return _unknown(error.option_name, ctx)
+    if isinstance(error, click.UsageError) and ctx is not None:
+        return f"{error.format_message()} `{ctx.command_path} --help` shows the usage."
+    return error.format_message()
+
+
+def _unknown(name: str, ctx: click.Context) -> str:
+    """The sentence for a flag that a command doesn't have."""
+    params = ctx.command.params
+    places = [p for p in params if isinstance(p, click.Argument)]
+    known = [opt.lstrip("-").replace("-", "_") for p in params if isinstance(p, click.Option) for opt in p.opts]
+    plain = name.lstrip("-").replace("-", "_")
+    here, said = OLD_NAMES.get(plain, (plain, ""))
+    meant = here or plain
+    if any(meant == p.name for p in places) and meant not in known:
+        usage = " ".join([ctx.command_path, *(p.make_metavar(ctx) for p in places)])
+        return f"there is no setting {name}. It is given by its place: {usage}"
+    more = f"`{ctx.command_path} --help` lists all settings."
+    if not said and meant not in known and meant in settings.names(settings.Train):
+        return f"there is no setting {name} here; it is one of `byeori train`. {more}"
+    return settings.unknown(name, known, flag=True, more=more)

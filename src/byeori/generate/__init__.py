@@ -1,0 +1,1 @@
+"""Decoding: new tokens from encoder-decoder and decoder models."""

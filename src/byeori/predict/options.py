@@ -1,0 +1,63 @@
+"""The settings of using a model: what is read, and what runs it. One source for the flags and for Python.
+
+Invariants: a setting that training has too is that of training, but for what its default and help say here.
+
+    (using,) = settings.read({"precision": "float32"}, Using)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from byeori.settings import Data, Model, names
+
+# What only a task's training settings say of a model, and may be told of one without byeori.json; with its help here.
+TOLD = {"problem_type": "what its labels are, for a model that doesn't say"}
+
+
+def same(kind: type, name: str, default: Any = dataclasses.MISSING, **changed: Any) -> Any:
+    """The field of another dataclass, with another default, help or other metadata where given."""
+    field = names(kind)[name]
+    default = field.default if default is dataclasses.MISSING else default
+    return dataclasses.field(default=default, metadata={**field.metadata, **changed})
+
+
+@dataclass(kw_only=True)
+class Reading:
+    """Where the rows come from."""
+
+    text: str | None = same(
+        Data, "text", help="column of the text; that of training, or found by its name, if not given"
+    )
+    text_pair: str | None = same(Data, "text_pair")
+    label: str | None = same(
+        Data, "label", help="column of the label, or several (a,b,c); those of training, or found by name, if not given"
+    )
+    separator: str | None = same(Data, "separator")
+    header: bool | None = same(Data, "header")
+    encoding: str | None = same(Data, "encoding")
+    field: str | None = same(Data, "field")
+    split: str | None = same(Data, "split", help="the split of the data to take (train, validation, test)")
+    data_revision: str | None = same(Data, "data_revision")
+    skip_bad_rows: bool = same(Data, "skip_bad_rows")
+    drop_empty: bool = same(Data, "drop_empty")
+    drop_empty_labels: bool = same(Data, "drop_empty_labels")
+    max_rows: int | None = same(Data, "max_rows", help="use at most the first so many rows")
+
+
+@dataclass(kw_only=True)
+class Using:
+    """The model, and what runs it."""
+
+    tokenizer: Any = same(Model, "tokenizer")
+    max_length: int | None = same(Model, "max_length", help="longest input in tokens; that of training if not given")
+    truncation: str | None = same(
+        Model, "truncation", None, help="the part kept of a text that is too long; that of training if not given"
+    )
+    device: str = same(Model, "device", choices=(), metavar="auto|cpu|cuda[:N]|mps")
+    precision: str = same(Model, "precision")
+    threads: int | None = same(Model, "threads")
+    revision: str | None = same(Model, "revision")
+    trust_remote_code: bool = same(Model, "trust_remote_code")
