@@ -71,3 +71,45 @@ def test_a_name_given_decides():
 def test_no_label_column():
     with pytest.raises(DataError, match='no column was recognised as the label. The only column is "text".*--label'):
         match({"text": TEXT}, {}, **NEED)
+
+
+BEFORE = {"text": "b", "label": "d"}
+
+
+@pytest.mark.parametrize(
+    ("names", "given", "expected"),
+    [
+        ("a b c d", {}, {"text": "b", "label": "d"}),
+        ("text b label d", {}, {"text": "b", "label": "d"}),  # before columns with telling names
+        ("a b c d", {"text": "a"}, {"text": "a", "label": "d"}),  # what is named goes first
+        ("a b c d", {"label": "c"}, {"text": "b", "label": "c"}),
+        ("text b label", {}, {"text": "b", "label": "label"}),  # one of them is not there
+        ("text label d", {}, {"text": "text", "label": "d"}),
+        ("text label", {}, {"text": "text", "label": "label"}),
+    ],
+)
+def test_columns_of_training(names, given, expected):
+    columns = {name: CODE if name in ("c", "d", "label") else TEXT for name in names.split()}
+    found = match(columns, given, before=BEFORE, **NEED)
+    assert found.columns == expected
+    named = {role: column for role, column in expected.items() if BEFORE[role] == column and role not in given}
+    assert found.reason.count("as in training") == len(named)
+    gone = [f'{role} = "{column}"' for role, column in BEFORE.items() if column not in columns]
+    assert all(one in found.reason for one in gone) and ("training data had" in found.reason) is bool(gone)
+
+
+def test_text_and_pair_of_training_go_together():
+    pair = {"text": "a", "text_pair": "b"}
+    columns = {name: TEXT for name in ("a", "b", "sentence1", "sentence2")}
+    assert match(columns, {}, before=pair).columns == pair
+    del columns["b"]
+    assert match(columns, {}, before=pair).columns == {"text": "sentence1", "text_pair": "sentence2"}
+    assert match(columns, {"text": "sentence2"}, before=pair).columns == {"text": "sentence2"}
+
+
+def test_several_label_columns_of_training():
+    columns = {"a": TEXT, "x": CODE, "y": CODE, "label": CODE}
+    before = {"text": "a", "label": ["x", "y"]}
+    assert match(columns, {}, before=before, **NEED).columns == before
+    del columns["y"]
+    assert match(columns, {}, before=before, **NEED).columns == {"text": "a", "label": "label"}

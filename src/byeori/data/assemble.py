@@ -6,34 +6,24 @@ assemble([sheet], Wish(settings, ("text", "label"), ("text",), None, "raise", Fa
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from byeori.data import columns as cols
-from byeori.data.roles import FLAGS, Match, match
+from byeori.data import values as vals
+from byeori.data.forms import choose
+from byeori.data.languages import code
+from byeori.data.roles import FLAGS, Match
 from byeori.data.rows import Origin, Rows, Sheet
+from byeori.data.shapes import reshape
+from byeori.data.tokens import unit
+from byeori.data.wish import Wish
 from byeori.data.wording import count, listed
 from byeori.errors import DataError
 
 _TOKENIZED = ("input_ids", "attention_mask", "token_type_ids", "special_tokens_mask")
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What a caller wants of a source: see `byeori.data.read.read_rows`, whose parameters these are."""
-
-    settings: Any
-    roles: Sequence[str]
-    required: Sequence[str]
-    label_names: Sequence[str] | None
-    bad: str
-    keep: bool
-
-    def setting(self, name: str) -> Any:
-        return getattr(self.settings, name, None)
 
 
 def assemble(sheets: list[Sheet], wish: Wish) -> Rows:
@@ -42,6 +32,7 @@ def assemble(sheets: list[Sheet], wish: Wish) -> Rows:
 
     files = [sheet.file for sheet in sheets]
     names = Origin(files, np.zeros(0, np.int32), np.zeros(0, np.int64))
+    sheets = [reshape(sheet, names.name(at), wish) for at, sheet in enumerate(sheets)]
     first = sheets[0]
     matched = _match(first, names.name(0), wish)
     notes = [note for sheet in sheets for note in sheet.notes] + [matched.reason]
@@ -72,18 +63,50 @@ def assemble(sheets: list[Sheet], wish: Wish) -> Rows:
     if not table.num_rows:
         raise DataError(f"{names.name(0)}: no row is left.")
     file_of = np.repeat(np.arange(len(numbers), dtype=np.int32), [len(n) for n in numbers])
-    label = matched.columns.get("label")
+    label = matched.columns.get("tags" if "tags" in table.column_names else "label")
+    label = None if "choices" in table.column_names else label  # an index has no name
     class_names = first.class_names.get(label) if isinstance(label, str) else None
     origin = Origin(files, file_of, np.concatenate(numbers))
-    return Rows(datasets.Dataset(table), origin, dict(matched.columns), notes, class_names, errors)
+    facts = _facts(first, matched, table, wish)
+    if facts.get("unit") == "character":
+        notes.append(f"{names.name(0)}: a token is a character here, spaces included.")
+    if "id" in wish.roles and "id" in table.column_names:
+        table = _own_ids(table, notes)
+    return Rows(datasets.Dataset(table), origin, dict(matched.columns), notes, class_names, errors, facts)
+
+
+def _facts(first: Sheet, matched: Match, table: pa.Table, wish: Wish) -> dict[str, str]:
+    """What the rows show as a whole: see Rows.facts."""
+    facts = dict(first.facts)
+    for role in ("source", "target"):
+        column = matched.columns.get(role)
+        spelled = column.rsplit(".", 1)[-1] if isinstance(column, str) else ""
+        language = code(spelled) or code(str(wish.setting(f"{role}_lang") or "")) or facts.get(f"{role}_lang")
+        if language and column:
+            facts[f"{role}_lang"] = language
+    if "tokens" in table.column_names:
+        facts.setdefault("unit", unit(table["tokens"][:1000].to_pylist()))
+    return facts
+
+
+def _own_ids(table: pa.Table, notes: list[str]) -> pa.Table:
+    """Ids that each name one row: those there are, or the numbers of the rows."""
+    ids = table["id"].to_pylist()
+    doubled = len(ids) - len(set(ids))
+    if not doubled:
+        return table
+    notes.append(f"{count(doubled, 'id')} of the rows had occurred before, so the rows were numbered instead.")
+    at = table.column_names.index("id")
+    return table.set_column(at, "id", pa.chunked_array([pa.array([str(i + 1) for i in range(len(ids))])]))
 
 
 def _match(sheet: Sheet, name: str, wish: Wish) -> Match:
-    given = {role: wish.setting(role) for role in wish.roles}
     samples = {column: cols.sample(values) for column, values in sheet.columns.items()}
-    if "input_ids" not in samples or given.get("text"):
-        return match(samples, given, wish.roles, wish.required, name)
-    label = given.get("label") or next((c for c in ("labels", "label") if c in samples), None)
+    if "input_ids" not in samples or wish.given("text"):
+        matched = choose(samples, wish, name, sheet.suggested)
+        return Match(vals.checkable(matched.columns), matched.reason)
+    usual = (wish.before.get("label"), "labels", "label")
+    label = wish.given("label") or next((c for c in usual if isinstance(c, str) and c in samples), None)
     found = {c: c for c in _TOKENIZED if c in samples} | ({"label": label} if label else {})
     return Match(found, f"{name}: the rows are already tokenized.")
 
@@ -118,32 +141,50 @@ def _roles(
     row_of = sheet.numbers if sheet.numbers is not None else np.arange(1, sheet.rows + 1)
     errors = dict(sheet.bad)
     drop = np.zeros(sheet.rows, bool)
+    unusable: dict[int, str] = {}
     taken: dict[str, Any] = {}
     notes: list[str] = []
-    for role, column in matched.columns.items():
-        checked, said = _role(sheet, name, role, column, wish)
+    for role in vals.in_order(matched.columns):
+        column = matched.columns[role]
+        checked, said = _role(sheet, name, role, column, matched, taken, wish)
         notes += [f"{name}: {one}." for one in said + checked.notes]
         taken[role] = checked.values
         wrong = {i: what for i, what in checked.wrong.items() if i not in errors}
-        empty = [int(i) for i in checked.empty if int(i) not in errors]
+        empty = [int(i) for i in checked.empty if int(i) not in errors and int(i) not in unusable]
+        gone = {*errors, *unusable, *map(int, np.flatnonzero(drop))}
+        problems = {i: why for i, why in sorted(checked.problems.items()) if i not in gone}
         label, shown = role == "label", role.replace("_", " ")
         columns = f"{'label ' if label else ''}column {listed([column] if isinstance(column, str) else column)}"
         flag = "--drop-empty-labels" if label else "--drop-empty"
-        if wish.bad == "keep":  # the caller answers row by row; a label is not needed for that
-            if not label:
+        if wish.bad == "keep":  # the caller answers row by row; what is to be predicted is not needed for that
+            if role not in vals.OUTCOMES:
                 errors |= {i: f"the {shown} is {what}, not text" for i, what in wrong.items()}
                 errors |= dict.fromkeys(empty, f"the {shown} is empty")
+                errors |= problems
             continue
         if wrong:
             what = f"the {columns} holds {next(iter(wrong.values()))}, not {'a label' if label else 'text'}"
             advice = f"Name another column with {FLAGS.get(role, role)}, or fix the data."
             raise DataError(_refusal(name, row_of, list(wrong), what, advice))
+        if problems and wish.bad == "raise":
+            advice = "Fix the data, or leave such rows out with --skip-bad-rows."
+            raise DataError(_refusal(name, row_of, list(problems), next(iter(problems.values())), advice))
+        unusable |= problems
         if empty and not wish.setting(flag[2:].replace("-", "_")):
             advice = f"Drop such rows with {flag}, or fix the file."
             raise DataError(_refusal(name, row_of, empty, f"the {columns} is empty", advice))
         if empty:
             drop[empty] = True
             notes.append(f"{name}: {count(len(empty), 'row')} with an empty {shown} left out ({flag}).")
+    if unusable:
+        drop[list(unusable)] = True
+        some = "; ".join(f"row {int(row_of[i])}: {why}" for i, why in list(unusable.items())[:5])
+        notes.append(f"{name}: {count(len(unusable), 'row')} that can't be used left out ({some}).")
+    taken = {role: taken[role] for role in matched.columns}
+    if "id" in wish.roles and "question" in taken:
+        ids = taken["id"].to_pylist() if "id" in taken else [""] * sheet.rows
+        made = [one or str(int(row)) for one, row in zip(ids, row_of, strict=True)]
+        taken["id"] = pa.chunked_array([pa.array(made, pa.string())])
     if wish.keep:
         used = {_outer(column, sheet) for column in _all(matched)}
         left = {column: values for column, values in sheet.columns.items() if column not in used}
@@ -164,16 +205,22 @@ def _refusal(name: str, row_of: np.ndarray, rows: Sequence[int], what: str, advi
     return f"{name}, row {int(row_of[rows[0]])}: {what}.{more} {advice}"
 
 
-def _role(sheet: Sheet, name: str, role: str, column: str | list[str], wish: Wish) -> tuple[cols.Checked, list[str]]:
+def _role(
+    sheet: Sheet, name: str, role: str, column: str | list[str], matched: Match, taken: dict[str, Any], wish: Wish
+) -> tuple[cols.Checked, list[str]]:
     """The checked values of one role, and what was said on the way."""
     if isinstance(column, list):
         several = {c if c in sheet.columns else c.split(".")[-1]: cols.take(sheet, c, name)[0] for c in column}
         said = [f"the columns {listed(column)} were joined into one set of labels"]
         return cols.joined(several, wish.label_names), said
+    if role in vals.STRUCTURED and column in sheet.columns:
+        return vals.check(role, sheet.columns[column], matched.columns, taken, sheet, wish), []
     values, note = cols.take(sheet, column, name)
     said = [note] if note else []
-    if role in _TOKENIZED or role == "answers" or (role == "label" and "input_ids" in sheet.columns):
+    if role in _TOKENIZED or (role == "label" and "input_ids" in sheet.columns):
         return cols.Checked(_any(values), np.zeros(0, np.int64), {}, []), said
+    if role in vals.STRUCTURED | vals.TEXTS or role == "label" and "choices" in taken:
+        return vals.check(role, values, matched.columns, taken, sheet, wish), said
     if role != "label":
         return cols.texts(values), said
     checked = cols.labels(values)

@@ -6,7 +6,7 @@ texts(["hi", None]).empty.tolist() == [1]
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -24,12 +24,16 @@ _TRUE = frozenset(("1", "true", "1.0"))
 
 @dataclass(slots=True)
 class Checked:
-    """values: the column. empty: int64 positions without a value. wrong: position → what stands there instead."""
+    """values: the column. empty: int64 positions without a value. wrong: position → what stands there instead.
+
+    problems: position → why the row can't be used, in full.
+    """
 
     values: pa.ChunkedArray
     empty: np.ndarray
     wrong: dict[int, str]
     notes: list[str]
+    problems: dict[int, str] = field(default_factory=dict)
 
 
 def take(sheet: Sheet, name: str, where: str) -> tuple[Any, str | None]:

@@ -10,7 +10,7 @@ row is named, left out or kept as the caller asks.
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -40,14 +40,14 @@ class Parsed:
     notes: list[str] = field(default_factory=list)
 
 
-def separator_for(data: bytes, suffix: str, given: str | None) -> str | None:
-    """The separator given, or the one the first lines show; None where the file is not delimited."""
+def separator_for(data: bytes, suffix: str, given: str | None, names: Collection[str] = ()) -> str | None:
+    """The separator given, or the one the first lines show; None where the file is not delimited. names: see `parse`."""
     if given:
         separator = separator_of(given)
         if len(separator) != 1 or separator in '"\r\n':
             raise SettingError(f'--separator: one character is wanted (or tab, comma, semicolon, pipe), not "{given}".')
         return separator
-    return sniff(_first_lines(data, 300), suffix)
+    return sniff(_first_lines(data, 300), suffix, names)
 
 
 def _first_lines(data: bytes, most: int) -> list[str]:
@@ -66,14 +66,16 @@ def parse(
     header: bool | None = None,
     bad: str = "raise",
     broken: Sequence[int] = (),
+    known: Collection[str] = (),
 ) -> Parsed:
     """Parse UTF-8 bytes.
 
     bad: what becomes of rows that can't be read: `raise`, `skip` or `keep` (as nulls, with a reason).
     broken: 0-based numbers of lines whose bytes were not in the file's encoding: such rows are bad too.
+    known: names of columns that tell a header, besides those that always do.
     Raises DataError for a file without rows and for irregular rows.
     """
-    separator = separator_for(data, suffix, separator) or ","
+    separator = separator_for(data, suffix, separator, known) or ","
     shown = separator
     if len(separator.encode()) > 1:
         if _UNIT.encode() in data:
@@ -95,7 +97,7 @@ def parse(
     sample = [_fields(data, plan, i, separator, name) for i in range(min(len(plan.starts), 300))]
     if fast and len(data) > _SAMPLE and len(sample) > 1:
         sample.pop()
-    header, guess = has_header(sample[0], sample[1:]) if header is None else (header, None)
+    header, guess = has_header(sample[0], sample[1:], known) if header is None else (header, None)
     names = column_names(sample[0]) if header else None
     result = None
     if fast or not lone:

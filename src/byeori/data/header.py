@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from byeori.data.roles import is_known_name, is_label_like
+from byeori.data.languages import script
+from byeori.data.roles import fold, is_known_name, is_label_like
 
 SEPARATORS = ("\t", ",", ";", "|")
 SEPARATOR_NAMES = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "pipe", " ": "space"}
@@ -22,7 +23,7 @@ def separator_of(given: str) -> str:
     return _BY_NAME.get(given, given)
 
 
-def sniff(lines: Sequence[str], suffix: str) -> str | None:
+def sniff(lines: Sequence[str], suffix: str, known: Collection[str] = ()) -> str | None:
     """The separator of a file that begins with these lines, or None where it is not a delimited file.
 
     A separator counts when most lines have the number of fields of the first. A `.csv` or `.tsv` is always
@@ -44,7 +45,7 @@ def sniff(lines: Sequence[str], suffix: str) -> str | None:
         return chosen
     # Commas and the like also stand in running text: names or labels must speak for it.
     fields = [line.split(chosen) for line in lines]
-    named = any(is_known_name(name) for name in fields[0])
+    named = any(is_known_name(name) or fold(name) in known for name in fields[0])
     labelled = is_label_like([row[-1] for row in fields if len(row) == len(fields[0])])
     return chosen if named or labelled else None
 
@@ -64,12 +65,16 @@ def _share(rows: Sequence[Sequence[str]]) -> float:
     return sum(len(row) == len(rows[0]) for row in rows) / len(rows)
 
 
-def has_header(first: Sequence[str], rest: Sequence[Sequence[str]]) -> tuple[bool, str | None]:
-    """Whether the first row holds names, and a sentence where that was a guess worth telling."""
+def has_header(
+    first: Sequence[str], rest: Sequence[Sequence[str]], known: Collection[str] = ()
+) -> tuple[bool, str | None]:
+    """Whether the first row holds names, and a sentence where that was a guess worth telling. known: more names."""
     cells = [cell.strip() for cell in first]
-    if any(is_known_name(cell) for cell in cells):
+    if any(is_known_name(cell) or fold(cell) in known for cell in cells):
         return True, None
     rest = [row for row in rest if len(row) == len(cells)]
+    if known and rest and _in_their_languages(cells, rest):
+        return False, "there is no header: the cells of the first row are written as those below them, in two scripts"
     for at, cell in enumerate(cells):
         column = [row[at].strip() for row in rest]
         if cell and cell in column and is_label_like([cell, *column]):
@@ -81,6 +86,13 @@ def has_header(first: Sequence[str], rest: Sequence[Sequence[str]]) -> tuple[boo
     if not rest:
         return True, None
     return True, "the first row was taken as the header (--no-header if it is data)"
+
+
+def _in_their_languages(cells: Sequence[str], rest: Sequence[Sequence[str]]) -> bool:
+    """Two columns of different scripts, and a first row in the same two: a translated pair, where names would share one."""
+    scripts = [script([cell]) for cell in cells]
+    below = [script(row[at] for row in rest) for at in range(len(cells))]
+    return scripts == below and len(set(scripts) - {None}) > 1
 
 
 def column_names(cells: Sequence[str]) -> list[str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from byeori.data.conll import SUFFIXES
 from byeori.data.files import DATA_SUFFIXES
 from byeori.data.wording import short
 from byeori.errors import DataError
@@ -24,7 +25,7 @@ _ABSENT = ("DatasetNotFoundError", "RepositoryNotFoundError", "HFValidationError
 
 def looks_like_id(source: str) -> bool:
     """`name`, `user/name` or `name:configuration`; not a data file's name, and not in a folder that exists here."""
-    if not _ID.match(source) or Path(source).suffix.casefold() in DATA_SUFFIXES:
+    if not _ID.match(source) or Path(source).suffix.casefold() in (*DATA_SUFFIXES, *SUFFIXES):
         return False
     return "/" not in source or not Path(source).parent.is_dir()
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from byeori.data.files import DATA_SUFFIXES, split_of
 from byeori.data.rows import FileInfo, Sheet
-from byeori.data.structured import columns_of, rows_of, table_columns
+from byeori.data.structured import columns_of, find_rows, rows_of, table_columns
 from byeori.data.wording import listed
 from byeori.errors import DataError
 
@@ -38,8 +38,8 @@ def is_splits(source: Any) -> bool:
     return isinstance(source, Mapping) and bool(source) and all(isinstance(k, str) and split_of(k) for k in source)
 
 
-def read_object(source: Any, most: int | None = None) -> Sheet:
-    """One object → its sheet. most: rows to take at most, where rows are drawn one by one.
+def read_object(source: Any, most: int | None = None, roles: Sequence[str] = ()) -> Sheet:
+    """One object → its sheet. most: rows to take at most, where rows are drawn one by one. roles: those wanted.
 
     Raises DataError for an object that holds no rows or something that is not one.
     """
@@ -53,6 +53,11 @@ def read_object(source: Any, most: int | None = None) -> Sheet:
         return _frame(source, name)
     if kind == "polars" and hasattr(source, "to_arrow"):
         return _table(source.to_arrow(), name)
+    if isinstance(source, Mapping) and _holds_rows(source):
+        notes: list[str] = []
+        sheet = _python(find_rows(dict(source), "rows", notes, roles), "rows")
+        sheet.notes = notes
+        return sheet
     if isinstance(source, Mapping):
         columns = {str(key): _list(value) for key, value in source.items()}
         lengths = {key: len(value) for key, value in columns.items()}
@@ -63,17 +68,23 @@ def read_object(source: Any, most: int | None = None) -> Sheet:
             raise DataError("rows: there are no rows.")
         return _python(columns, "rows")
     if isinstance(source, (list, tuple)):
-        return _python(rows_of(map(_row, source[:most] if most else source), "rows"), "rows")
+        return _python(rows_of(map(_row, source[:most] if most else source), "rows", roles), "rows")
     # torch's map-style data set; its IterableDataset inherits a __getitem__ that only raises
     if hasattr(source, "__getitem__") and hasattr(source, "__len__") and not hasattr(source, "__iter__"):
         size = min(len(source), most or len(source))
-        return _python(rows_of((_row(source[i]) for i in range(size)), name), name)
+        return _python(rows_of((_row(source[i]) for i in range(size)), name, roles), name)
     if isinstance(source, Iterable):
-        return _python(rows_of(map(_row, itertools.islice(source, most)), name), name)
+        return _python(rows_of(map(_row, itertools.islice(source, most)), name, roles), name)
     raise DataError(
         f"An object of type {name} is not data. Give a path, rows (dicts, texts or tuples), a DataFrame or a "
         f"datasets.Dataset."
     )
+
+
+def _holds_rows(source: Mapping[Any, Any]) -> bool:
+    """A file's content as `json.load` gives it (SQuAD's {"version", "data": [{…}]}), not a dict of columns."""
+    kinds = [isinstance(v, list) and bool(v) and all(isinstance(one, Mapping) for one in v) for v in source.values()]
+    return sum(kinds) == 1 and any(isinstance(value, (str, int, float)) for value in source.values())
 
 
 def _python(columns: dict[str, Any], name: str) -> Sheet:
@@ -134,10 +145,13 @@ def _dataset(source: Any, name: str, most: int | None) -> Sheet:
 def _named(sheet: Sheet, features: Any) -> Sheet:
     """Class names of a streamed data set, whose rows carry ids."""
     for column, feature in features.items():
-        names = getattr(feature, "names", None)
+        inner = getattr(feature, "feature", None)
+        names = getattr(inner or feature, "names", None)
         if names and column in sheet.columns:
             sheet.class_names[column] = list(names)
-            sheet.columns[column] = [names[v] if isinstance(v, int) and v >= 0 else None for v in sheet.columns[column]]
+            values = [v if inner else [v] for v in sheet.columns[column]]
+            named = [[names[v] if isinstance(v, int) and v >= 0 else None for v in row or []] for row in values]
+            sheet.columns[column] = named if inner else [row[0] for row in named]
     return sheet
 
 

@@ -12,39 +12,30 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from byeori.data.names import IDS, KNOWN, MORE, NAMES, PAIRS, tiers
 from byeori.data.wording import listed, nearest
 from byeori.errors import DataError
 
-# role → tiers of names; the first tier with a match decides. The role's own name comes before all of them.
-NAMES: dict[str, tuple[tuple[str, ...], ...]] = {
-    "text": (
-        ("sentence", "document", "review", "reviews", "comment", "comments", "content", "contents", "body", "utterance",
-         "tweet", "message", "review_text", "본문", "문장", "리뷰", "댓글", "내용", "원문", "텍스트", "발화", "문서",
-         "후기", "글"),
-        ("title", "headline", "question", "제목", "질문"),
-    ),
-    "label": (
-        ("labels", "gold_label", "class", "category", "target", "score", "is_duplicate", "sentiment", "rating", "stars",
-         "intent", "emotion", "topic", "라벨", "레이블", "분류", "감정", "감성", "카테고리", "정답", "점수", "평점",
-         "유사도", "의도", "주제"),
-    ),
-    "source": (("src", "input", "article", "dialogue", "document", "원문", "본문", "문서", "대화"),),
-    "target": (("tgt", "summary", "translation", "highlights", "output", "번역문", "번역", "요약", "요약문"),),
-    "question": (("query", "q", "질문", "질의", "문제"),),
-    "context": (("passage", "paragraph", "document", "지문", "문맥", "본문", "문서"),),
-    "answers": (("answer", "answer_text", "답변", "답", "정답"),),
-}  # fmt: skip
+FLAGS = {role: f"--{role.replace('_', '-')}" for role in ("text", "text_pair", "label", *NAMES, *MORE)}
 
-# (text, text_pair) pairs of names; both must be there.
-PAIRS: tuple[tuple[str, str], ...] = (
-    ("sentence1", "sentence2"), ("question1", "question2"), ("premise", "hypothesis"), ("text_a", "text_b"),
-    ("text1", "text2"), ("sentence_a", "sentence_b"), ("sentence_1", "sentence_2"), ("sent1", "sent2"),
-    ("question", "sentence"), ("question", "passage"), ("question", "context"), ("query", "passage"),
-    ("query", "document"), ("문장1", "문장2"), ("질문1", "질문2"), ("전제", "가설"), ("텍스트1", "텍스트2"),
-)  # fmt: skip
 
-FLAGS = {role: f"--{role.replace('_', '-')}" for role in ("text", "text_pair", "label", *NAMES)}
-_IDS = ("id", "idx", "guid", "uid", "index", "no", "번호", "url", "date", "qid", "qid1", "qid2", "test_id", "filename")
+# Roles whose values are no plain text or number: a column of the right name counts only if it holds such values.
+_LISTS = {
+    "tokens": (str,),
+    "tags": (str, int),
+    "references": (str,),
+    "messages": (Mapping,),
+    "choices": (str, Mapping),
+    "entities": (Mapping, list, tuple),
+}
+
+
+class Absent(DataError):
+    """A required role has no column; `roles` names those without."""
+
+    def __init__(self, message: str, roles: Sequence[str]):
+        super().__init__(message)
+        self.roles = tuple(roles)
 
 
 @dataclass(slots=True)
@@ -60,16 +51,8 @@ def fold(name: str) -> str:
     return unicodedata.normalize("NFC", name).strip().casefold().replace(" ", "_").replace("-", "_")
 
 
-_KNOWN = (
-    {name for tiers in NAMES.values() for tier in tiers for name in tier}
-    | {name for pair in PAIRS for name in pair}
-    | {"text", "text_pair", "label", *NAMES}
-    | set(_IDS)
-)
-
-
 def is_known_name(name: str) -> bool:
-    return fold(name) in _KNOWN
+    return fold(name) in KNOWN
 
 
 def is_label_like(values: Iterable[Any]) -> bool:
@@ -89,11 +72,15 @@ def match(
     roles: Sequence[str] = ("text", "text_pair", "label"),
     required: Sequence[str] = ("text",),
     name: str = "the data",
+    before: Mapping[str, str | list[str]] | None = None,
+    suggested: Mapping[str, str] | None = None,
 ) -> Match:
     """Find the column of each role.
 
     columns: name → first values (a few hundred are enough; they are looked at only where names don't tell).
     given: role → the name a person gave, dotted for a value inside nested objects (`labels.label`).
+    before: role → its column in the training data, taken where the person named none and it is there.
+    suggested: role → the column that the shape of the file makes it, taken where neither says otherwise.
     Raises DataError for a name that isn't there, for a required role without a column, and for ambiguity.
     """
     found: dict[str, str | list[str]] = {}
@@ -105,14 +92,18 @@ def match(
             found[role] = _given(asked, role, columns, name)
             how[role] = "given"
     _once(found, name)
+    gone = _as_before(before or {}, columns, wanted, found, how)
     if given.get("text") and not given.get("text_pair"):
         roles = [role for role in roles if role != "text_pair"]
+    for role, shaped in (suggested or {}).items():
+        if role in wanted and role not in found and shaped not in {one for c in found.values() for one in _several(c)}:
+            found[role], how[role] = shaped, "recognised"
     free = [c for c in columns if c not in _used(found)]
     if {"text", "text_pair"} <= set(roles) and "text" not in found:
         _pair(free, found, how)
         free = [c for c in columns if c not in _used(found)]
     for role in roles:
-        if role not in found and (column := _by_name(role, free, name)):
+        if role not in found and (column := _by_name(role, free, columns, roles, name)):
             found[role], how[role] = column, "its name"
             free.remove(column)
     doubt = ""
@@ -127,23 +118,59 @@ def match(
                 raise DataError(f"{name}: {_ambiguous(role, hits)}")
             elif hits:
                 doubt = f"; {listed(hits)} could each be the {role}, so none was taken"
-    for role in required:
-        if role not in found:
-            raise DataError(
-                f"{name}: no column was recognised as the {role.replace('_', ' ')}. {_exist(columns)} "
-                f"Name it with {FLAGS.get(role, '--' + role)}."
-            )
+    absent = [role for role in required if role not in found]
+    if absent:
+        role = absent[0]
+        raise Absent(
+            f"{name}: no column was recognised as the {role.replace('_', ' ')}. {exist(columns)} "
+            f"Name it with {FLAGS.get(role, '--' + role)}.",
+            absent,
+        )
     found = {role: found[role] for role in wanted if role in found}
-    parts = [f"{role} = {listed(c if isinstance(c, list) else [c])} ({how[role]})" for role, c in found.items()]
+    parts = [f"{role} = {listed(_several(c))} ({how[role]})" for role, c in found.items()]
     left = [c for c in columns if c not in _used(found)]
     reason = f"{name}: {', '.join(parts) or 'no roles'}{doubt}" + (f"; not used: {listed(left)}." if left else ".")
+    if gone and len(columns) > 1:
+        had = ", ".join(f"{role} = {listed(_several(column))}" for role, column in gone.items())
+        flags = " and ".join(FLAGS.get(role, f"--{role}") for role in gone)
+        reason += f" The training data had {had}, not found here: if the choice is wrong, name another with {flags}."
     return Match(found, reason)
+
+
+def _as_before(
+    before: Mapping[str, str | list[str]],
+    columns: Mapping[str, Sequence[Any]],
+    wanted: Sequence[str],
+    found: dict[str, str | list[str]],
+    how: dict[str, str],
+) -> dict[str, str | list[str]]:
+    """Let columns take the roles they had in training; returns those that are not there.
+
+    Text and pair go together: one of them named by a person, or one of them not there, and neither is taken.
+    """
+    gone: dict[str, str | list[str]] = {}
+    known = {role: column for role, column in before.items() if role in wanted}
+    for group in (("text", "text_pair"), *((role,) for role in known if role not in ("text", "text_pair"))):
+        here = {role: known[role] for role in group if role in known}
+        if set(group) & set(found):
+            continue
+        if all(one in columns or one.split(".", 1)[0] in columns for c in here.values() for one in _several(c)):
+            if not _used(here) & _used(found):
+                found |= here
+                how |= dict.fromkeys(here, "as in training")
+        else:
+            gone |= here
+    return gone
+
+
+def _several(column: str | list[str]) -> list[str]:
+    return [column] if isinstance(column, str) else column
 
 
 def _used(found: Mapping[str, str | list[str]]) -> set[str]:
     used: set[str] = set()
     for column in found.values():
-        for one in [column] if isinstance(column, str) else column:
+        for one in _several(column):
             used |= {one, one.split(".", 1)[0]}
     return used
 
@@ -158,7 +185,8 @@ def _once(found: Mapping[str, str | list[str]], name: str) -> None:
             roles[one] = role
 
 
-def _exist(columns: Iterable[str]) -> str:
+def exist(columns: Iterable[str]) -> str:
+    """The sentence that says which columns there are."""
     names = list(columns)
     return f"The only column is {listed(names)}." if len(names) == 1 else f"The columns are {listed(names)}."
 
@@ -175,7 +203,7 @@ def _given(wanted: str | Sequence[str], role: str, columns: Mapping[str, Sequenc
         return wanted
     close = nearest(wanted, list(columns))
     hint = f' Did you mean "{close}"?' if close else ""
-    raise DataError(f'{name}: there is no column "{wanted}" ({FLAGS.get(role, role)}). {_exist(columns)}{hint}')
+    raise DataError(f'{name}: there is no column "{wanted}" ({FLAGS.get(role, role)}). {exist(columns)}{hint}')
 
 
 def _pair(free: Sequence[str], found: dict[str, str | list[str]], how: dict[str, str]) -> None:
@@ -197,14 +225,28 @@ def _pair(free: Sequence[str], found: dict[str, str | list[str]], how: dict[str,
             return
 
 
-def _by_name(role: str, free: Sequence[str], name: str) -> str | None:
-    for tier in ((role,), *NAMES.get(role, ())):
-        hits = [c for c in free if fold(c) in tier]
+def _by_name(
+    role: str, free: Sequence[str], columns: Mapping[str, Sequence[Any]], roles: Sequence[str], name: str
+) -> str | None:
+    for tier in tiers(role, roles):
+        hits = [c for c in free if fold(c) in tier and (role not in _LISTS or holds(role, columns[c]))]
         if len(hits) == 1:
             return hits[0]
         if hits:
             raise DataError(f"{name}: {_ambiguous(role, hits)}")
     return None
+
+
+def holds(role: str, values: Sequence[Any]) -> bool:
+    """Whether the first value that is not missing or empty is a list such as the role wants (none at all: yes)."""
+    for value in values:
+        if role in ("choices", "entities") and isinstance(value, Mapping):
+            return True
+        if value is not None and not isinstance(value, (list, tuple)):
+            return False
+        if value:
+            return isinstance(value[0], _LISTS[role])
+    return any(value is not None for value in values)
 
 
 def _ambiguous(role: str, hits: Sequence[str]) -> str:
@@ -219,7 +261,7 @@ def _ambiguous(role: str, hits: Sequence[str]) -> str:
 
 def _by_content(role: str, columns: Mapping[str, Sequence[Any]], free: Sequence[str]) -> list[str]:
     """The columns that could be the text or the label by what they hold."""
-    usable = [c for c in free if fold(c) not in _IDS]
+    usable = [c for c in free if fold(c) not in IDS]
     if role == "text":
         return usable if len(columns) == 1 else [c for c in usable if _is_text(columns[c])]
     labels = [c for c in usable if is_label_like(_plain(columns[c]))]

@@ -41,6 +41,7 @@ class Sheet:
     numbers: 1-based data-row number of each row, or None where no row was left out.
     bad: row position → why the row can't be used (only where the caller asked to keep such rows).
     class_names: column → names in their declared order, from `datasets.ClassLabel`.
+    suggested: role → column, where the shape of the file says so. facts: see Rows.
     """
 
     columns: dict[str, pa.ChunkedArray | list[Any]]
@@ -50,6 +51,8 @@ class Sheet:
     numbers: np.ndarray | None = None
     bad: dict[int, str] = field(default_factory=dict)
     class_names: dict[str, list[str]] = field(default_factory=dict)
+    suggested: dict[str, str] = field(default_factory=dict)
+    facts: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -91,6 +94,8 @@ class Rows:
     several label columns were joined). notes: plain one-line sentences on what reading found and did.
     label_names: label names in their declared order where the source declares them (`ClassLabel`), else None.
     errors: table position → why that row can't be used; empty unless rows were read with `on_bad="keep"`.
+    facts: what the file shows beyond its rows: `unit` (`character` or `word`, of tokens), `source_lang` and
+    `target_lang` (two-letter codes), `label_base` (`0`, `1`, `letter` or `text`, of a choice).
     """
 
     table: datasets.Dataset
@@ -99,6 +104,7 @@ class Rows:
     notes: list[str] = field(default_factory=list)
     label_names: list[str] | None = None
     errors: dict[int, str] = field(default_factory=dict)
+    facts: dict[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.table)
@@ -114,4 +120,5 @@ class Rows:
             list(self.notes),
             self.label_names,
             errors,
+            dict(self.facts),
         )

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from byeori.data.delimited import irregular
+from byeori.data.summaries import is_single
 from byeori.data.wording import count, listed, short
 from byeori.errors import DataError
 
@@ -24,9 +25,14 @@ def columns_of(objects: Sequence[Mapping[str, Any]]) -> Columns:
     return {name: [row.get(name) for row in objects] for name in names}
 
 
-def rows_of(values: Iterable[Any], name: str) -> Columns:
+# What two values in a row are, where these roles are wanted.
+_TUPLES = (("source", "target"), ("tokens", "tags"), ("prompt", "completion"), ("question", "context"))
+
+
+def rows_of(values: Iterable[Any], name: str, roles: Sequence[str] = ()) -> Columns:
     """Columns from rows as people write them: objects, bare texts, or (text, label) and (text, text_pair, label).
 
+    roles: those wanted; for other tasks' roles two values are (source, target), (tokens, tags), (text, entities)…
     Raises DataError for a row of another kind.
     """
     values = list(values)
@@ -40,7 +46,11 @@ def rows_of(values: Iterable[Any], name: str) -> Columns:
     if all(issubclass(kind, (tuple, list)) for kind in kinds):
         widths = {len(value) for value in values}
         if widths <= {2} or widths <= {3}:
-            names = ("text", "label") if widths == {2} else ("text", "text_pair", "label")
+            names: tuple[str, ...] = ("text", "label") if widths == {2} else ("text", "text_pair", "label")
+            if widths == {2} and "label" not in roles:
+                names = next((pair for pair in _TUPLES if pair[0] in roles), names)
+                if names[0] == "tokens" and isinstance(values[0][1], Mapping):
+                    names = ("text", "entities")
             return {role: [value[at] for value in values] for at, role in enumerate(names)}
         at = next((i for i, value in enumerate(values) if len(value) != len(values[0])), 0)
         raise DataError(
@@ -61,7 +71,9 @@ def rows_of(values: Iterable[Any], name: str) -> Columns:
     )
 
 
-def parse_json(data: bytes, name: str, field: str | None = None, bad: str = "raise") -> tuple[Columns, list[str], dict]:
+def parse_json(
+    data: bytes, name: str, field: str | None = None, bad: str = "raise", roles: Sequence[str] = ()
+) -> tuple[Columns, list[str], dict]:
     """(columns, notes, JSONL's extras). A list of objects or texts, an object of columns, or either inside an object.
 
     field: dotted path to the rows inside a nested file. JSON lines under a .json name are recognised.
@@ -76,7 +88,7 @@ def parse_json(data: bytes, name: str, field: str | None = None, bad: str = "rai
         head = data.lstrip()[:1]
         first = data.lstrip().split(b"\n", 1)[0]
         if head == b"{" and _loads(first):
-            columns, said, extra = parse_jsonl(data, name, bad)
+            columns, said, extra = parse_jsonl(data, name, bad, roles)
             return columns, [f"{name}: one JSON object a line.", *said], extra
         line = getattr(error, "lineno", None)
         where = f"{name}, line {line}" if line else name
@@ -89,7 +101,7 @@ def parse_json(data: bytes, name: str, field: str | None = None, bad: str = "rai
             names = listed(value) if isinstance(value, dict) else "none"
             raise DataError(f'{name}: there is no field "{part}" (--field {field}). The fields are {names}.')
         value = value[part]
-    return _find(value, name, notes), notes, {}
+    return find_rows(value, name, notes, roles), notes, {}
 
 
 def _loads(line: bytes) -> bool:
@@ -99,12 +111,14 @@ def _loads(line: bytes) -> bool:
         return False
 
 
-def _find(value: Any, name: str, notes: list[str]) -> Columns:
+def find_rows(value: Any, name: str, notes: list[str], roles: Sequence[str] = ()) -> Columns:
     """The rows in a JSON value: itself, or the single list of objects inside an object."""
     if isinstance(value, list):
-        return rows_of(value, name)
+        return rows_of(value, name, roles)
     if not isinstance(value, dict):
         raise DataError(f"{name}: a single {type(value).__name__} is not rows. A list of objects is wanted.")
+    if "source" in roles and is_single(value):
+        return columns_of([value])
     lists = {key: inner for key, inner in value.items() if isinstance(inner, list)}
     objects = {key: inner for key, inner in lists.items() if inner and all(isinstance(v, dict) for v in inner)}
     if len(objects) == 1:
@@ -132,7 +146,7 @@ def _find(value: Any, name: str, notes: list[str]) -> Columns:
         ):
             return {key: list(column.values()) for key, column in value.items()}  # pandas' to_json
         if len(value) == 1:
-            return _find(keyed[0], name, notes)
+            return find_rows(keyed[0], name, notes, roles)
     if value and not any(isinstance(inner, (list, dict)) for inner in value.values()):
         return columns_of([value])
     raise DataError(
@@ -141,7 +155,9 @@ def _find(value: Any, name: str, notes: list[str]) -> Columns:
     )
 
 
-def parse_jsonl(data: bytes, name: str, bad: str = "raise") -> tuple[Columns, list[str], dict]:
+def parse_jsonl(
+    data: bytes, name: str, bad: str = "raise", roles: Sequence[str] = ()
+) -> tuple[Columns, list[str], dict]:
     """(columns, notes, extras): `numbers` of the rows, `bad` (position → reason), `found` (all rows).
 
     Empty lines are no rows.
@@ -188,7 +204,7 @@ def parse_jsonl(data: bytes, name: str, bad: str = "raise") -> tuple[Columns, li
         notes.append(f"{name}: {count(len(wrong), 'row')} that can't be read left out ({shown}).")
     blanks: dict[Any, Any] = {dict: {}, str: "", None: {}}
     blank = blanks.get(first, [])
-    columns = rows_of([blank if value is None else value for value in objects], name) if objects else {}
+    columns = rows_of([blank if value is None else value for value in objects], name, roles) if objects else {}
     return columns, notes, {"numbers": numbers if wrong else None, "bad": kept_bad, "found": number}
 
 
@@ -243,7 +259,9 @@ def table_columns(table: pa.Table, name: str) -> tuple[Columns, dict[str, list[s
             names[column] = [str(n) for n in one["names"]]
             values = columns[column].to_pylist()
             columns[column] = [
-                [names[column][v] for v in value] if inner and value is not None else _class_name(value, names[column])
+                [_class_name(v, names[column]) for v in value]
+                if inner and value is not None
+                else _class_name(value, names[column])
                 for value in values
             ]
     return columns, names

@@ -1,0 +1,43 @@
+"""What a caller wants of a source: the parameters of `byeori.data.read.read_rows`, as reading passes them on.
+
+Wish(settings, ("text", "label"), ("text",)).wants("label")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """See `byeori.data.read.read_rows`, whose parameters these are (`bad` is its `on_bad`)."""
+
+    settings: Any = None
+    roles: Sequence[str] = ("text", "text_pair", "label")
+    required: Sequence[str] = ("text",)
+    label_names: Sequence[str] | None = None
+    bad: str = "raise"
+    keep: bool = False
+    before: Mapping[str, str | list[str]] = field(default_factory=dict)
+    forms: Sequence[Sequence[str]] = ()
+
+    def setting(self, name: str) -> Any:
+        return getattr(self.settings, name, None)
+
+    def wants(self, *roles: str) -> bool:
+        """Whether any of these roles is looked for."""
+        return any(role in self.roles for role in roles)
+
+    def given(self, role: str) -> Any:
+        """The column a person named for a role; `--label` names the tags where there are no other labels."""
+        if role == "tags" and not self.wants("label"):
+            return self.setting("tags") or self.setting("label")
+        return self.setting(role)
+
+    @property
+    def documents(self) -> bool:
+        """Whether plain text is running text, to be cut into documents: not where each line is asked about."""
+        learns = hasattr(self.settings, "document") or any({"prompt", "messages"} & set(form) for form in self.forms)
+        return learns and self.wants("text") and not self.wants("label", "tokens") and self.bad != "keep"
