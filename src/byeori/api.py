@@ -90,6 +90,12 @@ def resolve(task: Any, values: dict[str, Any]) -> tuple[Train, Task]:
         if name not in known:
             raise SettingError(settings_.unknown(name, known))
     (settings,) = settings_.read(values, Train)
+    for role in ("text", "text_pair", "label"):
+        taken = role in kind.roles or (role == "label" and "tags" in kind.roles)
+        if getattr(settings, role) is not None and not taken:
+            raise SettingError(
+                f"{role}={getattr(settings, role)!r}: {kind.name} reads no {role}. Its columns are {', '.join(kind.roles)}."
+            )
     if isinstance(task, Task):
         (task.settings,) = settings_.read({**dataclasses.asdict(task.settings), **own}, kind.Training)
         work = task

@@ -133,7 +133,7 @@ def _open(model: str, task: str | None, values: dict[str, Any]) -> Any:
     return byeori.load_run(model, task=task, **told, **given(values, Using))
 
 
-@cli.command(cls=Settings, kinds=(Reading, Using, ("Training", TOLD)))
+@cli.command(cls=Settings, kinds=("Columns", Reading, Using, ("Training", TOLD)))
 @click.argument("model", metavar="MODEL_OR_RUN")
 @click.argument("data")
 @used_task
@@ -145,7 +145,7 @@ def evaluate(model: str, data: str, task: str | None, as_json: bool, debug: bool
 
     run = _open(model, task, values)
     note = progress_for(as_json).note
-    rows = run.read(data, **given(values, Reading))
+    rows = run.read(data, **given(values, Reading, run.task.Columns))
     for line in (f"{data}: {len(rows):,} rows", *rows.notes):
         note(line)
     said = len(rows.notes)
@@ -156,7 +156,7 @@ def evaluate(model: str, data: str, task: str | None, as_json: bool, debug: bool
 
 
 @cli.command(
-    cls=Settings, kinds=("Call", Reading, Using), without=("label", "skip_bad_rows", "drop_empty", "drop_empty_labels")
+    cls=Settings, kinds=("Call", "Columns", Reading, Using), without=("label", "skip_bad_rows", "drop_empty", "drop_empty_labels")
 )
 @click.argument("model", metavar="MODEL_OR_RUN")
 @click.argument("input", metavar="INPUT")
@@ -181,7 +181,8 @@ def predict(
     from byeori.predict.files import predict_file
     from byeori.train.progress import progress_for
 
-    run, reading = _open(model, task, values), given(values, Reading)
+    run = _open(model, task, values)
+    reading = given(values, Reading, run.task.Columns)
     note = progress_for(as_json).note
     found = predict_file(run, input, output, call=given(values), read=reading, with_inputs=with_inputs, note=note)
     line = f"{found['rows']:,} rows, {found['errors']:,} with errors, {found['seconds']:.1f} s, {found['rows_per_second']:.0f} rows/s"

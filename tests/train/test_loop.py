@@ -590,7 +590,7 @@ class Shouting(byeori.tasks.TextClassification):
     summary = "text classification that reads capitals"
 
     def encode(self, rows, encoder, labels=True, call=None):
-        return super().encode({**rows, "text": [text.upper() for text in rows["text"]]}, encoder, labels)
+        return super().encode({**rows, "text": [text.upper() for text in rows["text"]]}, encoder, labels, call)
 """
 
 

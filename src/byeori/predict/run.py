@@ -106,7 +106,7 @@ class Run:
         from byeori.data.read import read_rows
         from byeori.data.rows import Rows
 
-        (asked,) = settings.read(reading, Reading)
+        asked, columns_asked = settings.read(reading, Reading, self.task.Columns)
         if isinstance(data, TokenStore) and data.source is not None:
             data = data.source
         if isinstance(data, Rows):
@@ -115,7 +115,9 @@ class Run:
             return data
         task = self.task
         needed = {*task.needed, *(task.answers if labels else ())}
-        wish = {"problem_type": getattr(task, "problem_type", None), **dataclasses.asdict(asked)}
+        own = {n: v for n, v in dataclasses.asdict(task.settings).items() if n not in settings.names(task.Columns)}
+        wish = {**own, "problem_type": getattr(task, "problem_type", None)}
+        wish |= {**dataclasses.asdict(asked), **dataclasses.asdict(columns_asked)}
         wish["revision"] = wish.pop("data_revision")  # the name it has where rows are read
         return read_rows(
             data, SimpleNamespace(**wish),

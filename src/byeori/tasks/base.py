@@ -34,6 +34,14 @@ class NoSettings:
     """A task without settings of its own."""
 
 
+def _columns(roles: list[str]) -> type:
+    """A dataclass with a setting a role."""
+    fields = [(r, str | None, settings.setting(None, f"column of the {r}; found by its name if not given")) for r in roles]
+    made = dataclasses.make_dataclass("Columns", fields, kw_only=True)
+    made.__doc__ = "Which column is what."
+    return made
+
+
 class Task:
     """One kind of work. `settings` are its own for training, `Call` those of a call (pipeline, file, request)."""
 
@@ -47,15 +55,24 @@ class Task:
     forms: ClassVar[tuple[tuple[str, ...], ...]] = ()  # columns that training needs, where there are several ways
     levels: ClassVar[dict[str, str]]  # columns it adds to the store: "token", "sequence", "row" or "list"
     generates: ClassVar[bool] = False  # predictions are written token by token: `generate`, not `gather`
-    teacher_forced: ClassVar[bool] = (
-        False  # of one that generates: evaluation gathers from the right text, and writes nothing
-    )
+    # of one that generates: evaluation gathers from the right text, and writes nothing
+    teacher_forced: ClassVar[bool] = False
     counts_tokens: ClassVar[bool] = False  # its baselines are given token stores instead of rows
     trains: ClassVar[bool] = True  # False: it uses models as they are, and `prepare` raises SettingError
     models_of: ClassVar[tuple[str, ...]] = ()  # other tasks whose trained models it can use; "*" for any
     unread: ClassVar[tuple[str, ...]] = ()  # how weights are called that may be missing, since it never looks at them
     Training: ClassVar[type] = NoSettings
     Call: ClassVar[type] = NoSettings
+    Columns: ClassVar[type] = NoSettings  # which column is which role, for roles that `settings.Data` doesn't name
+
+    def __init_subclass__(cls, **options: Any):
+        super().__init_subclass__(**options)
+        known = settings.names(settings.Data, cls.Training)
+        roles = [role for role in getattr(cls, "roles", ()) if role not in known]
+        if roles:
+            cls.Columns = _columns(roles)
+            cls.Training = dataclasses.make_dataclass("Training", [], bases=(cls.Training, cls.Columns), kw_only=True)
+            cls.Training.__doc__ = cls.Training.__mro__[1].__doc__
 
     def __init__(self, **values: Any):
         (self.settings,) = settings.read(values, type(self).Training, where=self.name)
