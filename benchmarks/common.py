@@ -49,6 +49,25 @@ def sentences(rows: int) -> tuple[list[str], list[str]]:
 SETS = {"nsmc": nsmc, "questions": questions, "sentences": sentences}
 
 
+def korean_bert(folder: str, width: int, layers: int, heads: int) -> str:
+    """A BERT of this size with fresh weights and KoELECTRA's word pieces, as a folder; 128 tokens at most."""
+    import torch
+    import transformers
+
+    words = (DATA / "tokenizer_vocabs" / "koelectra_vocab.txt").read_text(encoding="utf-8").splitlines()
+    tokenizer = transformers.BertTokenizer(
+        vocab={word: number for number, word in enumerate(words)}, do_lower_case=False, model_max_length=128
+    )
+    torch.manual_seed(0)
+    config = transformers.BertConfig(
+        vocab_size=len(words), hidden_size=width, num_hidden_layers=layers, num_attention_heads=heads,
+        intermediate_size=4 * width, max_position_embeddings=128, pad_token_id=tokenizer.pad_token_id,
+    )  # fmt: skip
+    transformers.BertModel(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
 def peak_mb() -> float:
     """Peak resident memory of this process, MiB."""
     status = Path("/proc/self/status").read_text()
@@ -92,5 +111,5 @@ def arguments(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--set", choices=list(SETS), default="nsmc")
     parser.add_argument("--rows", type=int, default=3_000)
     parser.add_argument("--bfloat16", action="store_true", help="also the tuned contestant in bfloat16")
-    parser.add_argument("--only", default="", help="contestants whose name holds this")
+    parser.add_argument("--only", default="", help="contestants whose name holds one of these (a,b)")
     return parser

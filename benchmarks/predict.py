@@ -84,7 +84,11 @@ def main() -> None:
         jobs["pipeline(), tuned, bfloat16"] = {**jobs["pipeline(), tuned (sorted, 32)"], "precision": "bfloat16"}
     with tempfile.TemporaryDirectory() as folder:
         common = {"set": options.set, "rows": options.rows, "model": make_model(folder)}
-        jobs = {name: {**job, **common} for name, job in jobs.items() if options.only in name}
+        jobs = {
+            name: {**job, **common}
+            for name, job in jobs.items()
+            if any(part in name for part in options.only.split(","))
+        }
         found = alternate("benchmarks.predict", jobs, options.rounds)
     print(f"\n{options.set}, {options.rows} rows, {options.rounds} rounds, medians\n")
     print("| contestant | rows/s | peak MB |\n|---|---|---|")

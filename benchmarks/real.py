@@ -14,7 +14,7 @@ import json
 import tempfile
 from typing import Any
 
-from benchmarks.common import DATA, measure
+from benchmarks.common import DATA, korean_bert, measure
 
 KINDS: dict[str, dict[str, Any]] = {
     "nsmc": {"train": "nsmc/nsmc_30k.txt", "test": "nsmc/ratings_rebuilt_10k.txt", "epochs": 3},
@@ -49,25 +49,6 @@ def parts(job: dict) -> dict[str, Any]:
     else:
         found["test_size"] = job["test"]
     return found | ({"label": job["label"]} if "label" in job else {})
-
-
-def make_model(folder: str) -> str:
-    """A small BERT with fresh weights and KoELECTRA's word pieces, as a folder."""
-    import torch
-    import transformers
-
-    words = (DATA / "tokenizer_vocabs" / "koelectra_vocab.txt").read_text(encoding="utf-8").splitlines()
-    tokenizer = transformers.BertTokenizer(
-        vocab={word: number for number, word in enumerate(words)}, do_lower_case=False, model_max_length=128
-    )
-    torch.manual_seed(0)
-    config = transformers.BertConfig(
-        vocab_size=len(words), hidden_size=128, num_hidden_layers=2, num_attention_heads=2, intermediate_size=512,
-        max_position_embeddings=128, pad_token_id=tokenizer.pad_token_id,
-    )  # fmt: skip
-    transformers.BertModel(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
 
 
 def with_byeori(job: dict) -> dict:
@@ -154,7 +135,7 @@ def main() -> None:
         print(json.dumps({"byeori": with_byeori, "trainer": with_trainer}[job["who"]](job)))
         return
     folder = tempfile.TemporaryDirectory()
-    model = make_model(folder.name)
+    model = korean_bert(folder.name, width=128, layers=2, heads=2)
     for name, kind in KINDS.items():
         if options.only not in name:
             continue

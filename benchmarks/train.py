@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import tempfile
 
-from benchmarks.common import SETS, alternate, arguments, median, peak_mb, ratios
+from benchmarks.common import SETS, alternate, arguments, korean_bert, median, peak_mb, ratios
 
 TEST = 1_000
 TUTORIAL = {"rate": 5e-5, "warmup": 0.0}  # what the tutorials' TrainingArguments come to
@@ -32,7 +32,6 @@ def work(job: dict) -> dict:
 
 def with_byeori(job: dict, train: tuple, test: tuple) -> dict:
     import byeori
-    from byeori.demo import model_folder
 
     def rows(part: tuple) -> list[dict]:
         return [{"text": text, "label": label} for text, label in zip(*part, strict=True)]
@@ -40,7 +39,7 @@ def with_byeori(job: dict, train: tuple, test: tuple) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         run = byeori.train(
             "text-classification",
-            str(model_folder()),
+            job["model"],
             train=rows(train),
             test=rows(test),
             validation_size=0,
@@ -65,16 +64,14 @@ def with_trainer(job: dict, train: tuple, test: tuple) -> dict:
     import numpy as np
     import transformers
 
-    from byeori.demo import model_folder
-
     transformers.logging.set_verbosity_error()
-    tokenizer = transformers.AutoTokenizer.from_pretrained(model_folder())
+    tokenizer = transformers.AutoTokenizer.from_pretrained(job["model"])
     names = sorted(set(train[1]))
     transformers.set_seed(job["seed"])
-    model = transformers.AutoModelForSequenceClassification.from_pretrained(model_folder(), num_labels=len(names))
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(job["model"], num_labels=len(names))
 
     def encoded(part: tuple) -> datasets.Dataset:
-        ids = tokenizer(part[0], truncation=True, max_length=512)
+        ids = tokenizer(part[0], truncation=True, max_length=min(512, tokenizer.model_max_length))
         return datasets.Dataset.from_dict({**ids, "labels": [names.index(label) for label in part[1]]})
 
     with tempfile.TemporaryDirectory() as folder:
@@ -105,6 +102,9 @@ def with_trainer(job: dict, train: tuple, test: tuple) -> dict:
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--epochs", type=float, default=1.0)
+    parser.add_argument(
+        "--korean", action="store_true", help="MiniLM's size with fresh weights over a Korean vocabulary"
+    )
     options = parser.parse_args()
     if options.worker:
         print(json.dumps(work(json.loads(options.worker))))
@@ -112,8 +112,14 @@ def main() -> None:
     jobs = dict(CONTESTANTS)
     if options.bfloat16:
         jobs["Trainer, tuned, bfloat16"] = {**jobs["Trainer, tuned (32, grouped)"], "precision": "bfloat16"}
-    common = {"set": options.set, "rows": options.rows, "epochs": options.epochs}
-    jobs = {name: {**job, **common} for name, job in jobs.items() if options.only in name}
+    from byeori.demo import model_folder
+
+    folder = tempfile.TemporaryDirectory()
+    model = korean_bert(folder.name, width=384, layers=6, heads=12) if options.korean else str(model_folder())
+    common = {"set": options.set, "rows": options.rows, "epochs": options.epochs, "model": model}
+    jobs = {
+        name: {**job, **common} for name, job in jobs.items() if any(part in name for part in options.only.split(","))
+    }
     found = alternate("benchmarks.train", jobs, options.rounds)  # a seed a round
     print(f"\n{options.set}, {options.rows} rows, {options.epochs:g} epochs, {options.rounds} rounds, medians\n")
     print("| contestant | rows/s | accuracy | peak MB |\n|---|---|---|---|")
