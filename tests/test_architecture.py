@@ -97,7 +97,7 @@ def test_functions_stay_functions_when_their_rooms_are_imported():
 def test_each_task_is_listed_once(capsys):
     with pytest.raises(SystemExit):
         cli(["tasks"])
-    listed = [line.split(":")[0].split(" ")[0] for line in capsys.readouterr().out.splitlines()]
+    listed = [line.split(":")[0].split(" ")[0] for line in capsys.readouterr().out.splitlines() if line[:1].strip()]
     assert listed == [task.name for task in TASKS] and len(listed) == len(set(listed))
     with pytest.raises(SystemExit):
         cli(["tasks", "--json"])
@@ -112,7 +112,7 @@ def test_task_is_one_file_and_says_all_of_itself(task):
     for spelled in (task.name, *task.aliases):
         assert find(spelled) is task
     wanted = ("inputs", "encode", "outputs", "loss", "decode", "references", "predictions", "score", "best", "baseline")
-    for part in wanted:
+    for part in wanted if task.answers else ("inputs", "encode", "outputs", "decode"):
         assert getattr(task, part) is not getattr(Task, part), f"{task.__name__}.{part} is the base's"
 
 

@@ -51,6 +51,8 @@ def train(
     progress = progress or Quiet()
     check_hooks(hooks)
     settings, work = resolve(task, {**values, "model": model, "tokenizer": tokenizer})
+    if not work.trains:
+        work.prepare(None)  # type: ignore[arg-type]  # raises, and says what to train instead
     if settings.output is None:
         raise SettingError("no folder is named for the run. Give --output RUN.")
     if settings.resume and settings.overwrite:

@@ -156,7 +156,9 @@ def evaluate(model: str, data: str, task: str | None, as_json: bool, debug: bool
 
 
 @cli.command(
-    cls=Settings, kinds=("Call", "Columns", Reading, Using), without=("label", "skip_bad_rows", "drop_empty", "drop_empty_labels")
+    cls=Settings,
+    kinds=("Call", "Columns", Reading, Using),
+    without=("label", "skip_bad_rows", "drop_empty", "drop_empty_labels"),
 )
 @click.argument("model", metavar="MODEL_OR_RUN")
 @click.argument("input", metavar="INPUT")
@@ -192,15 +194,20 @@ def predict(
 @cli.command()
 @click.option("--json", "as_json", is_flag=True, help="JSON for programs")
 def tasks(as_json: bool) -> None:
-    """List the tasks."""
+    """List the tasks, and the models that `byeori.pipeline(task)` takes where none is named."""
     from byeori.tasks import TASKS
+    from byeori.tasks.checkpoints import CHECKPOINTS, listed
 
     if as_json:
-        print(dumps([{"name": t.name, "aliases": t.aliases, "summary": t.summary} for t in TASKS]))
+        print(dumps([
+            {"name": t.name, "aliases": t.aliases, "summary": t.summary, "checkpoints": listed(t.name)} for t in TASKS
+        ]))  # fmt: skip
         return
     for task in TASKS:
         also = f" (also {', '.join(task.aliases)})" if task.aliases else ""
         print(f"{task.name}{also}: {task.summary}")
+        for lang, checkpoint in CHECKPOINTS.get(task.name, {}).items():
+            print(f"    {lang}: {checkpoint}")
 
 
 @cli.command()

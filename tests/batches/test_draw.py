@@ -113,6 +113,7 @@ class MaskingTask:
     """A task as `batches` sees it."""
 
     name: ClassVar[str] = "masking"
+    apart: ClassVar[bool] = False
 
     def drawing(self, seed: int, epoch: int) -> Masking:
         return Masking(seed, epoch)

@@ -97,9 +97,13 @@ class Tokenized:
     """A task as `encode_rows` sees it where rows come tokenized."""
 
     levels = {"labels": ROW}
+    cut = "texts are longer than {length} tokens and were cut"
 
     def label_ids(self, values):
         return np.asarray(values, np.int64)
+
+    def notes(self, store):
+        return []
 
 
 def take(table: dict[str, list], tokenizer, max_length: int = 16, token_types: bool = True):

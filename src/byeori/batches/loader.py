@@ -37,13 +37,17 @@ class Packing:
 
 @dataclass(frozen=True)
 class Batch:
-    """One update. Iterating builds its packs, on `device`; `draw` makes final ids and labels of each (masking…)."""
+    """One update. Iterating builds its packs, on `device`; `draw` makes final ids and labels of each (masking…).
+
+    `apart`: a row's sequences may lie in different packs, since no loss is over all of them.
+    """
 
     store: TokenStore
     rows: np.ndarray
     packing: Packing
     device: Any = "cpu"
     draw: Callable[[Pack], Pack] | None = None
+    apart: bool = False
 
     @property
     def labels(self) -> int:
@@ -75,25 +79,37 @@ class Batch:
         assert self.draw is not None
         return [self.draw(pack) for pack in self._built()]
 
-    def _computed(self, part: np.ndarray) -> int:
-        """Tokens a pack of these of the rows is computed on: padding inside groups, lists as one rectangle."""
-        store, rows = self.store, self.rows[part]
-        sequences = store.sequences_of(rows)
-        cost = 0.0 if self.packing.varlen else self.packing.group_cost
-        found = budget.computed(store.offsets[sequences + 1] - store.offsets[sequences], cost)
-        ends = store.list_offsets.values()
-        return found + sum(len(rows) * int((end[rows + 1] - end[rows]).max()) for end in ends)
-
     def _built(self) -> Iterator[Pack]:
-        sizes = self.store.lengths(self.rows) + self.store.list_lengths(self.rows)
-        for part in budget.fill(sizes, self.packing.pack_tokens, self._computed):
-            rows = self.rows[part]
-            sequences = self.store.sequences_of(rows)
-            counts = self.store.row_offsets[rows + 1] - self.store.row_offsets[rows]
+        store, rows = self.store, self.rows
+        cost = 0.0 if self.packing.varlen else self.packing.group_cost
+        counts = store.row_offsets[rows + 1] - store.row_offsets[rows]
+        sequences, owners = store.sequences_of(rows), np.repeat(rows, counts)
+        lengths = store.offsets[sequences + 1] - store.offsets[sequences]
+        ends = np.cumsum(counts)
+        places = [
+            np.arange(end - count, end) for end, count in zip(ends, counts, strict=True)
+        ]  # of each row's sequences
+
+        def computed(part: np.ndarray) -> int:
+            """Tokens a pack of these rows is computed on: padding inside groups, lists as one rectangle."""
+            found = budget.computed(lengths[np.concatenate([places[i] for i in part])], cost)
+            lists = store.list_offsets.values()
+            return found + sum(len(part) * int((end[rows[part] + 1] - end[rows[part]]).max()) for end in lists)
+
+        if self.apart:
+            parts = budget.fill(lengths, self.packing.pack_tokens, lambda part: budget.computed(lengths[part], cost))
+        else:
+            sizes = store.lengths(rows) + store.list_lengths(rows)
+            filled = budget.fill(sizes, self.packing.pack_tokens, computed)
+            parts = [np.concatenate([places[i] for i in part]) for part in filled]
+        for part in parts:
             yield build(
-                self.store, sequences, rows=np.repeat(rows, counts),
-                group_cost=self.packing.group_cost, varlen=self.packing.varlen,
-            ).to(self.device)  # fmt: skip
+                store,
+                sequences[part],
+                rows=owners[part],
+                group_cost=self.packing.group_cost,
+                varlen=self.packing.varlen,
+            ).to(self.device)
 
 
 def batches(
@@ -112,7 +128,7 @@ def batches(
 
     A `task` that draws its labels anew each epoch (masking) must be given.
     """
-    draw = None if task is None else task.drawing(seed, epoch)
+    draw, apart = (None, False) if task is None else (task.drawing(seed, epoch), task.apart)
     plan = Order(len(data), batch_size, seed, order, data.lengths)
     for step in range(start, plan.steps):
-        yield Batch(data, plan.batch(epoch, step), packing or Packing(), device, draw)
+        yield Batch(data, plan.batch(epoch, step), packing or Packing(), device, draw, apart)

@@ -1,9 +1,10 @@
 """How text is decoded: the settings of a call that writes text, under transformers' names, and what they come to.
 
-Invariants: what a call doesn't name is the checkpoint's generation_config; transformers' max_length of 20, which applies
-where nobody asked for a length, is never taken.
+Invariants: what nobody names is the checkpoint's generation_config; transformers' own length of 20, which applies where
+nobody asked for one, is never taken; the older `max_length` and `min_length` mean what they mean there: all tokens of
+the decoder, its prompt or start token included.
 
-    config = resolve(Decoding(num_beams=4), model, room=200)
+    config = resolve(over(call, Decoding(num_beams=4)), model, room=200)
 """
 
 from __future__ import annotations
@@ -23,60 +24,149 @@ DEFAULT_NEW_TOKENS = 256  # where neither the call nor the checkpoint says how l
 
 
 @dataclass(kw_only=True)
-class Decoding:
-    """What decides the tokens."""
+class Writing:
+    """What decides the tokens where nothing is drawn: evaluation, previews, and what a trained model does by default."""
 
-    max_new_tokens: int | None = setting(
-        None, "most tokens to write; the checkpoint's own, or 256", least=1
-    )
+    max_new_tokens: int | None = setting(None, "most tokens to write; the model's own, or 256, if not given", least=1)
     min_new_tokens: int | None = setting(None, "fewest tokens to write", least=0)
     num_beams: int | None = setting(None, "beams of beam search; 1 is greedy", least=1)
+    length_penalty: float | None = setting(None, "above 0 beam search prefers longer texts, below 0 shorter ones")
+    early_stopping: bool | str | None = setting(
+        None, "end beam search once there are as many texts as beams; never: only when none can get better",
+        choices=("never",),
+    )  # fmt: skip
+    no_repeat_ngram_size: int | None = setting(None, "no run of so many tokens comes twice", least=0)
+    repetition_penalty: float | None = setting(
+        None, "above 1, tokens that stand there already are made rarer", least=0.01
+    )
+
+
+@dataclass(kw_only=True)
+class Decoding(Writing):
+    """What decides the tokens of a call."""
+
+    max_length: int | None = setting(
+        None, "as max_new_tokens, counted with the prompt (a decoder's own start token is one); transformers' older name",
+        least=1,
+    )  # fmt: skip
+    min_length: int | None = setting(None, "as min_new_tokens, counted so", least=0)
     num_return_sequences: int = setting(1, "texts to return for each input", least=1)
+    encoder_no_repeat_ngram_size: int | None = setting(
+        None, "no run of so many tokens is taken from the source (encoder-decoders)", least=0
+    )
     do_sample: bool | None = setting(None, "draw tokens instead of taking the likeliest")
     temperature: float | None = setting(None, "flattens (above 1) or sharpens the draw", least=0.01)
     top_k: int | None = setting(None, "draw among so many tokens", least=0)
     top_p: float | None = setting(None, "draw among the likeliest tokens of this share", least=0, most=1)
     min_p: float | None = setting(None, "draw among tokens of at least this share of the likeliest's", least=0, most=1)
-    repetition_penalty: float | None = setting(None, "above 1, tokens that stand there already are made rarer", least=0.01)
-    no_repeat_ngram_size: int | None = setting(None, "no run of so many tokens comes twice", least=0)
-    length_penalty: float | None = setting(None, "above 0 beam search prefers longer texts, below 0 shorter ones")
-    early_stopping: bool | None = setting(None, "end beam search once there are as many texts as beams")
     stop: str | None = setting(None, "end where this text has been written")
     generation_seed: int | None = setting(None, "seed of the draw", least=0)
 
 
 OWN = ("stop", "generation_seed")  # not names of transformers' GenerationConfig
+LENGTHS = (("max_new_tokens", "max_length"), ("min_new_tokens", "min_length"))  # two names of one thing
+DRAWN = ("temperature", "top_k", "top_p", "min_p")
+# What transformers takes where nothing is set; a flag of sampling or beams that another way of decoding ignores.
+NEUTRAL = {"temperature": 1.0, "top_k": 50, "top_p": 1.0, "length_penalty": 1.0, "early_stopping": False}
 
 
-def resolve(decoding: Decoding, model: Any, room: int | None) -> GenerationConfig:
-    """The checkpoint's generation_config with what the call names; `room` is how many tokens the model's positions leave.
+def over(*layers: Writing | None) -> Decoding:
+    """What the first of several layers says: a call over a model's own settings over those of its checkpoint.
 
-    Raises SettingError where more is asked than there is room for, or more texts than beams.
+    A length said under one name hides one said under the other further down. Raises SettingError where one layer says both.
+    """
+    found: dict[str, Any] = {}
+    for layer in filter(None, layers):
+        said = {
+            f.name: value for f in dataclasses.fields(layer)
+            if f.name in _FIELDS and (value := getattr(layer, f.name)) is not None
+        }  # fmt: skip
+        for new, old in LENGTHS:
+            if new in said and old in said:
+                raise SettingError(f"{new}={said[new]} and {old}={said[old]} both say how long. Give {new} alone.")
+            if new in found or old in found:
+                said.pop(new, None), said.pop(old, None)
+        if "num_return_sequences" in found:  # it has a value in every call
+            said.pop("num_return_sequences", None)
+        found = {**said, **found}
+    return Decoding(**found)
+
+
+_FIELDS = frozenset(f.name for f in dataclasses.fields(Decoding))
+
+
+def resolve(decoding: Decoding, model: Any, room: int | None, taken: int = 1) -> GenerationConfig:
+    """The checkpoint's generation_config with what is named; lengths in max_new_tokens and min_new_tokens.
+
+    `room`: how many tokens the model's positions leave; `taken`: the tokens of the decoder's prompt, its start token in an
+    encoder-decoder. Raises SettingError where more is asked than there is room for, less than the prompt already takes,
+    more texts than beams, or a minimum above the maximum.
     """
     config = copy.deepcopy(model.generation_config)
-    named = {f.name: getattr(decoding, f.name) for f in dataclasses.fields(Decoding) if f.name not in OWN}
-    named = {name: value for name, value in named.items() if value is not None}
-    config.update(**named)
-    if named.keys() & {"temperature", "top_k", "top_p", "min_p"} and decoding.do_sample is None:
+    known = {f.name for f in dataclasses.fields(Decoding)} - {*OWN, "max_length", "min_length"}
+    named = {name: value for name in sorted(known) if (value := getattr(decoding, name)) is not None}
+    for name, value in named.items():  # not update(), which refuses in its own words what is refused in ours below
+        setattr(config, name, value)
+    if named.keys() & set(DRAWN) and decoding.do_sample is None:
         config.do_sample = True
     beams = config.num_beams or 1
     if decoding.num_return_sequences > beams and not config.do_sample:
         raise SettingError(
-            f"num_return_sequences={decoding.num_return_sequences}: there are {beams} beams. Give num_beams of at least as many, or "
-            f"do_sample."
+            f"num_return_sequences={decoding.num_return_sequences}: there {'is 1 beam' if beams == 1 else f'are {beams} beams'}. "
+            f"Give num_beams of at least as many, or do_sample."
         )
-    if decoding.max_new_tokens is None and config.max_new_tokens is None:
-        asked = config.max_length if config.max_length not in (None, 20) else DEFAULT_NEW_TOKENS
-        config.max_new_tokens = asked if room is None else max(1, min(asked, room))
-    elif room is not None and config.max_new_tokens > room:
-        if decoding.max_new_tokens is not None:
-            raise SettingError(
-                f"max_new_tokens={decoding.max_new_tokens}: the model has room for {room} after this input. Give less, or a shorter input."
-            )
-        config.max_new_tokens = room
+    idle = [*(() if config.do_sample else DRAWN[:3]), *(("length_penalty", "early_stopping") if beams == 1 else ())]
+    for name in idle:
+        setattr(config, name, NEUTRAL[name])
+    config.max_new_tokens = _most(decoding, config, room, taken)
     config.max_length = None
-    if config.min_new_tokens is not None and config.min_new_tokens > config.max_new_tokens:
-        raise SettingError(
-            f"min_new_tokens={config.min_new_tokens}: more than the {config.max_new_tokens} that may be written."
-        )
+    least, asked = _least(decoding, config, taken)
+    if asked and least > config.max_new_tokens:
+        raise SettingError(f"min_new_tokens={least}: more than the {config.max_new_tokens} that may be written.")
+    # Not the checkpoint's own above what is asked for: transformers then keeps the end away up to the maximum, and so here.
+    config.min_new_tokens, config.min_length = least or None, None
     return config
+
+
+def _most(decoding: Decoding, config: Any, room: int | None, taken: int) -> int:
+    """Most new tokens."""
+    if decoding.max_length is not None:
+        if decoding.max_length <= taken:
+            raise SettingError(
+                f"max_length={decoding.max_length}: the prompt is {taken} tokens long, so nothing could be written. It counts the "
+                f"prompt too; max_new_tokens doesn't."
+            )
+        name, asked = "max_length", decoding.max_length - taken
+    elif decoding.max_new_tokens is not None:
+        name, asked = "max_new_tokens", decoding.max_new_tokens
+    else:
+        own = config.max_new_tokens
+        if own is None and config.max_length is not None and config.max_length > taken:
+            own = config.max_length - taken
+        own = own or DEFAULT_NEW_TOKENS
+        return own if room is None else max(1, min(own, room))
+    if room is not None and asked > room:
+        raise SettingError(
+            f"{name}={getattr(decoding, name)}: the model has room for {room} tokens after this input. Give less, or a shorter "
+            f"input."
+        )
+    return asked
+
+
+def _least(decoding: Decoding, config: Any, taken: int) -> tuple[int, bool]:
+    """Fewest new tokens, and whether somebody asked."""
+    if decoding.min_new_tokens is not None:
+        return decoding.min_new_tokens, True
+    if decoding.min_length is not None:
+        return max(0, decoding.min_length - taken), True
+    if config.min_new_tokens is not None:
+        return config.min_new_tokens, False
+    return max(0, (config.min_length or 0) - taken), False
+
+
+def counts_prompt(decoding: Decoding, config: Any) -> bool:
+    """Whether a length is counted with the prompt, so that rows of different prompts have different ones."""
+    if decoding.max_length is not None or decoding.min_length is not None:
+        return True
+    total = decoding.max_new_tokens is None and config.max_new_tokens is None and config.max_length is not None
+    return total or (decoding.min_new_tokens is None and config.min_new_tokens is None and bool(config.min_length))

@@ -1,15 +1,20 @@
 """Decoding by `model.generate` in rectangles: rows of like length together, equal to transformers' own, row by row.
 
-    ids = generate(model, rectangle, Decoding(num_beams=4), pad=0)      # a list of new token ids a text
+ids = generate(model, rectangle, Decoding(num_beams=4), pad=0)      # a list of new token ids a text
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 
-from byeori.generate.decoding import Decoding, resolve
+from byeori.errors import ModelError
+from byeori.generate.decoding import Decoding, counts_prompt, resolve
+
+INPUTS = ("input_ids", "attention_mask", "global_attention_mask")
 
 
 @torch.no_grad()
@@ -22,33 +27,62 @@ def generate(
     tokenizer: Any = None,
     **forced: Any,
 ) -> list[list[int]]:
-    """New tokens of each row, without the prompt, start and padding: rows × num_return_sequences lists, in row order.
+    """New tokens of each row, without the prompt, start, end and padding: rows × num_return_sequences lists, in row order.
 
     `rectangle`: input_ids and attention_mask (rows, length), padded on the right for an encoder, on the left for a
-    decoder. `forced` are further values for `generate` (decoder_start_token_id, forced_bos_token_id…). `tokenizer` is
-    needed for stop texts. Raises SettingError.
+    decoder; global_attention_mask where the model has one. `forced` are further values of generation_config
+    (decoder_start_token_id, forced_bos_token_id…). `tokenizer` is needed for stop texts. Raises SettingError, and
+    ModelError where the model can't generate as it is configured.
     """
-    prompt = rectangle["input_ids"].shape[1]
+    inputs = {name: rectangle[name] for name in INPUTS if name in rectangle}
+    if model.config.is_encoder_decoder or not counts_prompt(decoding, model.generation_config):
+        return _rectangle(model, inputs, decoding, pad, tokenizer, forced)
+    # Prompts of each length by themselves: what is left of a length that counts the prompt is another for each.
+    lengths = inputs["attention_mask"].sum(1)
+    texts = decoding.num_return_sequences
+    found: list[list[int]] = [[]] * (len(lengths) * texts)
+    for length in sorted(set(lengths.tolist())):
+        rows = (lengths == length).nonzero()[:, 0]
+        alike = {name: values[rows, values.shape[1] - length :] for name, values in inputs.items()}
+        made = _rectangle(model, alike, decoding, pad, tokenizer, forced)
+        for place, row in enumerate(rows.tolist()):
+            found[row * texts : (row + 1) * texts] = made[place * texts : (place + 1) * texts]
+    return found
+
+
+def _rectangle(
+    model: Any, inputs: dict[str, torch.Tensor], decoding: Decoding, pad: int, tokenizer: Any, forced: dict[str, Any]
+) -> list[list[int]]:
     seq2seq = model.config.is_encoder_decoder
-    config = resolve(decoding, model, _room(model, 1 if seq2seq else prompt))
+    taken = 1 if seq2seq else inputs["input_ids"].shape[1]
+    config = resolve(decoding, model, room(model, taken), taken)
+    for name, value in forced.items():
+        setattr(config, name, value)
     if config.pad_token_id is None:
         config.pad_token_id = pad
-    options: dict[str, Any] = dict(forced)
+    options = {"tokenizer": tokenizer} if decoding.stop else {}
     if decoding.stop:
-        options |= {"stop_strings": [decoding.stop], "tokenizer": tokenizer}
-    inputs = {name: rectangle[name] for name in ("input_ids", "attention_mask")}
-    with _seeded(decoding.generation_seed, inputs["input_ids"].device):
-        found = model.generate(**inputs, generation_config=config, **options)
+        config.stop_strings = [decoding.stop]
+    with _seeded(decoding.generation_seed, inputs["input_ids"].device), _only(model, config):
+        try:
+            found = model.generate(**inputs, generation_config=config, **options)
+        except ValueError as error:  # how transformers says that a configuration makes no sense
+            raise ModelError(f"{type(model).__name__} can't generate as it is configured: {error}") from error
     ends = config.eos_token_id if isinstance(config.eos_token_id, list) else [config.eos_token_id]
-    return [_new(row, ends) for row in found[:, 1 if seq2seq else prompt :].tolist()]
+    return [_new(row, ends, config.pad_token_id) for row in found[:, taken:].tolist()]
 
 
-def _new(ids: list[int], ends: list[int | None]) -> list[int]:
-    """Up to the first end token, which is left out."""
-    return next((ids[:place] for place, one in enumerate(ids) if one in ends), ids)
+def _new(ids: list[int], ends: list[int | None], pad: int) -> list[int]:
+    """Up to the first end token, which is left out; of a row that ended otherwise (a stop text) without its padding."""
+    for place, one in enumerate(ids):
+        if one in ends:
+            return ids[:place]
+    while ids and ids[-1] == pad:
+        ids.pop()
+    return ids
 
 
-def _room(model: Any, taken: int) -> int | None:
+def room(model: Any, taken: int) -> int | None:
     """Positions left in the decoder's table; None for models without one."""
     config = model.config
     names = ("max_decoder_position_embeddings", "max_position_embeddings", "n_positions")
@@ -56,6 +90,16 @@ def _room(model: Any, taken: int) -> int | None:
     if not isinstance(table, int) or getattr(config, "model_type", "") in ("t5", "mt5"):
         return None
     return max(1, table - taken)
+
+
+@contextmanager
+def _only(model: Any, config: Any) -> Iterator[None]:
+    """The model with this generation_config: transformers fills what is None from the model's own again."""
+    before, model.generation_config = model.generation_config, config
+    try:
+        yield
+    finally:
+        model.generation_config = before
 
 
 class _seeded:

@@ -82,6 +82,7 @@ def load_model(
     with quiet(), explain(str(name), folder):
         model, info = _from_pretrained(task, folder, config, options)
     new = sorted(info["missing_keys"]) + sorted(str(k[0]) for k in info["mismatched_keys"])
+    new = [weights for weights in new if not (task.unread and weights.startswith(task.unread))]
     if new and not for_training:
         raise ModelError(
             f"{name}: this checkpoint ({', '.join(config.architectures or ['no head named'])}) has no head for {task.name}: "

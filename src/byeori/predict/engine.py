@@ -22,6 +22,7 @@ from byeori.batches.pack import Pack, build
 from byeori.models.device import autocast
 from byeori.models.load import uses_token_types
 from byeori.models.packed import runner
+from byeori.tasks.base import DRAW_SEED
 from byeori.text.encode import Encoder
 from byeori.text.store import TokenStore
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from byeori.tasks.base import Task
 
 WINDOW = 4_096  # rows sorted together
-DRAW_SEED = 0  # evaluation masks the same words every time
 Each = Callable[[Any, Pack], None]
 PACK_TOKENS = {"cpu": 4_096, "cuda": 65_536, "mps": 16_384}
 
@@ -103,10 +103,8 @@ class Engine:
                 rows = np.arange(first, min(first + WINDOW, len(store)))
                 begin, end = int(store.row_offsets[first]), int(store.row_offsets[rows[-1] + 1])
                 gathered = Gathered(begin, end - begin)
-                parts = _parts(store.lengths(rows) + store.list_lengths(rows), self.pack_tokens, cost)
-                for part in reversed(parts):  # longest first: memory peaks early
-                    sequences = store.sequences_of(rows[part])
-                    owners = np.repeat(rows[part], store.row_offsets[rows[part] + 1] - store.row_offsets[rows[part]])
+                parts = self._parts(store, rows, cost, whole=each is not None and not self.task.apart)
+                for sequences, owners in reversed(parts):  # longest first: memory peaks early
                     pack = build(store, sequences, rows=owners, group_cost=cost, varlen=varlen).to(self.device)
                     gathered.add(pack, *self._answer(pack if draw is None else draw(pack), each, call))
                     self.spent.tokens += pack.tokens
@@ -117,6 +115,22 @@ class Engine:
                 started = time.perf_counter()
         finally:
             self.model.train(training)
+
+    def _parts(
+        self, store: TokenStore, rows: np.ndarray, cost: float, whole: bool
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """The sequences of each pack, and the rows they are of; the longest come last.
+
+        A loss may be over all sequences of a row, which then stay together (`whole`); answers are a sequence's own, and a
+        row of a thousand labels, or of a book's windows, need not fit into one pack.
+        """
+        counts = store.row_offsets[rows + 1] - store.row_offsets[rows]
+        if whole or store.list_offsets:
+            parts = _parts(store.lengths(rows) + store.list_lengths(rows), self.pack_tokens, cost)
+            return [(store.sequences_of(rows[part]), np.repeat(rows[part], counts[part])) for part in parts]
+        sequences, owners = store.sequences_of(rows), np.repeat(rows, counts)
+        parts = _parts(store.offsets[sequences + 1] - store.offsets[sequences], self.pack_tokens, cost)
+        return [(sequences[part], owners[part]) for part in parts]
 
     def _answer(self, pack: Pack, each: Each | None, call: Any | None) -> tuple[np.ndarray, np.ndarray | None]:
         values: Any

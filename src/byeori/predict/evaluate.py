@@ -59,14 +59,19 @@ def evaluate(
     metrics: Sequence[Callable] = (),
     resamples: int = 0,
     seed: int = 0,
+    tune: bool = False,
 ) -> Judged:
-    """Run the store and score it. `metrics` are functions of (predictions, references), or of the course's eval_pred.
+    """Run the store and score it; with `tune` the task first chooses on it what decoding needs.
+
+    `metrics` are functions of (predictions, references), or of the course's eval_pred.
 
     Raises SettingError for a metric, or an own task's loss, that gives something else than it should.
     """
     losses = Losses(engine.task, len(store))
     answers = engine.run(store, losses)
     judged = Judged({}, answers, store)
+    if tune:
+        engine.task.tune(answers, store, references)
     predictions = engine.task.predictions(answers, store)
     scores = engine.task.score(predictions, references, resamples=resamples, seed=seed)
     scores |= losses.scores(resamples, seed)

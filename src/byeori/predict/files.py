@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from byeori.errors import SettingError
+from byeori.predict import vectors
 from byeori.predict.engine import WINDOW
 from byeori.run import dumps
 
@@ -49,11 +50,15 @@ def predict_file(
         raise SettingError(
             f"output {path}: it can't be written there. Give --output FILE.jsonl in a folder that exists."
         )
+    if vectors.takes(output):
+        vectors.check(run, output, chosen)
     rows = run.read(source, labels=False, on_bad="keep", **read)
     note = note or (lambda _: None)
     for line in rows.notes:
         note(line)
-    if to_stdout:
+    if vectors.takes(output):
+        cut = vectors.write_vectors(run, rows, path, chosen, with_inputs)
+    elif to_stdout:
         cut = _write(run, rows, chosen, with_inputs, sys.stdout)
         sys.stdout.flush()
     else:
@@ -67,8 +72,7 @@ def predict_file(
             Path(temporary).unlink(missing_ok=True)
             raise
     if cut:
-        most = run.engine.encoder.max_length
-        note(f"{cut:,} of {len(rows):,} texts are longer than {most} tokens and were cut (--max-length, --truncation).")
+        note(f"{cut:,} of {len(rows):,} {run.task.cut.format(length=run.engine.encoder.max_length)}.")
     seconds = time.perf_counter() - started
     return {
         "rows": len(rows), "errors": len(rows.errors), "seconds": seconds,
@@ -79,8 +83,10 @@ def predict_file(
 def _write(run: Run, rows: Rows, chosen: Any, with_inputs: bool, file: Any) -> int:
     """A line a row, a window at a time; returns how many texts were cut."""
     cut = 0
-    for first in range(0, len(rows), WINDOW):
-        places = range(first, min(first + WINDOW, len(rows)))
+    window = getattr(run.task, "window", lambda *_: None)(chosen, run.engine.encoder.max_length)
+    size = min(WINDOW, window or WINDOW)
+    for first in range(0, len(rows), size):
+        places = range(first, min(first + size, len(rows)))
         good = [place for place in places if place not in rows.errors]
         found: dict[int, Any] = {}
         if good:

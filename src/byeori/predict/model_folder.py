@@ -63,8 +63,12 @@ def load_task(
         kind = tasks.find(asked)
     else:
         kind = tasks.find(meta["task"])
-    if isinstance(asked, str) and ".py:" not in asked and tasks.find(asked) is not kind:
-        raise ModelError(f"{folder}: this model was trained for {meta['task']}, not for {asked}.")
+    wanted = tasks.find(asked) if isinstance(asked, str) and ".py:" not in asked else kind
+    if wanted.name != meta["task"]:
+        if not {"*", meta["task"]} & set(wanted.models_of):
+            raise ModelError(f"{folder}: this model was trained for {meta['task']}, not for {wanted.name}.")
+        # What the other task learnt says nothing to this one; how long its texts were does.
+        return (asked if isinstance(asked, tasks.Task) else wanted()), {"decoding": meta.get("decoding", {})}
     task = kind.from_state(meta["state"])
     task.columns = meta.get("columns", {})
     return task, meta

@@ -8,91 +8,96 @@ and data sets stream, a window at a time, in order.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import dataclasses
+import inspect
+import sys
+from collections import ChainMap
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from byeori import settings
-from byeori.errors import DataError, SettingError
+from torch import nn
+
+from byeori import settings, tasks
+from byeori.data.languages import code
+from byeori.errors import DataError, ModelError, SettingError
+from byeori.models.checks import DEFAULT_LENGTH, find_folder, usable_length
+from byeori.predict import arguments
+from byeori.predict.arguments import CUTS, Asked
 from byeori.predict.engine import WINDOW, chunks, columns
+from byeori.predict.heads import check_head
+from byeori.predict.model_folder import load_task
 from byeori.predict.options import TOLD, Using
 from byeori.predict.run import Run, load_run
-from byeori.settings import setting
+from byeori.tasks import Task
+from byeori.tasks.checkpoints import LANGUAGES, default
+from byeori.tasks.names import named
+from byeori.text.encode import Encoder
 
-# Arguments of transformers' pipelines that there is nothing to do for: what to say instead of ignoring them.
-REFUSED = {
-    "framework": "PyTorch is the only framework.",
-    "return_all_scores": "Use top_k=None.",
-    "grouped_entities": "Use aggregation_strategy.",
-    "use_fast": "The fast tokenizer is always taken where there is one.",
-    "model_kwargs": "Load the model yourself with these and pass it as model=.",
-    "config": "Load the model yourself with it and pass it as model=.",
-    "feature_extractor": "These are text tasks.",
-    "image_processor": "These are text tasks.",
-    "processor": "These are text tasks.",
-    "pipeline_class": "Pass an own task as FILE.py:CLASS.",
-    "use_auth_token": "Set HF_TOKEN in the environment.",
-    "token": "Set HF_TOKEN in the environment.",
-    "binary_output": "Write the result yourself.",
-    "max_length": "Give it to pipeline(…) itself: one length holds for a model's calls.",
-}
-CUTS = settings.names(Using)["truncation"].metadata["choices"]
-
-
-@dataclass(kw_only=True)
-class Sizes:
-    """What transformers' pipelines take and packs make needless: the answer is the same for every value they know."""
-
-    batch_size: int | None = setting(None, "batches are made by tokens", least=1)
-    num_workers: int | None = setting(None, "nothing is loaded by workers", least=0)
-    padding: bool | str | None = setting(None, "nothing is padded", choices=("longest", "max_length", "do_not_pad"))
-    truncation: bool | str | None = setting(
-        None,
-        "what is too long is always cut, the longer text of a pair first",
-        choices=("longest_first", "only_first", "only_second", "do_not_truncate", *CUTS),
-    )
+STREAMED = 64  # rows of a stream taken together where each costs time or memory: texts to write, vectors of tokens
+_said: set[str] = set()
 
 
 class Pipeline:
-    """Call it with one input or many. `run` is the model behind it."""
+    """Call it with one input or many. `run` is the model behind it; `asked` what `pipeline(…)` was given for its calls."""
 
-    def __init__(self, run: Run, defaults: dict[str, Any]):
-        self.run, self.defaults = run, defaults
-        self.task, self.tokenizer = run.task, run.tokenizer
+    def __init__(self, run: Run, asked: Asked | None = None):
+        self.run, self.asked = run, asked or Asked()
+        self.task, self.tokenizer = run.task.name, run.tokenizer
         self.model: Any = run.model
-        self.device = run.engine.device
+        self.device, self.framework = run.engine.device, "pt"
 
-    def __call__(self, inputs: Any, **call: Any) -> Any:
+    def __call__(self, *inputs: Any, **call: Any) -> Any:
         """Predictions: for one text, pair or dict as transformers gives them, for a list a list, else an iterator.
 
-        Raises DataError for inputs that are no texts, SettingError for an argument that isn't one.
+        Inputs come by place or by name (question=…, context=…). Raises DataError for inputs that are no texts,
+        SettingError for an argument that isn't one.
         """
-        given = {**self.defaults, **_known(call, self.run)}
-        chosen = self.task.call_settings(given)
-        if isinstance(inputs, str | dict | tuple):
-            rows, _ = self.task.inputs(inputs)
-            (found,) = self._predict(rows, chosen)
-            # As transformers has it: a text is answered in a list, a dict is not, nor a text whose call says top_k.
-            nested = not isinstance(found, list) or ("top_k" in self.defaults and "top_k" not in call)
-            return [found] if isinstance(inputs, str) and nested else found
-        if isinstance(inputs, list):
-            rows, _ = self.task.inputs(inputs)
-            return self._predict(rows, chosen)
-        if not hasattr(inputs, "__iter__") and not hasattr(inputs, "__getitem__"):
-            raise DataError(f"{type(inputs).__name__} {str(inputs)[:60]!r} is neither text nor a collection of texts.")
-        return self._stream(inputs, chosen)
+        given, written, call = arguments.inputs(self.run.task, inputs, call)
+        here = arguments.read(self.run, call)
+        chosen = self.run.task.call_settings(arguments.merged(self.asked.values, here.values))
+        asked: ChainMap[str, Any] = ChainMap(here.named, self.asked.named)
+        given = _checked(given)
+        if _is_stream(given):
+            return self._stream(given, chosen, here.length, asked)
+        one = not _is_input(given)  # an object of the caller's, such as a SquadExample
+        rows, single = self._rows([given] if one else given, chosen)
+        return self.run.task.respond(self._predict(rows, chosen, here.length), written, single or one, asked)
 
-    def _predict(self, rows: list[dict[str, Any]], chosen: Any) -> list[Any]:
+    predict = transform = __call__
+
+    @property
+    def dtype(self) -> Any:
+        return self.model.dtype
+
+    torch_dtype = dtype
+
+    def _rows(self, given: Any, chosen: Any) -> tuple[list[dict[str, Any]], bool]:
+        read: Any = self.run.task.inputs
+        knows = "call" in inspect.signature(read).parameters  # words and texts look alike where a call doesn't say
+        return read(given, call=chosen) if knows else read(given)
+
+    def _predict(self, rows: list[dict[str, Any]], chosen: Any, length: int | None) -> list[Any]:
         found = []
-        for part in chunks(rows, WINDOW):
-            store = self.run.engine.encode(columns(part), chosen)
-            found += self.task.decode(self.run.engine.run(store, call=chosen), store, chosen)
+        engine, encoder = self.run.engine, self.run.engine.encoder
+        if length is not None:
+            engine.encoder = _cutting(encoder, length)
+        try:
+            for part in chunks(rows, WINDOW):
+                store = engine.encode(columns(part), chosen)
+                found += self.run.task.decode(engine.run(store, call=chosen), store, chosen)
+        finally:
+            engine.encoder = encoder
         return found
 
-    def _stream(self, inputs: Any, chosen: Any) -> Iterator[Any]:
-        for batch in chunks(iter(inputs) if hasattr(inputs, "__iter__") else _items(inputs), WINDOW):
-            rows, _ = self.task.inputs(batch)
-            yield from self._predict(rows, chosen)
+    def _stream(self, given: Any, chosen: Any, length: int | None, asked: ChainMap[str, Any]) -> Iterator[Any]:
+        task = self.run.task
+        window = getattr(task, "window", lambda *_: None)(chosen, self.run.engine.encoder.max_length)
+        size = min(WINDOW, STREAMED) if task.generates or window is not None else WINDOW
+        for batch in chunks(iter(given) if hasattr(given, "__iter__") else _items(given), size):
+            rows, _ = self._rows([dict(one) if isinstance(one, Mapping) else one for one in batch], chosen)
+            for prediction in self._predict(rows, chosen, length):
+                (answer,) = task.respond([prediction], given, False, asked)
+                yield answer
 
     def save_pretrained(self, folder: str) -> None:
         """Model and tokenizer, as transformers' pipeline saves them."""
@@ -101,25 +106,36 @@ class Pipeline:
 
 
 def pipeline(
-    task: str | None = None,
+    task: Task | type[Task] | str | None = None,
     model: Any = None,
+    config: Any = None,
     tokenizer: Any = None,
     *,
     device: Any = None,
     precision: str = "auto",
     revision: str | None = None,
     max_length: int | None = None,
-    trust_remote_code: bool = False,
+    trust_remote_code: bool | None = None,
+    lang: str | None = None,
     **options: Any,
 ) -> Pipeline:
-    """A pipeline of a run, a folder, a Hub id or a loaded model. Raises SettingError, ModelError.
+    """A pipeline of a run, a folder, a Hub id or a loaded model; without one, of the task's default checkpoint in `lang`
+    ("en" or "ko"). Raises SettingError, ModelError.
 
     `device`: as transformers (−1, 0, "cuda:0", torch.device) or ours; `dtype`/`torch_dtype` stand for `precision`.
-    `truncation` head, tail or middle, `threads` and `problem_type` as in `load_run`; further options are defaults of each
-    call (top_k…).
+    `max_length`: tokens texts are cut to, or, of tasks that write, as in their calls. `truncation` head, tail or middle,
+    `threads` and `problem_type` as in `load_run`; further options are defaults of each call (top_k…).
     """
+    if config is not None:
+        options["config"] = config
+    if max_length is not None:
+        options["max_length"] = max_length
+    kind, carried = named(task) if isinstance(task, str) else (task, {})
     if model is None:
-        raise SettingError(f"pipeline({task!r}): no model is named. Give a run, a folder or a Hub id as model=.")
+        model, revision = _default(kind, carried, lang, tokenizer, revision)
+    elif lang is not None:
+        raise SettingError(f"lang={lang!r}: it chooses a default model, and one is named. Leave it out.")
+    options = _of_model(options)
     for old in ("dtype", "torch_dtype"):
         if (dtype := options.pop(old, None)) is not None:
             asked = str(dtype).removeprefix("torch.")
@@ -130,48 +146,174 @@ def pipeline(
     own = {name: options.pop(name) for name in ("threads", *TOLD) if name in options}
     if options.get("truncation") in CUTS:
         own["truncation"] = options.pop("truncation")
+    wanted, meta = _wanted(kind, carried, model, revision)
     run = load_run(
-        model, task=task, tokenizer=tokenizer, device=_device(device), precision=precision, revision=revision,
-        max_length=max_length, trust_remote_code=trust_remote_code, **own,
+        model, task=wanted, tokenizer=_tokenizer(tokenizer), device=_device(device), precision=precision, revision=revision,
+        trust_remote_code=trust_remote_code or False, **own,
     )  # fmt: skip
-    return Pipeline(run, _known(options, run, tuple(settings.names(Using))))
+    if not meta:
+        check_head(run.model, run.task, _name(model), given=isinstance(model, nn.Module))
+        _settle(run)
+    _check_languages(run, carried)
+    found = arguments.read(run, options, tuple(settings.names(Using)))
+    if found.length is not None:
+        run.engine.encoder = _cutting(run.engine.encoder, found.length)
+    return Pipeline(run, found)
 
 
-def _known(options: dict[str, Any], run: Run, others: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Call settings only: sizes are checked and left out, old arguments answered, what nobody knows is refused.
+def _default(
+    kind: Any, carried: dict[str, str], lang: str | None, tokenizer: Any, revision: str | None
+) -> tuple[str, str]:
+    """The task's default checkpoint and its revision, and a line that says so, once."""
+    if kind is None:
+        raise SettingError(
+            "pipeline(): neither a task nor a model is named. Give a run, a folder or a Hub id as model=."
+        )
+    if tokenizer is not None:
+        raise SettingError(
+            "pipeline(): a tokenizer is named and no model; the default model has its own. Name the model too."
+        )
+    if lang is not None and lang not in LANGUAGES and not carried:
+        default(kind.name, lang)  # raises
+    pair = "-".join(carried.values())
+    chosen = default(kind.name, pair or lang or "en")
+    if revision is not None:
+        chosen = dataclasses.replace(chosen, revision=revision)
+    _say(f"{kind.name}: no model is named, so it is {chosen}. Name one with model=, or lang= for another language.")
+    return chosen.model, chosen.revision
 
-    `others` are names that could have been meant beside those of a call.
+
+def _say(sentence: str) -> None:
+    """On standard error, once a process."""
+    if sentence not in _said:
+        _said.add(sentence)
+        print(sentence, file=sys.stderr)
+
+
+def _of_model(options: dict[str, Any]) -> dict[str, Any]:
+    """With dtype and device_map of model_kwargs beside the others. Raises SettingError for what is left of it."""
+    inside = options.get("model_kwargs")
+    if not isinstance(inside, Mapping):
+        return options
+    known = ("torch_dtype", "dtype", "device_map")
+    for name in inside:
+        if name not in known:
+            raise SettingError(
+                f"model_kwargs: {name} is not taken. Load the model yourself with it and pass it as model=."
+            )
+        if options.get(name) is not None:
+            raise SettingError(f"{name} is given twice, the second time in model_kwargs. Give it once.")
+    return {**{name: value for name, value in options.items() if name != "model_kwargs"}, **inside}
+
+
+def _wanted(kind: Any, carried: dict[str, str], model: Any, revision: str | None) -> tuple[Any, dict[str, Any]]:
+    """The task as `load_run` takes it, and the model's byeori.json ({} for a model of others).
+
+    A name that carries settings (translation_en_to_ko) makes a task with them, where the model has none of its own.
     """
-    where, call = run.task.name, settings.names(run.task.Call)
-    for name in options:
-        if name in REFUSED:
-            raise SettingError(f"{where}: {name} is not taken. {REFUSED[name]}")
-        if name not in {**call, **settings.names(Sizes)}:
-            raise SettingError(settings.unknown(name, [*call, *others], where))
-    (sizes,) = settings.read(
-        {name: options[name] for name in settings.names(Sizes) if name in options}, Sizes, where=where
-    )
-    _check_truncation(sizes.truncation, run)
-    return {name: value for name, value in options.items() if name in call}
+    name = kind.name if kind in tasks.TASKS else kind  # by its name it is held to what the model was trained for
+    if isinstance(model, nn.Module):
+        return (kind(**carried) if carried else name), {}
+    _, meta = load_task(find_folder(_name(model)), name, revision)
+    if not meta and kind is None:
+        raise ModelError(
+            f"{_name(model)}: it doesn't say what it was trained for (no byeori.json). Name the task: pipeline(TASK, model=…), or --task "
+            f"on the command line."
+        )
+    return (kind(**carried) if carried and not meta else name), meta
 
 
-def _check_truncation(asked: bool | str | None, run: Run) -> None:
-    """Raises SettingError for one that would not be done."""
-    start, cut = f"{run.task.name}: truncation={asked!r} is not taken: ", run.engine.encoder.truncation
-    if asked in (False, "do_not_truncate"):
-        raise SettingError(f"{start}a text longer than the model can't be run. Give max_length to load_run.")
-    if asked == "only_second" or (asked == "only_first" and getattr(run.task, "pair", None) is not False):
-        raise SettingError(f"{start}of a pair the longer text is cut first. Leave it out.")
-    if asked in CUTS and asked != cut:
-        raise SettingError(f"{start}this model's texts are cut by {cut}. Give it to pipeline(…) itself.")
+def _settle(run: Run) -> None:
+    """A model of others: texts are cut where it ends, as transformers has it, and not at the length of our trainings.
+
+    T5 told "translation" alone writes the first language its configuration names.
+    """
+    run.engine.encoder = _cutting(run.engine.encoder, usable_length(run.model, run.tokenizer) or DEFAULT_LENGTH)
+    names = getattr(run.task, "values_of", None)
+    params = getattr(run.model.config, "task_specific_params", None) or {}
+    if names is None or any(key in params for key in getattr(run.task, "task_keys", ())):
+        return
+    for key in params:
+        if values := names(key):
+            run.task.settings = dataclasses.replace(run.task.settings, **values)
+            run.task.adopt(run.model.config)
+            _say(
+                f"{run.task.name}: its languages are not named, so it is {key}, the first that the model's configuration names."
+            )
+            return
+
+
+def _cutting(encoder: Encoder, length: int) -> Encoder:
+    """The same encoder for texts of another length."""
+    return Encoder(encoder.tokenizer, length, encoder.truncation, encoder.token_types)
+
+
+def _check_languages(run: Run, carried: dict[str, str]) -> None:
+    """Raises SettingError where the languages in a task's name are not those that the model says it has."""
+    for name, asked in carried.items():
+        own = getattr(run.task.settings, name, None) or asked
+        for known in (own, getattr(run.tokenizer, name, None)):  # Marian's tokenizers say theirs
+            if isinstance(known, str) and code(known) and code(asked) and code(known) != code(asked):
+                pair = f"translation_{carried.get('source_lang')}_to_{carried.get('target_lang')}"
+                raise SettingError(
+                    f"{pair}: the {name.removesuffix('_lang')} language of this model is {known}. Name its own languages, or a model of "
+                    f"these."
+                )
+
+
+def _tokenizer(given: Any) -> Any:
+    """Also (name, {"use_fast": True}), as transformers takes it."""
+    if not isinstance(given, tuple):
+        return given
+    name, options = given if len(given) == 2 else (None, None)
+    if not isinstance(options, Mapping):
+        raise SettingError(f"tokenizer={given!r}: a name, a folder or a tokenizer object is needed.")
+    rest = {key: value for key, value in options.items() if (key, value) != ("use_fast", True)}
+    if rest:
+        raise SettingError(
+            f"tokenizer: {', '.join(rest)} is not taken. Load the tokenizer yourself with it and pass it."
+        )
+    return name
 
 
 def _device(given: Any) -> str:
+    """A number is the GPU of that number where there is one; without any, as in transformers, the CPU, and it is said."""
     if given is None:
         return "auto"
     if isinstance(given, int) and not isinstance(given, bool):
-        return "cpu" if given < 0 else f"cuda:{given}"
+        import torch
+
+        if given < 0:
+            return "cpu"
+        if torch.cuda.is_available():
+            return f"cuda:{given}"
+        if torch.backends.mps.is_available():
+            return "mps"
+        _say(f"device={given}: PyTorch sees no GPU here, so it runs on the CPU.")
+        return "cpu"
     return str(given)
+
+
+def _name(model: Any) -> str:
+    return type(model).__name__ if isinstance(model, nn.Module) else str(model)
+
+
+def _checked(given: Any) -> Any:
+    """Raises DataError for a table, whose iterator gives the names of its columns."""
+    if hasattr(given, "columns") and hasattr(given, "to_dict"):
+        raise DataError(
+            f"{type(given).__name__}: a table says not which column is the text. Give one (table['text'].tolist()), or its rows "
+            f"(table.to_dict('records'))."
+        )
+    return dict(given) if isinstance(given, Mapping) else given
+
+
+def _is_input(given: Any) -> bool:
+    return isinstance(given, str | Mapping | tuple | list)
+
+
+def _is_stream(given: Any) -> bool:
+    return not _is_input(given) and (isinstance(given, Iterable) or hasattr(given, "__getitem__"))
 
 
 def _items(data: Any) -> Iterator[Any]:

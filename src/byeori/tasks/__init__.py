@@ -13,9 +13,22 @@ from pathlib import Path
 
 from byeori.errors import SettingError
 from byeori.tasks.base import Task
+from byeori.tasks.feature_extraction import FeatureExtraction
+from byeori.tasks.fill_mask import FillMask
+from byeori.tasks.multiple_choice import MultipleChoice
+from byeori.tasks.question_answering import QuestionAnswering
+from byeori.tasks.seq2seq import Seq2Seq
+from byeori.tasks.summarization import Summarization
 from byeori.tasks.text_classification import TextClassification
+from byeori.tasks.text_generation import TextGeneration
+from byeori.tasks.token_classification import TokenClassification
+from byeori.tasks.translation import Translation
+from byeori.tasks.zero_shot import ZeroShotClassification
 
-TASKS: tuple[type[Task], ...] = (TextClassification,)
+TASKS: tuple[type[Task], ...] = (
+    TextClassification, TokenClassification, QuestionAnswering, Summarization, Translation, Seq2Seq, TextGeneration,
+    FillMask, MultipleChoice, ZeroShotClassification, FeatureExtraction,
+)  # fmt: skip
 
 
 def find(name: str) -> type[Task]:
@@ -58,4 +71,8 @@ def source(task: Task) -> dict[str, str] | None:
     return {"class": type(task).__name__, "file": Path(file).name if file else "", "sha256": digest}
 
 
-__all__ = ["TASKS", "Task", "TextClassification", "find", "load", "source"]
+__all__ = [
+    "TASKS", "FeatureExtraction", "FillMask", "MultipleChoice", "QuestionAnswering", "Seq2Seq", "Summarization", "Task",
+    "TextClassification", "TextGeneration", "TokenClassification", "Translation", "ZeroShotClassification", "find", "load",
+    "source",
+]  # fmt: skip

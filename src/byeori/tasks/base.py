@@ -10,6 +10,7 @@ A new task is one file beside this one and one line in `byeori.tasks.TASKS`.
 from __future__ import annotations
 
 import dataclasses
+from collections import ChainMap
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from byeori.text.encode import Encoder
     from byeori.text.store import Encoded, TokenStore
 
+DRAW_SEED = 0  # of `draw` in evaluation: it masks the same words every time
+
 
 @dataclasses.dataclass(kw_only=True)
 class NoSettings:
@@ -36,7 +39,9 @@ class NoSettings:
 
 def _columns(roles: list[str]) -> type:
     """A dataclass with a setting a role."""
-    fields = [(r, str | None, settings.setting(None, f"column of the {r}; found by its name if not given")) for r in roles]
+    fields = [
+        (r, str | None, settings.setting(None, f"column of the {r}; found by its name if not given")) for r in roles
+    ]
     made = dataclasses.make_dataclass("Columns", fields, kw_only=True)
     made.__doc__ = "Which column is what."
     return made
@@ -61,6 +66,9 @@ class Task:
     trains: ClassVar[bool] = True  # False: it uses models as they are, and `prepare` raises SettingError
     models_of: ClassVar[tuple[str, ...]] = ()  # other tasks whose trained models it can use; "*" for any
     unread: ClassVar[tuple[str, ...]] = ()  # how weights are called that may be missing, since it never looks at them
+    positional: ClassVar[tuple[str, ...]] = ()  # what else a call of the pipeline takes by place, behind its input
+    apart: ClassVar[bool] = False  # a row's sequences (windows) may lie in different packs: no loss is over all of them
+    cut: ClassVar[str] = "texts are longer than {length} tokens and were cut (--max-length, --truncation)"
     Training: ClassVar[type] = NoSettings
     Call: ClassVar[type] = NoSettings
     Columns: ClassVar[type] = NoSettings  # which column is which role, for roles that `settings.Data` doesn't name
@@ -115,7 +123,7 @@ class Task:
         from byeori.data.split import text_groups
 
         texts = [role for role in self.roles if role in rows.table.column_names and role not in self.answers]
-        texts = [role for role in texts if rows.table.features[role].dtype == "string"]
+        texts = [role for role in texts if getattr(rows.table.features[role], "dtype", None) == "string"]
         if not texts:
             return None
         first = text_groups(rows.table, (texts[0],))
@@ -128,6 +136,14 @@ class Task:
     # ids --------------------------------------------------------------------------------------------------------
     def meet(self, model: Any, tokenizer: Any) -> None:
         """Look at model and tokenizer once they are loaded, before anything is encoded. Raises ModelError."""
+
+    def notes(self, store: TokenStore) -> list[str]:
+        """What there is to say of labelled rows once they are encoded."""
+        return []
+
+    def told(self) -> list[str]:
+        """What there is to say of the model and of what was encoded since this was last asked."""
+        return []
 
     def encode(self, rows: dict[str, list], encoder: Encoder, labels: bool = True, call: Any | None = None) -> Encoded:
         """A batch of rows by role → token ids and, if `labels`, the task's columns. `call`: a prediction's settings."""
@@ -181,9 +197,21 @@ class Task:
         """What `gather` gave for the sequences of a store → a prediction a row, as the pipeline returns them, JSON-ready."""
         raise TypeError(f"{type(self).__name__} has no decode()")
 
+    def respond(self, predictions: list[Any], given: Any, single: bool, asked: ChainMap[str, Any]) -> Any:
+        """What a call of the pipeline returns for its `predictions`, one a row as `decode` gives them.
+
+        `given`: the input as the caller wrote it, a stream included, whose predictions come here one at a time; `single`
+        as `inputs` said; `asked`: the arguments by the names the caller used, `asked.maps[0]` those of this call, the
+        others those of `pipeline(…)`. Here: one prediction for a single input, else the list.
+        """
+        return predictions[0] if single and len(predictions) == 1 else predictions
+
     def references(self, rows: datasets.Dataset) -> Any:
         """The right answers of rows, as `score` takes them; what can be indexed by row."""
         raise TypeError(f"{type(self).__name__} has no references()")
+
+    def tune(self, answers: Answers, store: TokenStore, references: Any) -> None:
+        """Choose on validation rows what decoding needs (a threshold), before they are scored."""
 
     def predictions(self, answers: Answers, store: TokenStore) -> Any:
         """As `decode`, but what `score` compares with the references: arrays, nothing a person reads."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+from collections import ChainMap
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -185,9 +186,7 @@ class TextClassification(Task):
         self.labels = [names[i] for i in range(len(names))]
 
     # ids --------------------------------------------------------------------------------------------------------
-    def encode(
-        self, rows: dict[str, list], encoder: Encoder, labels: bool = True, call: Any | None = None
-    ) -> Encoded:
+    def encode(self, rows: dict[str, list], encoder: Encoder, labels: bool = True, call: Any | None = None) -> Encoded:
         self._same_shape("text_pair" in rows, "the input")
         encoded = encoder(rows["text"], rows.get("text_pair"))
         if labels:
@@ -273,6 +272,22 @@ class TextClassification(Task):
                 order = order[:top_k]
             found.append([{"label": names[i], "score": float(row[i])} for i in order])
         return found
+
+    def respond(self, predictions: list[Any], given: Any, single: bool, asked: ChainMap[str, Any]) -> Any:
+        """As transformers 4 has it: a text is answered in a list, a dict is not, nor a text whose call says top_k.
+
+        `return_all_scores` has the labels in the model's order, where top_k=None has the likeliest first.
+        """
+        here = asked.maps[0]
+        every = bool(asked.get("return_all_scores")) and "top_k" not in here
+        if every and self.labels:
+            order = {name: place for place, name in enumerate(self.labels)}
+            predictions = [sorted(row, key=lambda one: order[one["label"]]) for row in predictions]
+        if not single:
+            return predictions
+        (found,) = predictions
+        nested = not isinstance(found, list) or every or ("top_k" in asked and "top_k" not in here)
+        return [found] if isinstance(given, str) and nested else found
 
     def predictions(self, answers: Answers, store: TokenStore) -> np.ndarray:
         """Label ids int64 (rows,), given labels bool (rows, labels), or values float64 (rows,)."""

@@ -46,9 +46,10 @@ def encode_rows(rows: Any, task: Any, encoder: Encoder, labels: bool = True) -> 
     if store.truncated:
         share = store.truncated / max(1, store.sequences)
         rows.notes.append(
-            f"{store.truncated:,} of {store.sequences:,} texts ({share:.1%}) are longer than {encoder.max_length} tokens and were cut "
-            f"(--max-length, --truncation)."
+            f"{store.truncated:,} of {store.sequences:,} ({share:.1%}) {task.cut.format(length=encoder.max_length)}."
         )
+    if labels:
+        rows.notes += task.notes(store)
     return store
 
 

@@ -56,8 +56,9 @@ def fit(
 
     def judge(part: str, resamples: int = 0) -> Judged:
         return evaluate(
-            engine, ready.stores[part], references[part], metrics=metrics, resamples=resamples, seed=settings.seed
-        )
+            engine, ready.stores[part], references[part], metrics=metrics, resamples=resamples, seed=settings.seed,
+            tune=part == "validation",
+        )  # fmt: skip
 
     loop = Loop(
         task, ready.loaded.model, ready.loaded.tokenizer, ready.stores["train"], settings,

@@ -78,7 +78,7 @@ def prepare(settings: Train, task: Task, progress: Progress) -> Ready:
     seconds["read_seconds"] = time.perf_counter() - clock
     _tell_labels(task, progress)
     clock = time.perf_counter()
-    baselines = _baselines(parts, task, settings)
+    baselines = {} if task.counts_tokens else _baselines(parts, parts, task, settings)
     seconds["baseline_seconds"] = time.perf_counter() - clock
 
     from byeori.models.checks import check_contract, check_ids
@@ -120,6 +120,12 @@ def prepare(settings: Train, task: Task, progress: Progress) -> Ready:
         progress.note(f"{name}: {tokens:,} tokens, {tokens / max(1, len(rows)):.1f} a row")
         for note in rows.notes[said[name] :]:
             progress.note(f"  {note}")
+    for note in task.told():
+        progress.note(note)
+    if task.counts_tokens:
+        clock = time.perf_counter()
+        baselines = _baselines(parts, stores, task, settings)
+        seconds["baseline_seconds"] = time.perf_counter() - clock
 
     learning_rate = settings.learning_rate
     if isinstance(learning_rate, str):
@@ -244,12 +250,15 @@ def _store(rows: Rows, task: Task, encoder: Any) -> TokenStore:
     return encode_rows(rows, task, encoder)
 
 
-def _baselines(parts: Mapping[str, Rows], task: Task, settings: Train) -> dict[str, Any]:
-    """Before the model is loaded, so that their memory is free again when its own is needed."""
-    part = parts.get("test") or parts.get("validation")
-    if part is None or not settings.baselines or "input_ids" in parts["train"].table.column_names:
+def _baselines(parts: Mapping[str, Rows], given: Mapping[str, Any], task: Task, settings: Train) -> dict[str, Any]:
+    """Predictions of models that are no transformers, from rows or, `given`, from their token stores.
+
+    From rows before the model is loaded, so that their memory is free again when its own is needed.
+    """
+    part = "test" if "test" in parts else "validation"
+    if part not in parts or not settings.baselines or "input_ids" in parts["train"].table.column_names:
         return {}
-    found = {kind: task.baseline(kind, parts["train"], part, settings.seed) for kind in BASELINES}
+    found = {kind: task.baseline(kind, given["train"], given[part], settings.seed) for kind in BASELINES}
     return {kind: predictions for kind, predictions in found.items() if predictions is not None}
 
 

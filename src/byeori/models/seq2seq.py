@@ -1,0 +1,218 @@
+"""Encoder-decoder models in training: what the decoder is fed, and the loss of each target token.
+
+Invariants: the decoder's input is the target shifted right the family's own way, and never −100; a token's loss is that
+of the model's own head; logits are made only for target tokens that count, and of a large vocabulary only a chunk of
+them at a time (made again in the backward pass), so that memory doesn't grow with the vocabulary.
+
+    nll, spread = pack_losses(model, pack)      # each with the shape of pack.labels, 0 at −100
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+from byeori.batches.pack import IGNORED, Pack
+from byeori.errors import ModelError, SettingError
+from byeori.models.packed import unwrapped
+
+LOGITS = 1 << 24  # of float32: 64 MiB; what one chunk of target tokens may take
+TOLERANCE = 1e-4
+
+
+def decoder_inputs(model: Any, labels: torch.Tensor) -> torch.Tensor:
+    """Targets (rows, length), padded with −100 → what the decoder is fed (rows, length), padded with its pad token.
+
+    By the model's own method, else by the function of its module that its forward pass uses. Raises ModelError for a
+    model that has neither, or no start token.
+    """
+    inner: Any = unwrapped(model)
+    shift = getattr(inner, "prepare_decoder_input_ids_from_labels", None) or getattr(inner, "_shift_right", None)
+    name = type(inner).__name__
+    try:
+        found = shift(labels) if shift is not None else _by_module(inner, labels)
+    except (ValueError, TypeError) as error:  # no pad token, or no start token
+        raise ModelError(
+            f"{name}: its targets can't be shifted for its decoder ({error}). Set decoder_start_token_id and "
+            f"pad_token_id in config.json."
+        ) from error
+    if found is None:
+        raise ModelError(f"{name}: it doesn't say how its decoder's input is made of targets. Take another checkpoint.")
+    if bool((found == IGNORED).any()):  # a family that keeps them would read past its embedding
+        found = found.masked_fill(found == IGNORED, inner.config.pad_token_id)
+    return found
+
+
+def _by_module(model: Any, labels: torch.Tensor) -> torch.Tensor | None:
+    shift = getattr(sys.modules[type(model).__module__], "shift_tokens_right", None)
+    if shift is None:
+        return None
+    config = model.config
+    given = [labels, config.pad_token_id, config.decoder_start_token_id]
+    return shift(*given[: len(inspect.signature(shift).parameters)])
+
+
+def globally(model: Any, rectangle: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """input_ids and attention_mask (rows, length); for a model with tokens that see all (LED) also global_attention_mask,
+    the first token of each row, as its summarization checkpoints were trained (Beltagy et al., 2020).
+
+    Such a model is given whole windows; it would fill them up itself, and warn of it at each new length.
+    """
+    inner: Any = unwrapped(model)
+    found = {name: rectangle[name] for name in ("input_ids", "attention_mask")}
+    if "global_attention_mask" not in inspect.signature(inner.forward).parameters:
+        return found
+    windows = inner.config.attention_window
+    missing = -found["input_ids"].shape[1] % (windows if isinstance(windows, int) else max(windows))
+    found["input_ids"] = F.pad(found["input_ids"], (0, missing), value=inner.config.pad_token_id)
+    found["attention_mask"] = F.pad(found["attention_mask"], (0, missing))
+    found["global_attention_mask"] = torch.zeros_like(found["attention_mask"])
+    found["global_attention_mask"][:, 0] = 1
+    return found
+
+
+def positions(model: Any) -> int | None:
+    """How many tokens a decoder can be fed, its start token included; None where nothing limits it (T5)."""
+    config: Any = unwrapped(model).config
+    names = ("max_decoder_position_embeddings", "max_position_embeddings")
+    table = next((found for name in names if (found := getattr(config, name, None))), None)
+    return table if isinstance(table, int) and config.model_type not in ("t5", "mt5") else None
+
+
+def pack_losses(model: Any, pack: Pack, smooth: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
+    """Of each label of a pack the negative log-likelihood and, where `smooth` asks for it, its mean over the vocabulary
+    (else 0): float32 (sequences, longest target) each, 0 where a label is −100.
+
+    Group by group, each target cut to the longest of its group. Raises ModelError, and SettingError for a target that
+    is longer than the decoder.
+    """
+    labels = pack.labels
+    limit = positions(model)
+    if limit is not None and labels.shape[1] > limit:
+        raise SettingError(
+            f"a target is {labels.shape[1]} tokens long, and the decoder ({type(unwrapped(model)).__name__}) takes {limit}. "
+            f"Give --max-target-length {limit} or less."
+        )
+    counted = labels != IGNORED
+    again = int(counted.sum()) * _head(model).vocabulary > LOGITS
+    found = []
+    for group in pack.layout.groups:
+        rows = slice(group.first, group.first + group.count)
+        longest = int(counted[rows].any(0).nonzero().max()) + 1
+        found.append(token_losses(model, pack.rectangle(group), labels[rows, :longest], smooth=smooth, again=again))
+    every = torch.cat(found, 1)  # (2, counted labels), row after row as `counted` has them
+    nll, spread = (torch.zeros(labels.shape, device=labels.device).masked_scatter(counted, one) for one in every)
+    return nll, spread
+
+
+def token_losses(
+    model: Any, rectangle: dict[str, torch.Tensor], labels: torch.Tensor, *, smooth: bool = False, again: bool = False
+) -> torch.Tensor:
+    """Losses of the labels (rows, length) that aren't −100, row after row: (2, count) float32.
+
+    As `pack_losses`, of one rectangle: input_ids and attention_mask (rows, source length). `again`: make chunks of
+    logits again in the backward pass instead of keeping them.
+    """
+    return _head(model).losses(model, globally(model, rectangle), labels, smooth, again)
+
+
+class _Head:
+    """A model's way from the decoder's last hidden state to losses, found out once.
+
+    The head's input is caught on its way in and the head given nothing to do, so that whatever the family does before it
+    (T5 scales by the root of its width) stays its own code; what comes after it, BART's bias, is added here. A family that
+    does more after its head (soft caps) is found by a probe and keeps its logits whole.
+    """
+
+    def __init__(self, model: Any):
+        self.linear = model.get_output_embeddings()
+        self.bias = getattr(model, "final_logits_bias", None)
+        self.catching = False
+        self.caught: Any = None
+        self.vocabulary = getattr(self.linear, "out_features", 0) or model.get_input_embeddings().num_embeddings
+        self.catches = type(self.linear) is nn.Linear
+        if self.catches:
+            self.linear.register_forward_pre_hook(self._catch)
+            self.catches = self._probe(model)
+
+    def _catch(self, module: nn.Module, inputs: tuple) -> tuple | None:
+        if not self.catching:
+            return None
+        self.caught = inputs[0]
+        return (inputs[0][:, :0],)
+
+    def _run(self, model: Any, rectangle: dict[str, torch.Tensor], labels: torch.Tensor) -> Any:
+        return model(**rectangle, decoder_input_ids=decoder_inputs(model, labels), use_cache=False)
+
+    def losses(self, model: Any, rectangle: dict, labels: torch.Tensor, smooth: bool, again: bool) -> torch.Tensor:
+        counted = labels != IGNORED
+        wanted = labels[counted]
+        if not self.catches:
+            return _losses(self._run(model, rectangle, labels).logits[counted], wanted, smooth)
+        self.catching = True
+        try:
+            self._run(model, rectangle, labels)
+        finally:
+            self.catching = False
+        caught, self.caught = self.caught, None
+        hidden = caught[counted]  # (count, size)
+        rows = max(1, LOGITS // self.vocabulary)
+        found = []
+        for part, right in zip(hidden.split(rows), wanted.split(rows), strict=True):
+            if again and torch.is_grad_enabled():
+                found.append(checkpoint(self._of_hidden, part, right, smooth, use_reentrant=False))
+            else:
+                found.append(self._of_hidden(part, right, smooth))
+        return torch.cat(found, 1) if len(found) > 1 else found[0]
+
+    def _of_hidden(self, hidden: torch.Tensor, wanted: torch.Tensor, smooth: bool) -> torch.Tensor:
+        logits = self.linear(hidden)
+        if self.bias is not None:
+            logits = logits + self.bias[0].to(logits.device)
+        return _losses(logits, wanted, smooth)
+
+    @torch.no_grad()
+    def _probe(self, model: Any) -> bool:
+        """Whether the two ways give the same losses of a few tokens."""
+        size = min(self.vocabulary, model.get_input_embeddings().num_embeddings)
+        device = self.linear.weight.device
+        ids = torch.arange(4, 12, device=device).remainder(size).view(1, -1)
+        rectangle = globally(model, {"input_ids": ids, "attention_mask": torch.ones_like(ids)})
+        training = model.training
+        model.eval()
+        try:
+            self.catches = False
+            plain = self.losses(model, rectangle, ids[:, :5], True, False)
+            self.catches = True
+            caught = self.losses(model, rectangle, ids[:, :5], True, False)
+        except (AttributeError, IndexError, RuntimeError, TypeError, ValueError):
+            return False
+        finally:
+            model.train(training)
+        return plain.shape == caught.shape and torch.allclose(plain, caught, atol=TOLERANCE, rtol=TOLERANCE)
+
+
+_heads: WeakKeyDictionary[nn.Module, _Head] = WeakKeyDictionary()
+
+
+def _head(model: nn.Module) -> _Head:
+    inner: Any = unwrapped(model)
+    found = _heads.get(inner)
+    if found is None or found.linear is not inner.get_output_embeddings():
+        found = _heads[inner] = _Head(inner)
+    return found
+
+
+def _losses(logits: torch.Tensor, wanted: torch.Tensor, smooth: bool) -> torch.Tensor:
+    """Logits (count, vocabulary) and labels (count,) → (2, count)."""
+    logits = logits.float()
+    nll = F.cross_entropy(logits, wanted, reduction="none")
+    spread = logits.logsumexp(-1) - logits.mean(-1) if smooth else torch.zeros_like(nll)
+    return torch.stack([nll, spread])

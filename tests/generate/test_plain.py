@@ -1,0 +1,94 @@
+"""Rectangles of prompts: each row as `model.generate` writes it alone, token for token."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from byeori.errors import ModelError, SettingError
+from byeori.generate.decoding import Decoding
+from byeori.generate.plain import generate
+from families import Family, texts
+
+PROMPTS = [texts()[place][: 6 + 5 * place] for place in range(6)]
+
+
+@pytest.fixture(scope="module")
+def gpt2():
+    family = Family("gpt2")
+    tokenizer = family.tokenizer()
+    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
+    return family.model("AutoModelForCausalLM").eval(), tokenizer
+
+
+def rectangle(tokenizer, side: str) -> dict[str, torch.Tensor]:
+    return dict(tokenizer(PROMPTS, padding=True, padding_side=side, return_tensors="pt"))
+
+
+def alone(model, tokenizer, prompt: str, **values) -> list[list[int]]:
+    """New tokens up to the end."""
+    one = tokenizer(prompt, return_tensors="pt")
+    found = model.generate(**{name: one[name] for name in ("input_ids", "attention_mask")}, **values)
+    start = 1 if model.config.is_encoder_decoder else one["input_ids"].shape[1]
+    end = model.generation_config.eos_token_id
+    return [(row[: row.index(end)] if end in row else row) for row in found[:, start:].tolist()]
+
+
+@pytest.mark.parametrize("asked", [
+    {"max_new_tokens": 8},
+    {"max_length": 50, "min_length": 40},  # counted with each prompt's own length
+    {"max_new_tokens": 6, "num_beams": 3, "num_return_sequences": 2, "length_penalty": 2.0},
+    {"max_new_tokens": 12, "no_repeat_ngram_size": 2, "repetition_penalty": 1.3},
+])  # fmt: skip
+def test_a_decoder_writes_each_row_as_if_it_were_alone(gpt2, asked):
+    model, tokenizer = gpt2
+    found = generate(model, rectangle(tokenizer, "left"), Decoding(**asked), pad=tokenizer.pad_token_id)
+    expected = [
+        row for one in PROMPTS for row in alone(model, tokenizer, one, pad_token_id=tokenizer.pad_token_id, **asked)
+    ]
+    assert found == expected
+    assert len({len(row) for row in found}) > 1 or "max_length" not in asked
+
+
+def test_a_prompt_as_long_as_the_length_that_counts_it(gpt2):
+    model, tokenizer = gpt2
+    longest = rectangle(tokenizer, "left")["input_ids"].shape[1]
+    with pytest.raises(SettingError, match=f"max_length={longest}: the prompt is {longest} tokens long"):
+        generate(model, rectangle(tokenizer, "left"), Decoding(max_length=longest), pad=0)
+
+
+def test_the_same_seed_draws_the_same(gpt2):
+    model, tokenizer = gpt2
+    asked = Decoding(max_new_tokens=9, temperature=1.5, generation_seed=3)
+    before = torch.get_rng_state()
+    first, second = (generate(model, rectangle(tokenizer, "left"), asked, pad=0) for _ in range(2))
+    other = generate(
+        model, rectangle(tokenizer, "left"), Decoding(max_new_tokens=9, temperature=1.5, generation_seed=4), pad=0
+    )
+    assert first == second != other
+    assert torch.equal(before, torch.get_rng_state())  # training's own numbers are not drawn from
+
+
+def test_a_stop_text_ends_a_row_and_leaves_no_padding(gpt2):
+    model, tokenizer = gpt2
+    whole = generate(model, rectangle(tokenizer, "left"), Decoding(max_new_tokens=20), pad=tokenizer.pad_token_id)
+    stop = next(piece for one in whole[0][2:] if (piece := tokenizer.decode([one])).isascii() and len(piece) > 1)
+    asked = Decoding(max_new_tokens=20, stop=stop)
+    found = generate(model, rectangle(tokenizer, "left"), asked, pad=tokenizer.pad_token_id, tokenizer=tokenizer)
+    assert stop in tokenizer.decode(found[0]) and len(found[0]) < len(whole[0])
+    assert [row == whole[place][: len(row)] for place, row in enumerate(found)] == [True] * len(PROMPTS)
+
+
+def test_the_models_own_settings_come_back(gpt2):
+    model, tokenizer = gpt2
+    before = model.generation_config
+    generate(model, rectangle(tokenizer, "left"), Decoding(max_new_tokens=3, num_beams=2), pad=0)
+    assert model.generation_config is before and before.num_beams is None
+
+
+def test_a_model_that_cannot_begin():
+    family = Family("t5")
+    model, tokenizer = family.model("AutoModelForSeq2SeqLM").eval(), family.tokenizer()
+    model.generation_config.decoder_start_token_id = model.generation_config.bos_token_id = None
+    with pytest.raises(ModelError, match="T5ForConditionalGeneration can't generate as it is configured"):
+        generate(model, rectangle(tokenizer, "right"), Decoding(max_new_tokens=3), pad=0)

@@ -1,0 +1,202 @@
+"""Encoder-decoders: what the decoder is fed, and losses and gradients equal to the model's own, one unpadded row at a time."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from byeori.batches.pack import IGNORED, Pack, build
+from byeori.errors import ModelError, SettingError
+from byeori.models import seq2seq
+from byeori.models.seq2seq import decoder_inputs, pack_losses
+from byeori.text.encode import Encoder
+from byeori.text.store import LIST, TokenStore
+from byeori.text.targets import encode_targets
+from families import SEQ2SEQ, Family, texts
+
+LENGTH = 60  # some of the sources are longer
+SOURCES = [" ".join(texts()[place : place + 1 + place % 4]) for place in range(8)]
+TARGETS = [texts()[30 + place][: 8 + 6 * place] for place in range(8)]
+ROWS = range(len(SOURCES))
+
+
+class Made:
+    """A tiny model with its tokenizer, and a store of the rows."""
+
+    def __init__(self, name: str):
+        family = Family(name)
+        self.name, self.model, self.tokenizer = name, family.model("AutoModelForSeq2SeqLM").eval(), family.tokenizer()
+        encoder = Encoder(self.tokenizer, LENGTH)
+        encoded = encoder(SOURCES)
+        ids, lengths, _ = encode_targets(self.tokenizer, TARGETS, 100)
+        encoded.columns |= {"labels": ids, "labels_lengths": lengths}
+        self.store = TokenStore.of(encoded, {"labels": LIST}, encoder.pad)
+
+    def pack(self, rows: Any = ROWS, cost: float = 64.0) -> Pack:
+        return build(self.store, np.array(rows), group_cost=cost)
+
+    def alone(self, row: int) -> Any:
+        """What transformers gives for one row, unpadded, with its loss."""
+        one = self.tokenizer(SOURCES[row], truncation=True, max_length=LENGTH, return_tensors="pt")
+        inputs = {name: one[name] for name in ("input_ids", "attention_mask")}
+        if self.name == "led":  # the first token sees all, as in its summarization checkpoints
+            inputs["global_attention_mask"] = torch.zeros_like(inputs["input_ids"])
+            inputs["global_attention_mask"][:, 0] = 1
+        return self.model(**inputs, labels=torch.tensor([self.tokenizer(text_target=TARGETS[row])["input_ids"]]))
+
+
+@pytest.fixture(scope="module")
+def made():
+    known: dict[str, Made] = {}
+
+    def make(name: str) -> Made:
+        if name not in known:
+            known[name] = Made(name)
+        return known[name]
+
+    return make
+
+
+@pytest.mark.parametrize("name", SEQ2SEQ)
+def test_each_token_loses_what_it_loses_alone(made, name):
+    """In one pack of a few rectangles, in a rectangle a length, and in other company."""
+    one = made(name)
+    with torch.no_grad():
+        alone = [one.alone(row) for row in range(len(SOURCES))]
+        for pack in (one.pack(), one.pack(cost=1.0), one.pack([4, 1])):
+            nll, _ = pack_losses(one.model, pack)
+            assert nll.shape == pack.labels.shape and (nll[pack.labels == IGNORED] == 0).all()
+            for place, row in enumerate(pack.rows):
+                labels = pack.labels[place][pack.labels[place] != IGNORED]
+                right = -alone[row].logits[0].log_softmax(-1).gather(1, labels[:, None])[:, 0]
+                assert torch.allclose(nll[place, : len(labels)], right, atol=2e-5)
+                assert nll[place].sum() / len(labels) == pytest.approx(float(alone[row].loss), abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["t5", "mt5", "bart", "marian"])  # head tied, not tied, with a bias
+def test_gradients_are_the_models_own(made, name, monkeypatch):
+    """Also of a vocabulary whose logits are made three tokens at a time, and again in the backward pass."""
+    one = made(name)
+
+    def gradients(total: torch.Tensor) -> dict[str, torch.Tensor]:
+        one.model.zero_grad()
+        total.backward()
+        return {name: weight.grad.clone() for name, weight in one.model.named_parameters() if weight.grad is not None}
+
+    counts = np.diff(one.store.list_offsets["labels"])
+    expected = gradients(sum(one.alone(row).loss * int(count) for row, count in enumerate(counts)))
+    for most in (seq2seq.LOGITS, 3 * one.model.get_output_embeddings().out_features):
+        monkeypatch.setattr(seq2seq, "LOGITS", most)
+        found = gradients(pack_losses(one.model, one.pack())[0].sum())
+        assert found.keys() == expected.keys()
+        for name, gradient in found.items():
+            assert torch.allclose(gradient, expected[name], atol=2e-4 * max(1.0, float(expected[name].abs().max()))), (
+                name
+            )
+    one.model.zero_grad()
+
+
+def test_logits_are_made_once_for_each_label_that_counts(made):
+    one = made("bart")
+    pack_losses(one.model, one.pack())  # the first time the model is probed
+    seen: list[int] = []
+    head = one.model.get_output_embeddings()
+    handle = head.register_forward_hook(lambda module, given, found: seen.append(found.numel() // found.shape[-1]))
+    try:
+        pack_losses(one.model, one.pack())
+    finally:
+        handle.remove()
+    assert sum(seen) == int((one.pack().labels != IGNORED).sum())
+
+
+def test_a_family_that_does_more_after_its_head_keeps_its_logits(made):
+    """Found by trying: nothing is known of this one beforehand."""
+
+    class Capped(type(made("t5").model)):  # type: ignore[misc]
+        def forward(self, *given: Any, **named: Any) -> Any:
+            found = super().forward(*given, **named)
+            found.logits = 3 * torch.tanh(found.logits / 3)
+            return found
+
+    one = made("t5")
+    capped = Capped(one.model.config).eval()
+    capped.load_state_dict(one.model.state_dict())
+    nll, _ = pack_losses(capped, one.pack())
+    plain, _ = pack_losses(one.model, one.pack())
+    assert not seq2seq._head(capped).catches and seq2seq._head(one.model).catches
+    pack = one.pack([2])
+    logits = 3 * torch.tanh(one.alone(2).logits[0] / 3)
+    right = F.cross_entropy(logits, pack.labels[0], reduction="none")
+    assert torch.allclose(nll[list(one.pack().rows).index(2), : len(right)], right, atol=1e-5)
+    assert not torch.allclose(nll, plain, atol=1e-2)
+
+
+@pytest.mark.parametrize("name", SEQ2SEQ)
+def test_minus_100_reaches_no_decoder(made, name):
+    """Labels are shifted the family's own way, their padding included."""
+    one = made(name)
+    pack = one.pack()
+    fed: list[torch.Tensor] = []
+
+    def take(module: Any, given: tuple, named: dict[str, Any]) -> None:
+        fed.append(named["input_ids"] if "input_ids" in named else given[0])
+
+    handle = one.model.get_decoder().register_forward_pre_hook(take, with_kwargs=True)
+    try:
+        pack_losses(one.model, pack)
+    finally:
+        handle.remove()
+    assert fed and all(int(ids.min()) >= 0 for ids in fed)
+    shifted = decoder_inputs(one.model, pack.labels)
+    assert torch.equal(shifted, one.model.prepare_decoder_input_ids_from_labels(pack.labels))
+    assert int((pack.labels == IGNORED).sum()) > 0 and int((shifted == IGNORED).sum()) == 0
+    for row, labels in zip(shifted, pack.labels, strict=True):
+        count = int((labels != IGNORED).sum())
+        assert torch.equal(row[1:count], labels[: count - 1])
+
+
+def test_models_that_cannot_say_how_targets_are_shifted(made):
+    import copy
+
+    model = copy.deepcopy(made("bart").model)
+    model.config.decoder_start_token_id = None
+    with pytest.raises(ModelError, match="can't be shifted for its decoder .*Set decoder_start_token_id"):
+        decoder_inputs(model, torch.tensor([[4, 5]]))
+    with pytest.raises(ModelError, match="doesn't say how its decoder's input is made"):
+        decoder_inputs(SimpleNamespace(config=model.config), torch.tensor([[4, 5]]))
+
+
+def test_label_smoothing_is_the_mean_over_the_vocabulary(made):
+    one = made("t5")
+    pack = one.pack([3])
+    nll, spread = pack_losses(one.model, pack, smooth=True)
+    right = F.cross_entropy(one.alone(3).logits[0], pack.labels[0], reduction="none", label_smoothing=0.1)
+    assert torch.allclose((0.9 * nll + 0.1 * spread)[0], right, atol=1e-5)
+    assert (pack_losses(one.model, pack)[1] == 0).all()
+
+
+def test_a_target_longer_than_the_decoder(made):
+    one = made("bart")
+    encoded = Encoder(one.tokenizer, LENGTH)(["a"])
+    encoded.columns |= {"labels": np.full(129, 5, np.int32), "labels_lengths": np.array([129])}
+    pack = build(TokenStore.of(encoded, {"labels": LIST}, {"input_ids": 1}), np.array([0]))
+    with pytest.raises(
+        SettingError, match="129 tokens long, and the decoder .* takes 128. Give --max-target-length 128"
+    ):
+        pack_losses(one.model, pack)
+
+
+def test_led_is_given_whole_windows_and_a_first_token_that_sees_all(made):
+    one = made("led")
+    found = seq2seq.globally(
+        one.model, {"input_ids": torch.full((2, 11), 5), "attention_mask": torch.ones(2, 11).long()}
+    )
+    assert found["input_ids"].shape == (2, 16) and found["attention_mask"].sum() == 22
+    assert found["global_attention_mask"].sum(0).tolist() == [2] + 15 * [0]
+    plain = {"input_ids": torch.full((2, 11), 5), "attention_mask": torch.ones(2, 11).long()}
+    assert seq2seq.globally(made("t5").model, plain).keys() == plain.keys()
