@@ -76,6 +76,7 @@ def with_trainer(job: dict) -> dict:
     import transformers
 
     from byeori import settings
+    from byeori.batches.answers import Answers
     from byeori.tasks import TextClassification
     from byeori.train.prepare import read_parts
 
@@ -116,7 +117,7 @@ def with_trainer(job: dict) -> dict:
         )
         trainer.train()
         judged = trainer.predict(encoded(rows["test"].table))  # its sampler may reorder: labels come along
-    predictions = task.predictions(np.asarray(judged.predictions))
+    predictions = task.predictions(Answers(np.asarray(judged.predictions)), None)
     ids = np.asarray(judged.label_ids)
     references = ids > 0.5 if task.problem_type == "multi_label" else ids
     return {"scores": task.score(predictions, references, resamples=1000)}
@@ -126,6 +127,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--worker")
     parser.add_argument("--only", default="", help="data sets whose name holds this")
+    parser.add_argument("--who", default="byeori,trainer", help="which of the two")
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--length", type=int, default=128)
     parser.add_argument("--output", default="real.jsonl", help="results, a line a run, appended")
@@ -139,7 +141,7 @@ def main() -> None:
     for name, kind in KINDS.items():
         if options.only not in name:
             continue
-        for who in ("byeori", "trainer"):
+        for who in options.who.split(","):
             job = {"epochs": 6, **kind, "rate": options.rate, "length": options.length, "who": who, "model": model}
             found = measure("benchmarks.real", job)
             with open(options.output, "a", encoding="utf-8") as file:

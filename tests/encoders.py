@@ -47,7 +47,8 @@ def _albert_tokenizer() -> Any:
     from transformers import AlbertTokenizer
 
     pieces = unigram("<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]")
-    return AlbertTokenizer(vocab=pieces, do_lower_case=False, model_max_length=TABLE)
+    # Its own default takes Hangul apart into jamo (자모), none of which is a piece.
+    return AlbertTokenizer(vocab=pieces, do_lower_case=False, keep_accents=True, model_max_length=TABLE)
 
 
 def _deberta_tokenizer() -> Any:

@@ -156,7 +156,7 @@ def test_help_is_quick():
         (["completion", "tcsh"], 2, "tcsh"),
         (["evaluate", "./nowhere", "x.tsv"], 4, "./nowhere: there is no such folder"),
         (["predict", "nowhere", "x.tsv"], 4, "nowhere: it is no folder here, and the Hub could not be reached"),
-        (["predict", "nowhere", "x.tsv", "--max-length", "2"], 2, "max_length='2': it must be at least 3"),
+        (["evaluate", "nowhere", "x.tsv", "--max-length", "2"], 2, "max_length='2': it must be at least 3"),
         (["evaluate", "nowhere", "x.tsv", "--truncation", "banana"], 2, "one of head, tail, middle is needed"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,

@@ -8,7 +8,7 @@ import pytest
 
 from byeori import settings
 from byeori.cli import cli, main
-from byeori.commandline import title
+from byeori.commandline import SCORING, title
 from byeori.predict.options import Reading, Using
 from byeori.tasks import TASKS
 
@@ -60,7 +60,7 @@ def test_train_has_a_section_for_each_concern(help_of):
 @pytest.mark.parametrize(
     ("command", "sections"),
     [
-        ("evaluate", [title(Reading), title(Using), "Other"]),
+        ("evaluate", [SCORING, title(Reading), title(Using), "Other"]),
         ("predict", ["What is written", title(TASKS[0].Call), title(Reading), title(Using), "Other"]),
     ],
 )

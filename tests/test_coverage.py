@@ -1,7 +1,8 @@
 """docs/coverage.md is whole: every row answered by a link that leads somewhere, or open with its issue.
 
 Invariants: ids run without gaps in each section; the 225 rows of the inventory are all there, in its groups;
-a link is relative, stays in the repository, and its anchor is a heading (or line) of the file it names.
+a link is relative, stays in the repository, and its anchor is a heading (or line) of the file it names; a test that stands
+behind the link to its file, as pytest spells it (`[file](file)::test_name`), is a function of that file.
 
     pytest tests/test_coverage.py
 """
@@ -20,7 +21,7 @@ COVERAGE = ROOT / "docs" / "coverage.md"
 INVENTORY = ROOT.parent / "shared" / "field" / "inventory.md"
 
 COLUMNS = ["id", "what the tutorials expect", "in Byeori", "where", "checked by"]
-OPEN_ISSUES = range(3, 11)  # raise the lower end when an issue is done: none of its rows may stay open
+OPEN_ISSUES = range(4, 11)  # raise the lower end when an issue is done: none of its rows may stay open
 GROUPS = {  # heading in coverage.md → (letter of its ids, rows)
     "Data in / datasets": ("C", 45),
     "Tokenizers": ("C", 38),
@@ -38,6 +39,7 @@ WIDTH = {"C": 3, "F": 2, "K": 2, "E": 2}  # digits of an id
 
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(\s*<?([^()\s<>]+(?:\([^()\s]*\)[^()\s<>]*)*)>?(?:\s+\"[^\"]*\")?\s*\)")
 OPEN = re.compile(r"open: issue (\d+)")
+NAMED = re.compile(r"\]\(([^()\s]+)\)::(\w+)")
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,16 @@ def broken_links(document: Path, root: Path) -> list[str]:
     return problems
 
 
+def missing_tests(document: Path) -> list[str]:
+    """One sentence for each test named behind a link whose file has no such function, or isn't there."""
+    problems = []
+    for path, name in NAMED.findall(without_code(document.read_text(encoding="utf-8"))):
+        file = document.parent / unquote(path)
+        if not file.is_file() or not re.search(rf"^def {name}\(", file.read_text(encoding="utf-8"), flags=re.M):
+            problems.append(f"{path}::{name}: no such test")
+    return problems
+
+
 def row_problems(rows: list[Row]) -> list[str]:
     """One sentence for each row that is not answered or open (or is both), has an empty cell, or a wrong id."""
     problems = []
@@ -162,6 +174,10 @@ def rows() -> list[Row]:
 
 def test_every_link_leads_somewhere() -> None:
     assert broken_links(COVERAGE, ROOT) == []
+
+
+def test_every_test_named_is_there() -> None:
+    assert missing_tests(COVERAGE) == []
 
 
 def test_every_row_is_answered_or_open(rows: list[Row]) -> None:
@@ -212,7 +228,7 @@ def test_a_sound_page_passes(tmp_path: Path) -> None:
         tmp_path,
         "| C001 | a | b | [code](../code.py#L2), [page](data.md#files-csv--tsv) | [test](../code.py) |",
         "| C002 | a | b | [a](#group), [b](data.md#%ED%95%9C%EA%B5%AD%EC%96%B4-파일), [c](data.md#twice-1) | reading |",
-        r"| C003 | a \| b, `[no](link.md)` | [site](https://example.org/x) | issue 3 | open: issue 3 |",
+        r"| C003 | a \| b, `[no](link.md)` | [site](https://example.org/x) | issue 10 | open: issue 10 |",
     )
     assert broken_links(page, tmp_path) == []
     assert row_problems(table_rows(page.read_text(encoding="utf-8"))) == []
@@ -237,19 +253,29 @@ def test_a_broken_link_is_found(tmp_path: Path, target: str, problem: str) -> No
     assert broken_links(page, tmp_path) == [f"{target}: {problem}"]
 
 
+def test_a_test_that_is_not_there_is_found(tmp_path: Path) -> None:
+    links = "[t](../t.py)::test_a, [t](../t.py)::test_b, [t](../t.py)::test_c, [t](../gone.py)::test_a"
+    page = sample(tmp_path, f"| C001 | a | b | [code](../code.py) | {links}, `[t](../t.py)::test_d` |")
+    (tmp_path / "t.py").write_text("def test_a() -> None: ...\n    def test_b(): ...\n", encoding="utf-8")
+    assert missing_tests(page) == [
+        "../t.py::test_b: no such test", "../t.py::test_c: no such test", "../gone.py::test_a: no such test"
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ("| C002 | a | b | issue 3 | open: issue 3 |", "C001 should stand here"),
-        ("| X001 | a | b | issue 3 | open: issue 3 |", "should stand here"),
-        ("| C001 | a |  | issue 3 | open: issue 3 |", "an empty cell"),
-        ("| C001 | a | b | issue 1 | open: issue 1 |", "brings no rows any more"),
+        ("| C002 | a | b | issue 10 | open: issue 10 |", "C001 should stand here"),
+        ("| X001 | a | b | issue 10 | open: issue 10 |", "should stand here"),
+        ("| C001 | a |  | issue 10 | open: issue 10 |", "an empty cell"),
+        ("| C001 | a | b | issue 2 | open: issue 2 |", "brings no rows any more"),
+        ("| C001 | a | b | issue 3 | open: issue 3 |", "brings no rows any more"),
         ("| C001 | a | b | issue 11 | open: issue 11 |", "brings no rows any more"),
-        ("| C001 | a | b | issue 4 | open: issue 3 |", "`where` should say: issue 3"),
+        ("| C001 | a | b | issue 9 | open: issue 10 |", "`where` should say: issue 10"),
         ("| C001 | a | b | c | d |", "no link"),
         ("| C001 | a | b | [site](https://example.org) | d |", "no link"),
         ("| C001 | a | b | `[x](../code.py)` | d |", "no link"),
-        ("| C001 | a | b | [x](../code.py) | partly, open: issue 3 |", "answered and open at once"),
+        ("| C001 | a | b | [x](../code.py) | partly, open: issue 10 |", "answered and open at once"),
     ],
 )
 def test_a_bad_row_is_found(line: str, problem: str) -> None:
@@ -259,7 +285,7 @@ def test_a_bad_row_is_found(line: str, problem: str) -> None:
 
 
 def test_a_repeated_id_and_a_gap_are_found() -> None:
-    line = "| {} | a | b | issue 3 | open: issue 3 |\n"
+    line = "| {} | a | b | issue 10 | open: issue 10 |\n"
     for second in ("C001", "C003"):
         rows = table_rows(HEAD + line.format("C001") + line.format(second))
         assert row_problems(rows) == [f"{second}: C002 should stand here"]

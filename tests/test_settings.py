@@ -109,6 +109,15 @@ def test_name_like_nothing_points_to_the_help():
         read(zzzzzz=1)
 
 
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+def test_name_like_nothing_in_a_call_points_to_those_of_a_call(task):
+    with pytest.raises(SettingError) as error:
+        task().call_settings({"zzzzzz": 1})
+    few = len(settings.names(task.Call)) <= settings.FEW
+    assert ("There are " in str(error.value)) is few or "There is " in str(error.value)
+    assert few or f"`byeori predict --task {task.name} --help` lists all settings" in str(error.value)
+
+
 def test_flag_is_spelled_as_a_flag():
     known = list(settings.names(Train))
     assert settings.unknown("--learning-rat", known, flag=True) == (

@@ -40,7 +40,7 @@ def wordpiece() -> dict[str, int]:
     learner = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     learner.normalizer = normalizers.BertNormalizer(lowercase=False)
     learner.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(f"##{one}" for one in _characters(learner))]
     learner.train_from_iterator(
         texts(), trainers.WordPieceTrainer(vocab_size=SIZE, special_tokens=special, show_progress=False)
     )
@@ -95,22 +95,31 @@ def _bpe(
     learner.pre_tokenizer = words
     if normalizer is not None:
         learner.normalizer = normalizer
-    trainer = trainers.BpeTrainer(vocab_size=size, special_tokens=list(special), show_progress=False, **options)
+    known = [*special, *(f"{one}{suffix}" for one in (_characters(learner) if suffix else ()))]
+    trainer = trainers.BpeTrainer(vocab_size=size, special_tokens=known, show_progress=False, **options)
     learner.train_from_iterator(texts(), trainer)
     model = json.loads(learner.to_str())["model"]
     return model["vocab"], [tuple(pair) for pair in model["merges"]]
 
 
+def _characters(learner: Any) -> list[str]:
+    """The signs of its words, sorted. Named to a trainer that marks where in a word a sign stands, they have their numbers
+    before it meets them in the order of a hash table, another in each process."""
+    found = set()
+    for text in texts():
+        said = text if learner.normalizer is None else learner.normalizer.normalize_str(text)
+        found.update(*(word for word, _ in learner.pre_tokenizer.pre_tokenize_str(said)))
+    return sorted(found)
+
+
 @cache
 def unigram(*special: str) -> list[tuple[str, float]]:
-    """Pieces with their log probabilities, the special ones first, 0.0 each."""
-    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+    """Pieces with their log probabilities, the special ones first, 0.0 each. Learnt by sentencepiece: the trainer of
+    tokenizers gives other pieces in each process."""
+    import sentencepiece
 
-    learner = Tokenizer(models.Unigram())
-    learner.pre_tokenizer = pre_tokenizers.Metaspace()
-    trainer = trainers.UnigramTrainer(vocab_size=SIZE, special_tokens=["<unk>"], unk_token="<unk>", show_progress=False)
-    learner.train_from_iterator(texts(), trainer)
-    pieces = [tuple(piece) for piece in json.loads(learner.to_str())["model"]["vocab"]]
+    model = sentencepiece.SentencePieceProcessor(model_proto=sentencepiece_model(SIZE))
+    pieces = [(model.id_to_piece(n), model.get_score(n)) for n in range(len(model)) if not model.is_control(n)]
     return [(name, 0.0) for name in special] + [piece for piece in pieces if piece[0] not in special]
 
 

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from byeori import settings as settings_
 from byeori.errors import SettingError
+from byeori.predict.options import TOLD, Using, check_columns
 from byeori.run import RunFolder
 from byeori.settings import Train
-from byeori.tasks import TASKS, Task, find
+from byeori.tasks import TASKS, Task, named
 
 if TYPE_CHECKING:
     from byeori.data.rows import Rows
@@ -65,6 +66,7 @@ def train(
         return load_run(folder.path, task=work)
     folder.check(settings.overwrite, settings.resume)
 
+    from byeori.predict.arrays import check_metrics
     from byeori.report.write import write_report
     from byeori.train.fit import check_watching, fit
     from byeori.train.prepare import prepare
@@ -72,6 +74,9 @@ def train(
     ready = prepare(settings, work, progress)
     chosen = [*metrics, *([compute_metrics] if compute_metrics else [])]
     check_watching(ready, own_metrics=bool(chosen))
+    for part, store in ready.stores.items():
+        if part != "train":
+            check_metrics(work, store, chosen)
     with folder.writing(settings.overwrite, settings.resume):
         found = fit(ready, folder, metrics=chosen, hooks=hooks, progress=progress, began=began)
         write_report(folder)
@@ -85,25 +90,25 @@ def resolve(task: Any, values: dict[str, Any]) -> tuple[Train, Task]:
     """Settings and task from what was given: a name, a class or a Task, and flat values of both."""
     if task is None:
         raise SettingError("no task is named. Give --task; `byeori tasks` lists them.")
-    kind: type[Task] = type(task) if isinstance(task, Task) else task if isinstance(task, type) else find(str(task))
+    kind: type[Task]
+    kind, carried = named(task) if isinstance(task, str) else (task if isinstance(task, type) else type(task), {})
     own = {f: values.pop(f) for f in list(values) if f in settings_.names(kind.Training)}
+    for name, value in carried.items():
+        if own.setdefault(name, value) not in (None, value):
+            raise SettingError(f"{name}={own[name]!r}: the task's name, {task}, says {value!r}. Give one of them.")
+        own[name] = value
     known = list(settings_.names(Train)) + list(settings_.names(kind.Training))
     for name in values:
         if name not in known:
             raise SettingError(settings_.unknown(name, known))
     (settings,) = settings_.read(values, Train)
-    for role in ("text", "text_pair", "label"):
-        taken = role in kind.roles or (role == "label" and "tags" in kind.roles)
-        if getattr(settings, role) is not None and not taken:
-            raise SettingError(
-                f"{role}={getattr(settings, role)!r}: {kind.name} reads no {role}. Its columns are {', '.join(kind.roles)}."
-            )
+    check_columns(kind, vars(settings))
     if isinstance(task, Task):
         (task.settings,) = settings_.read({**dataclasses.asdict(task.settings), **own}, kind.Training)
         work = task
     else:
         work = kind(**own)
-    settings.task = task if isinstance(task, str) else reference(kind)
+    settings.task = reference(kind) if carried or not isinstance(task, str) else task
     return settings, work
 
 
@@ -125,7 +130,11 @@ def load(
     """
     from byeori.models.load import load_model
 
-    work = find(task)() if isinstance(task, str) else task
+    if isinstance(task, str):
+        kind, carried = named(task)
+        work: Task = kind(**carried)
+    else:
+        work = task
     found = load_model(name, work, tokenizer=tokenizer, revision=revision, seed=seed, for_training=work.prepared)
     return found.model, found.tokenizer
 
@@ -146,12 +155,12 @@ def encode(
     `max_length` in tokens: the smaller of 512 and that, if not given.
     """
     from byeori.models.checks import length_for, usable_length
-    from byeori.predict.options import Using
     from byeori.text.encode import Encoder
     from byeori.text.encode_rows import encode_rows
 
     (using,) = settings_.read({"max_length": max_length, "truncation": truncation}, Using)
-    length = length_for(using.max_length, usable_length(model, tokenizer), type(model or tokenizer).__name__)
+    limit = usable_length(model, tokenizer)
+    length = length_for(using.max_length, limit, type(model or tokenizer).__name__, task.default_length)
     rows = as_rows(rows, task, labels)
     if labels and not task.prepared:
         task.prepare(rows)
@@ -165,14 +174,10 @@ def encode(
 
 
 def as_rows(source: Any, task: Task, labels: bool = True) -> Rows:
-    from byeori.data.read import read_rows
-    from byeori.data.rows import Rows
+    """Rows as `byeori.train` would read them for this task, or, without `labels`, `byeori.predict`."""
+    from byeori.data.read import read_for
 
-    if isinstance(source, Rows):
-        return source
-    forms = task.forms if labels else ()
-    required = tuple(role for role in task.roles if role in task.needed or (labels and role in task.answers))
-    return read_rows(source, roles=task.roles, required=None if forms else required, forms=forms)
+    return read_for(task, source, labels=labels)
 
 
 def evaluate(model: Any, data: Any, **options: Any) -> dict[str, Any]:
@@ -181,18 +186,23 @@ def evaluate(model: Any, data: Any, **options: Any) -> dict[str, Any]:
 
 
 def predict(model: Any, data: Any, **options: Any) -> list[Any]:
-    """Predictions for a file or rows; `options` are those of `load_run` and of `Run.predict`."""
-    return load_run(model, **_split(options)).predict(data, **options)
+    """Predictions for a file or rows; `options` are those of `load_run` and of `Run.predict`.
+
+    `max_length` is that of the call where the task writes, as in `pipeline`; else texts are cut to it.
+    """
+    from byeori.predict.run import load_to_predict
+
+    run, call = load_to_predict(model, _split(options))
+    return run.predict(data, **options, **call)
 
 
 def _split(options: dict[str, Any]) -> dict[str, Any]:
-    from byeori.predict.options import TOLD, Using
-
+    """Those of `load_run`, taken out of all that were given."""
     return {name: options.pop(name) for name in ("task", *TOLD, *settings_.names(Using)) if name in options}
 
 
 def load_run(path: Any, **options: Any) -> Run:
-    """A run folder, a model folder, a Hub id or a loaded model, ready to predict and evaluate.
+    """A run folder, a model folder, a Hub id or a loaded model, ready to predict and evaluate; a Run is returned.
 
     `options`: task, tokenizer, max_length, truncation, device, precision, threads, revision, trust_remote_code,
     problem_type. Raises SettingError, ModelError.
@@ -202,8 +212,10 @@ def load_run(path: Any, **options: Any) -> Run:
     return load_(path, **options)
 
 
-def pipeline(task: str | None = None, model: Any = None, **options: Any) -> Any:
+def pipeline(
+    task: str | None = None, model: Any = None, config: Any = None, tokenizer: Any = None, **options: Any
+) -> Any:
     """transformers' `pipeline`, for our tasks: takes and returns the same. Raises SettingError, ModelError."""
     from byeori.predict.pipeline import pipeline as pipeline_
 
-    return pipeline_(task, model, **options)
+    return pipeline_(task, model, config, tokenizer, **options)

@@ -14,12 +14,10 @@ import click
 
 import byeori
 from byeori import settings
-from byeori.commandline import Flag, Settings, answer, given, title
+from byeori.commandline import SCORING, Flag, Settings, answer, given, title, told
 from byeori.errors import ByeoriError, SettingError
-from byeori.predict.options import TOLD, Reading, Using
+from byeori.predict.options import TOLD, Reading, Using, Written
 from byeori.run import dumps
-
-WRITTEN = "What is written"
 
 
 def _escape(error: UnicodeError) -> tuple[str, int]:
@@ -85,15 +83,14 @@ def cli(debug: bool) -> None:
     """From raw text to a fine-tuned, measured, documented and served transformer."""
 
 
+def debugging(command: Any) -> Any:
+    """--debug, which `main` looks for itself."""
+    return click.option("--debug", is_flag=True, expose_value=False, help="show the traceback of an error")(command)
+
+
 def common(command: Any) -> Any:
-    for decorate in (
-        click.option(
-            "--json", "as_json", is_flag=True, help="JSON for programs: notes on stderr, the result on stdout"
-        ),
-        click.option("--debug", is_flag=True, help="show the traceback of an error"),
-    ):
-        command = decorate(command)
-    return command
+    help = "JSON for programs: notes on stderr, the result on stdout"
+    return debugging(click.option("--json", "as_json", is_flag=True, help=help)(command))
 
 
 def used_task(command: Any) -> Any:
@@ -109,7 +106,7 @@ def used_task(command: Any) -> Any:
 @click.argument("file", metavar="[SETTINGS.yaml]", required=False)
 @click.option("--task", metavar="TASK", help="what to train for, or FILE.py:CLASS; `byeori tasks` lists them")
 @common
-def train(file: str | None, task: str | None, as_json: bool, debug: bool, **values: Any) -> None:
+def train(file: str | None, task: str | None, as_json: bool, **values: Any) -> None:
     """Train, score and document a model.
 
     Flags go before what a settings file says; --no- before the name of one without a value says its opposite.
@@ -127,72 +124,75 @@ def train(file: str | None, task: str | None, as_json: bool, debug: bool, **valu
         print_summary(run.folder, run.metrics)
 
 
-def _open(model: str, task: str | None, values: dict[str, Any]) -> Any:
-    """The run; what is for it leaves `values`."""
-    told = {name: values.pop(name) for name in TOLD if values.get(name) is not None}
-    return byeori.load_run(model, task=task, **told, **given(values, Using))
+def _using(values: dict[str, Any]) -> dict[str, Any]:
+    """The options of loading a model, taken out of `values`."""
+    return {name: values.pop(name) for name in ("task", *TOLD) if name in values} | given(values, Using)
 
 
-@cli.command(cls=Settings, kinds=("Columns", Reading, Using, ("Training", TOLD)))
-@click.argument("model", metavar="MODEL_OR_RUN")
-@click.argument("data")
+@cli.command(cls=Settings, kinds=(("Training", SCORING), "Columns", Reading, Using, ("Training", TOLD)))
+@click.argument("model", metavar="MODEL_OR_RUN", required=False)
+@click.argument("data", metavar="DATA", required=False)
 @used_task
 @common
-def evaluate(model: str, data: str, task: str | None, as_json: bool, debug: bool, **values: Any) -> None:
-    """Score a model on labelled data, with 95% intervals."""
+def evaluate(model: str | None, data: str | None, as_json: bool, **values: Any) -> None:
+    """Score a model on labelled data, with 95% intervals.
+
+    A settings file in the place of MODEL_OR_RUN may say all of it: model, data, and the flags by their names.
+    """
     from byeori.report.table import print_scores
     from byeori.train.progress import progress_for
 
-    run = _open(model, task, values)
+    values = told({"model": model, "data": data}, values)
+    name, data = values.pop("model"), values.pop("data")
+    run = byeori.load_run(name, **_using(values))
     note = progress_for(as_json).note
     rows = run.read(data, **given(values, Reading, run.task.Columns))
     for line in (f"{data}: {len(rows):,} rows", *rows.notes):
         note(line)
     said = len(rows.notes)
-    scores = run.evaluate(rows)
+    scores = run.evaluate(rows, **given(values))
     for line in rows.notes[said:]:
         note(line)
-    print(dumps(scores)) if as_json else print_scores(scores)
+    print(dumps(scores)) if as_json else print_scores(scores, run.of_class)
 
 
 @cli.command(
     cls=Settings,
-    kinds=("Call", "Columns", Reading, Using),
+    kinds=(Written, "Call", "Columns", Reading, Using),
     without=("label", "skip_bad_rows", "drop_empty", "drop_empty_labels"),
+    answers=False,
 )
-@click.argument("model", metavar="MODEL_OR_RUN")
-@click.argument("input", metavar="INPUT")
-@click.option(
-    "--output",
-    cls=Flag,
-    section=WRITTEN,
-    default="-",
-    metavar="FILE",
-    help="JSONL file; - is standard output, the default",
-)
-@click.option("--with-inputs", cls=Flag, section=WRITTEN, is_flag=True, help="put the inputs beside each prediction")
+@click.argument("model", metavar="MODEL_OR_RUN", required=False)
+@click.argument("input", metavar="INPUT", required=False)
 @used_task
 @common
-def predict(
-    model: str, input: str, output: str, with_inputs: bool, task: str | None, as_json: bool, debug: bool, **values: Any
-) -> None:
+def predict(model: str | None, input: str | None, as_json: bool, **values: Any) -> None:
     """Predict every row of a file (- is standard input) into JSONL, in row order.
 
-    A row that can't be used keeps its line, with the reason.
+    A row that can't be used keeps its line, with the reason. A settings file in the place of MODEL_OR_RUN may say all of
+    it: model, input, output, and the flags by their names.
     """
     from byeori.predict.files import predict_file
+    from byeori.predict.run import load_to_predict
     from byeori.train.progress import progress_for
 
-    run = _open(model, task, values)
+    values = told({"model": model, "input": input}, values)
+    name, source = values.pop("model"), values.pop("input")
+    (written,) = settings.read(given(values, Written), Written)
+    run, call = load_to_predict(name, _using(values))
     reading = given(values, Reading, run.task.Columns)
-    note = progress_for(as_json).note
-    found = predict_file(run, input, output, call=given(values), read=reading, with_inputs=with_inputs, note=note)
+    found = predict_file(
+        run, source, written.output, call={**values, **call}, read=reading, with_inputs=written.with_inputs,
+        note=progress_for(as_json).note,
+    )  # fmt: skip
     line = f"{found['rows']:,} rows, {found['errors']:,} with errors, {found['seconds']:.1f} s, {found['rows_per_second']:.0f} rows/s"
-    print(dumps(found) if as_json else line, file=sys.stderr)
+    to_stdout = as_json and written.output != "-"  # where the predictions are not
+    print(dumps(found) if as_json else line, file=sys.stdout if to_stdout else sys.stderr)
 
 
 @cli.command()
 @click.option("--json", "as_json", is_flag=True, help="JSON for programs")
+@debugging
 def tasks(as_json: bool) -> None:
     """List the tasks, and the models that `byeori.pipeline(task)` takes where none is named."""
     from byeori.tasks import TASKS
@@ -212,6 +212,7 @@ def tasks(as_json: bool) -> None:
 
 @cli.command()
 @click.argument("run", metavar="RUN")
+@debugging
 def report(run: str) -> None:
     """Make report.html and the model card of a run again."""
     from byeori.report.write import write_report
@@ -225,6 +226,7 @@ def report(run: str) -> None:
 @cli.command()
 @click.option("--output", default="demo-run", help="folder of the run")
 @click.option("--overwrite", is_flag=True, help="replace a run that is in the folder")
+@debugging
 def demo(output: str, overwrite: bool) -> None:
     """Train on the sample data that ships with the package and predict three messages; no network."""
     from byeori.demo import run_demo

@@ -15,10 +15,12 @@ from typing import Any
 import click
 
 from byeori import settings
+from byeori.errors import SettingError
 from byeori.oldnames import OLD_NAMES
 from byeori.run import read_json
 
 ELSE = "Other"  # the section of flags that belong to no other
+SCORING = "How it is scored"
 
 
 class Flag(click.Option):
@@ -39,21 +41,25 @@ class Settings(click.Command):
     """A command whose flags are settings, in sections.
 
     kinds: the dataclasses, in the order of the help; a word stands for the dataclass the task of --task has under it
-    ("Training", "Call"), a word with {setting: help} for those of its settings, shown in the section before.
-    without: settings that this command has no use for. first: those that stand before all others, under `needed`.
+    ("Training", "Call"), a word with {setting: help} for those of its settings, shown in the section before, one with a
+    heading for those that scoring goes by.
+    without: settings that this command has no use for; answers: whether it has one for columns of the right answers.
+    first: settings that stand before all others, under `needed`.
     """
 
     def __init__(
         self,
         *args: Any,
-        kinds: tuple[type | str | tuple[str, dict[str, str]], ...] = (),
+        kinds: tuple[type | str | tuple[str, str | dict[str, str]], ...] = (),
         without: tuple[str, ...] = (),
+        answers: bool = True,
         first: tuple[str, ...] = (),
         needed: str = "",
         **kwargs: Any,
     ):
         super().__init__(*args, **kwargs)
-        self.own, self.kinds, self.without, self.first, self.needed = list(self.params), kinds, without, first, needed
+        self.own, self.kinds, self.without, self.answers = list(self.params), kinds, without, answers
+        self.first, self.needed = first, needed
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         made = self._made(args)
@@ -66,18 +72,23 @@ class Settings(click.Command):
         return super().parse_args(ctx, args)
 
     def _made(self, args: list[str]) -> list[Flag]:
-        """The flags of the settings."""
-        taken = {p.name for p in self.own} | set(self.without)
+        """The flags of the settings; where two dataclasses have a name, that of the first."""
+        task = _named_task(args)
+        taken = {p.name for p in self.own} | set(self.without) | set(() if self.answers else task.answers)
         made: list[Flag] = []
         section = ELSE
         for asked in self.kinds:
             word, few = asked if isinstance(asked, tuple) else (asked, None)
-            kind = getattr(_named_task(args), word) if isinstance(word, str) else word
-            section = section if few else title(kind)
+            kind = getattr(task, word) if isinstance(word, str) else word
+            if isinstance(few, str):
+                section, few = few, {name: field.metadata["help"] for name, field in settings.of_scoring(kind).items()}
+            elif few is None:
+                section = title(kind)
             for field in dataclasses.fields(kind):
                 if field.name not in taken and (few is None or field.name in few):
-                    help = few[field.name] if few else field.metadata["help"]
+                    help = field.metadata["help"] if few is None else few[field.name]
                     made.append(option(field, kind, section, help))
+                    taken.add(field.name)
         return made
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -113,16 +124,45 @@ def _named_task(args: list[str]) -> Any:
             return find(args[place + 1])
         if arg.startswith("--task="):
             return find(arg.partition("=")[2])
-    files = [arg for arg in args if arg.endswith((".yaml", ".yml"))]
-    if files:
-        name = settings.load_yaml(files[0]).get("task")
-        return find(str(name)) if name else TASKS[0]
+    file = next(filter(is_settings, args), None)
+    if file is not None:
+        found = settings.load_yaml(file)
+        if found.get("task"):
+            return find(str(found["task"]))
+        args = [str(found.get("model", ""))]
     for arg in args:  # a run or a model folder says what it was trained for
         for path in (Path(arg) / "model" / "byeori.json", Path(arg) / "byeori.json"):
             if path.is_file():
                 name = read_json(path).get("task", "")
                 return next((task for task in TASKS if task.name == name), TASKS[0])
     return TASKS[0]
+
+
+def is_settings(name: str | None) -> bool:
+    """Whether an argument is the name of a settings file."""
+    return name is not None and name.endswith((".yaml", ".yml"))
+
+
+def told(places: dict[str, str | None], values: dict[str, Any]) -> dict[str, Any]:
+    """What a command was told by its `places` (model, input) and flags, over what a settings file in the first place says.
+
+    Raises SettingError for a name in the file that is neither, click's MissingParameter for a place that nothing fills.
+    """
+    ctx = click.get_current_context()
+    said = given({**places, **values})
+    first, file = next(iter(places.items()))
+    if is_settings(file):
+        del said[first]
+        found = settings.load_yaml(str(file))
+        known = [*places, *(param.name for param in ctx.command.params if isinstance(param, Flag) and param.name)]
+        for name in found:
+            if name not in known:
+                raise SettingError(_unknown(name, ctx, known, f"{file}: "))
+        said = {**found, **said}
+    for param in ctx.command.params:
+        if param.name in places and said.get(param.name) is None:
+            raise click.MissingParameter(ctx=ctx, param=param)
+    return said
 
 
 def option(field: dataclasses.Field, kind: type, section: str, help: str) -> Flag:
@@ -159,17 +199,20 @@ def answer(error: click.ClickException) -> str:
     """click's sentence; for a flag nobody knows ours, with the name tutorials use answered by its name here."""
     ctx = getattr(error, "ctx", None)
     if isinstance(error, click.NoSuchOption) and ctx is not None:
-        return _unknown(error.option_name, ctx)
+        known = [opt.lstrip("-").replace("-", "_") for p in _options(ctx) for opt in p.opts]
+        return _unknown(error.option_name, ctx, known)
     if isinstance(error, click.UsageError) and ctx is not None:
         return f"{error.format_message()} `{ctx.command_path} --help` shows the usage."
     return error.format_message()
 
 
-def _unknown(name: str, ctx: click.Context) -> str:
-    """The sentence for a flag that a command doesn't have."""
-    params = ctx.command.params
-    places = [p for p in params if isinstance(p, click.Argument)]
-    known = [opt.lstrip("-").replace("-", "_") for p in params if isinstance(p, click.Option) for opt in p.opts]
+def _options(ctx: click.Context) -> list[click.Option]:
+    return [param for param in ctx.command.params if isinstance(param, click.Option)]
+
+
+def _unknown(name: str, ctx: click.Context, known: list[str], file: str = "") -> str:
+    """The sentence for a flag, or a name in a settings `file`, that a command doesn't have."""
+    places = [param for param in ctx.command.params if isinstance(param, click.Argument)]
     plain = name.lstrip("-").replace("-", "_")
     here, said = OLD_NAMES.get(plain, (plain, ""))
     meant = here or plain
@@ -178,5 +221,5 @@ def _unknown(name: str, ctx: click.Context) -> str:
         return f"there is no setting {name}. It is given by its place: {usage}"
     more = f"`{ctx.command_path} --help` lists all settings."
     if not said and meant not in known and meant in settings.names(settings.Train):
-        return f"there is no setting {name} here; it is one of `byeori train`. {more}"
-    return settings.unknown(name, known, flag=True, more=more)
+        return f"{file}there is no setting {name} here; it is one of `byeori train`. {more}"
+    return file + settings.unknown(name, known, flag=not file, more=more)

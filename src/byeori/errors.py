@@ -26,6 +26,16 @@ class DataError(ByeoriError, ValueError):
     exit_code = 3
 
 
+class RowsError(DataError):
+    """Rows of a call that can't be used. `reasons`: their places among the rows given → why; of a file the others are answered."""
+
+    def __init__(self, reasons: dict[int, str]):
+        place, reason = min(reasons.items())
+        more = f" (and {len(reasons) - 1:,} more such inputs)" if len(reasons) > 1 else ""
+        super().__init__(f"input {place + 1}{more}: {reason}")
+        self.reasons = reasons
+
+
 class ModelError(ByeoriError, ValueError):
     """A model or a tokenizer that can't be used."""
 

@@ -85,6 +85,7 @@ class RunFolder:
         made = [path for path in (self.path, *self.path.parents) if not path.exists()]  # innermost first
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            self._clear_halves()
             if overwrite:
                 self._move_aside()
         except OSError as error:
@@ -107,6 +108,16 @@ class RunFolder:
             raise
         self._forget_before()
 
+    def _clear_halves(self) -> None:
+        """What a process that was killed while it wrote has left: files and folders under temporary names."""
+        for part in (*self.parts, self.checkpoints / "step-*"):
+            for half in part.parent.glob(f".{part.name}.*"):
+                named = half.with_name(half.name.removeprefix(".").removesuffix(".old"))
+                if half.suffix == ".old" and not named.exists():  # killed between two renames: this one is whole
+                    os.replace(half, named)
+                else:
+                    shutil.rmtree(half) if half.is_dir() else half.unlink(missing_ok=True)
+
     def _move_aside(self) -> None:
         if self.before.is_dir():  # a process that was replacing a run was killed
             if self.has_model or self.has_checkpoint:
@@ -115,9 +126,13 @@ class RunFolder:
                 self._remove_parts()
                 self._put_back()
         self.before.mkdir()
-        for part in self.parts:
-            if part.exists():
-                os.replace(part, self.before / part.name)
+        try:
+            for part in self.parts:
+                if part.exists():
+                    os.replace(part, self.before / part.name)
+        except OSError:
+            self._put_back()
+            raise
 
     def _put_back(self) -> None:
         if self.before.is_dir():
@@ -174,20 +189,32 @@ def _clean(value: Any) -> Any:
     return value
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole: under a temporary name, synced, renamed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A temporary file beside `path`, which takes its name once all is written and synced; removed if writing fails."""
+    handle, name = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
+    os.close(handle)
+    temporary = Path(name)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+        yield temporary
+        _sync(temporary)
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
+
+
+def _sync(file: Path) -> None:
+    """On disk, not only on its way there."""
+    with open(file, "rb+") as opened:
+        os.fsync(opened.fileno())
+
+
+def write_text(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole(path) as temporary:
+        temporary.write_bytes(text.encode("utf-8"))  # no line end is changed
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -215,6 +242,8 @@ def write_folder(path: Path, fill: Any) -> None:
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     try:
         fill(temporary)
+        for file in (one for one in temporary.rglob("*") if one.is_file()):
+            _sync(file)
         os.chmod(temporary, 0o755)
         if path.exists():
             old = path.with_name(f".{path.name}.old")

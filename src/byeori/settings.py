@@ -31,9 +31,15 @@ def setting(
     least: float | None = None,
     most: float | None = None,
     metavar: str = "",
+    scores: bool = False,
 ) -> Any:
-    """A field with its help, its allowed words, its least and most value, and what stands for a value in the help."""
-    metadata = {"help": help, "choices": choices, "least": least, "most": most, "metavar": metavar}
+    """A field with its help, its allowed words, its least and most value, and what stands for a value in the help.
+
+    `scores`: a training setting that an evaluation by itself may be told as well.
+    """
+    metadata = {
+        "help": help, "choices": choices, "least": least, "most": most, "metavar": metavar, "scores": scores,
+    }  # fmt: skip
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -164,6 +170,11 @@ def names(*kinds: type) -> dict[str, dataclasses.Field]:
     return {f.name: f for kind in kinds for f in dataclasses.fields(kind)}
 
 
+def of_scoring(kind: type) -> dict[str, dataclasses.Field]:
+    """Those of a task's training settings that an evaluation by itself may be told."""
+    return {name: field for name, field in names(kind).items() if field.metadata.get("scores")}
+
+
 def read(values: dict[str, Any], *kinds: type, where: str = "") -> list[Any]:
     """Check and convert values, one object a dataclass. Raises SettingError on an unknown name or a wrong value."""
     known = names(*kinds)
@@ -188,7 +199,8 @@ def unknown(name: str, known: list[str], where: str = "", flag: bool = False, mo
     if found is None:
         near = difflib.get_close_matches(plain, known, 1, 0.6)
         few = f"There {'is' if len(known) == 1 else 'are'} {', '.join(known)}."
-        more = more or (few if 0 < len(known) <= FEW else "`byeori train --help` lists all settings.")
+        command = f"predict --task {where}" if where else "train"  # more than a few, and told where: those of a call
+        more = more or (few if 0 < len(known) <= FEW else f"`byeori {command} --help` lists all settings.")
         found = f"Did you mean {spelled(near[0], flag)}?" if near else more
     return f"{where and where + ': '}there is no setting {name}. {found}"
 
@@ -204,6 +216,8 @@ def convert(value: Any, field: dataclasses.Field, hint: Any, where: str = "") ->
     allowed = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     if value is None and type(None) in allowed:
         return None
+    if list[str] in allowed and isinstance(value, list | tuple) and value and all(isinstance(v, str) for v in value):
+        return list(value)
     for kind in (kind for kind in (bool, int, float, str) if kind in allowed):
         made = _as(value, kind)
         if made is not None and not (kind is str and set(allowed) & {int, float} and not isinstance(value, str)):
@@ -228,7 +242,13 @@ def convert(value: Any, field: dataclasses.Field, hint: Any, where: str = "") ->
 
 def _wanted(allowed: tuple, choices: tuple[str, ...]) -> str:
     """What a setting takes, as the end of an error."""
-    words = {int: "a whole number", float: "a number", bool: "true or false", str: "" if choices else "text"}
+    words = {
+        int: "a whole number",
+        float: "a number",
+        bool: "true or false",
+        str: "" if choices else "text",
+        list[str]: "a list of texts",
+    }
     listed = ("one of " if len(choices) > 1 else "") + ", ".join(choices)
     return " or ".join(filter(None, [listed, *(words[kind] for kind in words if kind in allowed)])) + " is needed."
 

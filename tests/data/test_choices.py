@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from types import SimpleNamespace
+
 import pytest
 
 from byeori.data.choices import check_labels
@@ -104,3 +107,34 @@ def test_fewer_choices_in_some_rows():
     assert unlabelled.table.column_names == ["text", "choices"]
     with pytest.raises(DataError, match='"text" and "choices" .not found: "choices".'):
         read_rows([{"question": "?", "x": "y"}], **CHOICE)
+
+
+# several files of one set ---------------------------------------------------------------------------------------------
+def quiz(path, labels):
+    path.write_text("".join(
+        json.dumps({"text": f"{i}?", "choices": OPTIONS, "label": label}, ensure_ascii=False) + "\n" for i, label in enumerate(labels)
+    ), encoding="utf-8")  # fmt: skip
+    return path
+
+
+@pytest.mark.parametrize(
+    ("sure", "expected", "base"),
+    [((1, 2, 4), [0, 1, 3, 0, 1], "1"), ((0, 2, 3), [0, 2, 3, 1, 2], "0"), (("서울", "대구"), [0, 2, 1, 2], "text")],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_a_file_that_leaves_open_what_it_counts_from_counts_as_the_others(tmp_path, sure, expected, base, first):
+    """1 and 2 of four choices fit from 0 and from 1."""
+    files = [quiz(tmp_path / "sure.jsonl", sure), quiz(tmp_path / "open.jsonl", (1, 2))]
+    rows = read_rows(files if first else files[::-1], **CHOICE)
+    assert rows.table["label"][:] == (expected if first else [*expected[len(sure) :], *expected[: len(sure)]])
+    if base != "text":
+        assert rows.facts["label_base"] == base
+
+
+def test_files_that_count_from_different_numbers(tmp_path):
+    files = [quiz(tmp_path / "a.jsonl", (0, 1, 3)), quiz(tmp_path / "b.jsonl", (1, 2, 4))]
+    for skip in (False, True):
+        with pytest.raises(DataError, match="a.jsonl counts the right choice from 0, b.jsonl from 1. Count alike"):
+            read_rows(files, SimpleNamespace(skip_bad_rows=skip), **CHOICE)
+    letters = read_rows([quiz(tmp_path / "a.jsonl", ("A", "D")), quiz(tmp_path / "b.jsonl", (1, 4))], **CHOICE)
+    assert letters.table["label"][:] == [0, 3, 0, 3], "what says itself how it is read may differ from file to file"

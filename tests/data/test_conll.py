@@ -160,6 +160,29 @@ def test_tokens_alone_and_folders(tmp_path):
     assert list(read_splits(folder, **NER)) == ["train", "validation", "test"]
 
 
+@pytest.mark.parametrize(
+    ("text", "known", "suffix", "is_conll"),
+    [
+        ("John Smith\n\nJane Doe\n", None, ".txt", True),  # for training it may be
+        ("John Smith\n\nJane Doe\n", (), ".txt", False),
+        ("John Smith\n\nJane Doe\n", ("O", "B-PER", "I-PER", "token", "tag"), ".txt", False),  # names that we made up
+        ("John\tSmith\n\nJane\tDoe\n", ("O", "B-PER"), ".tsv", False),
+        ("John Smith\n\nJane Doe\n", (), ".conll", True),
+        ("John B-PER\nSmith I-PER\n\nJane B-PER\n", (), ".txt", True),
+        ("John B-PER\nis O\n\nJane B-PER\n", (), "", True),
+        ("John NOUN\nis VERB\n\nJane NOUN\n", ("NOUN", "VERB", "ADJ"), ".txt", True),
+        ("John NOUN\nis VERB\n\nJane NOUN\n", ("O", "B-PER"), ".txt", False),
+        ("Word POS\nJohn NOUN\n\nJane NOUN\n", ("word", "pos"), ".txt", True),
+        ("Word POS\nJohn NOUN\n\nJane NOUN\n", ("text",), ".txt", False),
+        ("# columns: form upos\nJohn NOUN\n\nJane NOUN\n", ("form",), ".txt", True),
+        ("1\tJohn\t_\tX\t_\t_\t0\t_\t_\t_\n\n1\tJane\t_\tX\t_\t_\t0\t_\t_\t_\n", (), ".txt", True),
+    ],
+)
+def test_what_is_only_predicted_must_show_that_it_is_tagged(text, known, suffix, is_conll):
+    """No line of a plain text is taken for a token and its tag, which would leave half of it out."""
+    assert (recognise(text.encode(), suffix, known) is not None) is is_conll
+
+
 def test_other_tasks_read_such_a_file_as_before(tmp_path):
     assert not header_names(("text", "text_pair", "label"))  # what tells a header there has not changed
     assert tiers("text", ROLES) == (("text",), *NAMES["text"]) and tiers("label", ROLES) == (
@@ -170,3 +193,9 @@ def test_other_tasks_read_such_a_file_as_before(tmp_path):
     assert read_rows(tmp_path / "a.tsv").table["text"][:] == ["good", "bad"]
     rows = [{"text": "a b", "label": "x"}, {"text": "c d", "label": "y"}]
     assert read_rows(rows).columns == {"text": "text", "label": "label"}
+
+
+def test_a_text_to_be_predicted_keeps_its_lines(tmp_path):
+    (tmp_path / "names.txt").write_text("John Smith\n\nJane Doe\n")
+    rows = read_rows(tmp_path / "names.txt", roles=("tokens", "text"), forms=(("tokens",), ("text",)), on_bad="keep")
+    assert rows.table["text"][:] == ["John Smith", "", "Jane Doe"]

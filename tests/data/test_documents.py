@@ -117,3 +117,32 @@ def test_the_first_complete_form():
         DataError, match='"messages" .not found: "messages"., or "prompt" and "completion" .*, or "text"'
     ):
         read_rows([{"n": 1, "m": 2}], **LM)
+
+
+# the rows of a task ---------------------------------------------------------------------------------------------------
+def test_a_task_reads_as_its_settings_say(tmp_path):
+    """byeori.encode, as train and predict do: documents, columns, languages; right answers only where they are wanted."""
+    from byeori.api import as_rows
+    from byeori.tasks import FillMask, QuestionAnswering, TextClassification, Translation
+
+    path = tmp_path / "a.txt"
+    path.write_text("하나\n둘\n셋\n", encoding="utf-8")
+    assert as_rows(str(path), FillMask(document="file")).table["text"][:] == ["하나\n둘\n셋"]
+    assert as_rows(str(path), FillMask(document="line")).table["text"][:] == ["하나", "둘", "셋"]
+    assert as_rows(str(path), FillMask(document="file"), labels=False).table["text"][:] == ["하나", "둘", "셋"]
+    rows = [{"ko": "하나", "en": "one", "ja": "一"}]
+    found = as_rows(rows, Translation(source_lang="en", target_lang="ja"))
+    assert (found.table["source"][:], found.table["target"][:]) == (["one"], ["一"])
+    assert as_rows(rows, Translation(source="ja"), labels=False).table["source"][:] == ["一"]
+    asked = [{"question": "몇?", "context": "하나", "id": "q"}]
+    assert "answers" not in as_rows(asked, QuestionAnswering(), labels=False).table.column_names
+    with pytest.raises(DataError, match="answers"):
+        as_rows(asked, QuestionAnswering())
+    assert as_rows([{"text": "a", "label": "x"}], TextClassification(), labels=False).table.column_names == ["text"]
+
+
+def test_streaming_is_no_setting():
+    from byeori.data.read import read
+
+    with pytest.raises(SettingError, match='no setting "streaming"'):
+        read([{"text": "a"}], streaming=True)

@@ -180,6 +180,21 @@ def test_columns_without_names(tmp_path):
     assert sides(rows) == (KO, EN)
 
 
+def test_a_prediction_needs_no_target():
+    """A model from Korean to English is asked about texts in Korean and whatever else."""
+    asked, alone = SimpleNamespace(source_lang="ko", target_lang="en"), {"roles": ("source",), "forms": (("source",),)}
+    for other in ({"ja": "元気?"}, {"ja": "元気?", "zh": "你好"}, {"en": "Hello."}):
+        for rows in ([{"ko": one, **other} for one in KO], [{"translation": {"ko": one, **other}} for one in KO]):
+            found = read_rows(rows, asked, **alone)
+            assert found.table["source"][:] == KO and found.table.column_names == ["source"]
+    told_by_target = read_rows([{"ko": one, "en": "Hello."} for one in KO], SimpleNamespace(target_lang="en"), **alone)
+    assert told_by_target.table["source"][:] == KO
+    with pytest.raises(DataError, match="no column is of language ko .--source-lang"):
+        read_rows([{"ja": "元気?", "zh": "你好"}], asked, **alone)
+    with pytest.raises(DataError, match="no column is of language en .--target-lang"):
+        read_rows([{"ko": KO[0], "ja": "元気?"}], asked, **PAIR)
+
+
 def test_languages():
     assert [code(name) for name in ("ko_KR", "KOR", "한국어", "en-US", "text", "tsv", "dev")] == [
         "ko",

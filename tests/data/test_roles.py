@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from byeori.data.read import read_rows
 from byeori.data.roles import match
 from byeori.errors import DataError
 
@@ -113,3 +114,16 @@ def test_several_label_columns_of_training():
     assert match(columns, {}, before=before, **NEED).columns == before
     del columns["y"]
     assert match(columns, {}, before=before, **NEED).columns == {"text": "a", "label": "label"}
+
+
+def test_the_form_of_training_goes_first_only_where_its_columns_are():
+    """A model that learnt from texts with spans is asked about words: they are not its text."""
+    forms = {
+        "roles": ("tokens", "text"),
+        "forms": (("tokens",), ("text",)),
+        "before": {"text": "text", "entities": "entities"},
+    }
+    assert read_rows([{"tokens": ["서울", "은"]}], **forms).columns == {"tokens": "tokens"}
+    both = [{"tokens": ["서울", "은"], "text": "서울은"}]
+    assert read_rows(both, **forms).columns == {"text": "text"}
+    assert read_rows(both, **{**forms, "before": {"tokens": "tokens", "tags": "tags"}}).columns == {"tokens": "tokens"}

@@ -9,6 +9,7 @@ import pytest
 from byeori import settings
 from byeori.errors import SettingError
 from byeori.generate.decoding import DEFAULT_NEW_TOKENS, Decoding, Writing, over, resolve
+from byeori.tasks import TASKS
 
 
 def model(**values):
@@ -90,6 +91,22 @@ def test_flags_of_another_way_are_neutral():
     config.validate(strict=True)
     assert own.generation_config.length_penalty == 2.0  # the model's own is left alone
     assert resolve(Decoding(temperature=0.5), model(), None).do_sample  # drawn from, where a draw is described
+
+
+@pytest.mark.parametrize("asked", [{"temperature": 0.5}, {"top_k": 5}, {"top_p": 0.9}, {"min_p": 0.1}])
+def test_what_describes_a_draw_draws(asked):
+    """And its help says so."""
+    (name,) = asked
+    assert resolve(Decoding(**asked), model(), None).do_sample
+    assert not resolve(Decoding(do_sample=False, **asked), model(), None).do_sample
+    known = settings.names(Decoding)
+    assert known[name].metadata["help"].startswith("draw") and name in known["do_sample"].metadata["help"]
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+def test_no_setting_of_a_task_is_one_of_all_training(task):
+    """One flag would mean two things: early_stopping, of beams and of epochs."""
+    assert not set(settings.names(task.Training)) & set(settings.names(settings.Train))
 
 
 def test_words_and_numbers_from_the_command_line():

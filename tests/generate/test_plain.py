@@ -7,7 +7,7 @@ import torch
 
 from byeori.errors import ModelError, SettingError
 from byeori.generate.decoding import Decoding
-from byeori.generate.plain import generate
+from byeori.generate.plain import generate, own_way
 from families import Family, texts
 
 PROMPTS = [texts()[place][: 6 + 5 * place] for place in range(6)]
@@ -84,6 +84,57 @@ def test_the_models_own_settings_come_back(gpt2):
     before = model.generation_config
     generate(model, rectangle(tokenizer, "left"), Decoding(max_new_tokens=3, num_beams=2), pad=0)
     assert model.generation_config is before and before.num_beams is None
+
+
+@pytest.mark.filterwarnings("ignore:Unfeasible length")
+def test_the_way_of_a_task_is_a_default(gpt2):
+    """What a checkpoint's task_specific_params say: as if its generation_config said it, until a call does."""
+    model, tokenizer = gpt2
+    own, inputs = model.generation_config, rectangle(tokenizer, "left")
+    said = {"num_beams": 3, "min_length": 60, "max_length": 70, "no_repeat_ngram_size": 2, "prefix": "summarize: "}
+    for asked in ({}, {"max_new_tokens": 5}, {"num_beams": 1, "min_new_tokens": 0, "max_new_tokens": 9}):
+        with own_way(model, said):
+            found = generate(model, inputs, Decoding(**asked), pad=tokenizer.pad_token_id)
+        assert model.generation_config is own
+        values = {name: value for name, value in said.items() if name != "prefix"}
+        for new, old in (("max_new_tokens", "max_length"), ("min_new_tokens", "min_length")):
+            if new in asked:
+                values.pop(old)
+        values |= asked
+        assert found == [
+            row
+            for one in PROMPTS
+            for row in alone(model, tokenizer, one, pad_token_id=tokenizer.pad_token_id, **values)
+        ]
+    with own_way(model, {"max_length": 60}):  # the closer one of two names of a length
+        assert model.generation_config.max_new_tokens is None and model.generation_config.max_length == 60
+    model.generation_config.max_new_tokens = 9
+    try:
+        with own_way(model, {"max_length": 60}):
+            assert model.generation_config.max_new_tokens is None
+    finally:
+        model.generation_config.max_new_tokens = None
+
+
+@pytest.mark.parametrize("name", ["gpt2", "t5", "bart"])
+def test_with_its_ends_a_row_is_what_the_model_gives_alone(name):
+    family = Family(name)
+    seq2seq = family.kind == "seq2seq"
+    model = family.model("AutoModelForSeq2SeqLM" if seq2seq else "AutoModelForCausalLM").eval()
+    tokenizer, side = family.tokenizer(), "right" if seq2seq else "left"
+    asked = {"max_new_tokens": 8, "num_beams": 1}
+    inputs = dict(tokenizer(PROMPTS, padding=True, padding_side=side, return_tensors="pt"))
+    inputs = {key: inputs[key] for key in ("input_ids", "attention_mask")}
+    pad = tokenizer.pad_token_id
+    # Something that is written shall end a row.
+    new = generate(model, inputs, Decoding(**asked), pad=pad)
+    model.generation_config.eos_token_id = end = new[0][3]
+    found = generate(model, inputs, Decoding(**asked), pad=pad, ends=True)
+    for prompt, row in zip(PROMPTS, found, strict=True):
+        one = tokenizer(prompt, return_tensors="pt")
+        (right,) = model.generate(**{key: one[key] for key in inputs}, **asked, pad_token_id=pad).tolist()
+        assert row == (right if seq2seq else right[one["input_ids"].shape[1] :])
+    assert any(row[-1] == end for row in found)
 
 
 def test_a_model_that_cannot_begin():

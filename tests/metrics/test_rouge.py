@@ -75,6 +75,15 @@ def test_equal_texts_score_one(unit, text):
     assert score() == pytest.approx(dict.fromkeys(MEASURES, 1.0))
 
 
+def test_a_note_names_the_rows_that_words_read_little_of():
+    """They decide nothing by themselves."""
+    references = [["The cat sat on the mat today."]] * 8 + [["a cat", "naïve"]]
+    found = rouge_scores(["The cat"] * 9, references, resamples=0)["rouge1"]["details"]
+    assert found["unit"] == "word" and "1 of 9 references (rows 9)" in found["note"]
+    assert "note" not in rouge_scores(["The cat"], ["The cat"], resamples=0)["rouge1"]["details"]
+    assert "note" not in rouge_scores(["가"], ["가"], resamples=0)["rouge1"]["details"]
+
+
 def test_different_texts_of_one_eojeol_score_zero():
     assert values(rouge_scores(["안녕"], ["반가워"], unit="eojeol", resamples=0)) == dict.fromkeys(MEASURES, 0.0)
 

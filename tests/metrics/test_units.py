@@ -10,7 +10,7 @@ import unicodedata
 import pytest
 
 from byeori.errors import SettingError
-from byeori.metrics.units import check, choose, eojeol, lost, scripts, syllables, tokenizer
+from byeori.metrics.units import check, choose, eojeol, lost, misread, scripts, syllables, tokenizer
 
 KOREAN = "2023년 삼성 AI 발표"
 
@@ -34,6 +34,7 @@ def test_lost_is_what_rouge_score_throws_away():
     assert lost("한글") == 1.0
     assert lost(KOREAN) == pytest.approx(5 / 11)
     assert lost("naïve") == pytest.approx(1 / 5)
+    assert lost("naïve", "The cat's 2 hats…", "") == pytest.approx(1 / 17) and lost() == 0.0
 
 
 def test_scripts():
@@ -46,7 +47,9 @@ def test_scripts():
     [
         (["The cat sat.", "“Curly” – quotes’ €5", "A very naïve question about the café in town"], "word"),
         ([KOREAN, "안녕하세요"], "eojeol"),
-        (["The cat sat.", "안녕하세요"], "eojeol"),  # one row that "word" would score wrongly is enough
+        (["The cat sat.", "안녕하세요"], "eojeol"),
+        (["A cat sat on the mat today."] * 9 + ["naïve"], "word"),  # one word with an accent decides nothing
+        (["A cat sat on the mat today."] * 9 + [KOREAN], "word"),
         (["猫が座った", "我们今天去公园"], "syllable"),
         (["Кошка сидела"], "eojeol"),
         (["", "?!"], "word"),
@@ -58,8 +61,11 @@ def test_the_automatic_choice(references, unit):
 
 
 def test_a_unit_that_would_throw_the_text_away_is_refused():
-    with pytest.raises(SettingError, match=r'Reference 2: the unit "word".*45% of the letters.*1 of 2 references'):
+    with pytest.raises(SettingError, match=r'The unit "word".*33% of the letters.*1 of 2 lose.*reference 2, \'2023년'):
         check("word", ["a cat", KOREAN])
+    some = ["A cat sat on the mat today."] * 9 + [KOREAN, "naïve"]
+    check("word", some)
+    assert misread(some) == [9, 10]
 
 
 def test_word_is_rouge_scores_own():

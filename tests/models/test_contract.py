@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from byeori.errors import ModelError
-from byeori.models.checks import check_contract
+from byeori.models.checks import check_contract, usable_length
 from byeori.models.load import load_model, uses_token_types
 from byeori.models.packed import runner
 from byeori.tasks import TextClassification
@@ -129,6 +129,16 @@ def test_the_usable_length(tiny, name, values, length):
     if length < loaded.tokenizer.model_max_length or name not in ("xlm-roberta", "camembert"):
         with pytest.raises((IndexError, RuntimeError)):
             loaded.model(input_ids=ids)
+
+
+def test_the_usable_length_of_an_encoder_beside_a_decoder():
+    """LED's two have tables of different lengths; BART's one table is for both."""
+    family = Family("led")
+    values = {"max_encoder_position_embeddings": 96, "max_decoder_position_embeddings": 40}
+    model, tokenizer = family.model("AutoModelForSeq2SeqLM", **values), family.tokenizer()
+    assert usable_length(model, tokenizer) == 96
+    bart = Family("bart").model("AutoModelForSeq2SeqLM", max_position_embeddings=50)
+    assert usable_length(bart, Family("bart").tokenizer()) == 50
 
 
 def test_the_tokenizers_own_limit_counts(folder):

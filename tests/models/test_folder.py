@@ -57,7 +57,10 @@ SPOILT = {
     "broken config": (lambda folder: (folder / "config.json").write_text("{"), "this is not JSON"),
     "tensorflow": (foreign, "it holds TensorFlow weights only"),
     "cut short": (cut_short, "weights are damaged or cut short"),
-    "a decoder's body only": (lambda folder: config(folder, model_type="clip_vision_model"), "could not be loaded"),
+    "a decoder's body only": (
+        lambda folder: config(folder, model_type="clip_vision_model"),
+        "has no head for text-classification",
+    ),
 }
 
 

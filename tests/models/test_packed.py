@@ -5,8 +5,6 @@ The reference is always a second model, as transformers loads it, with transform
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import pytest
 import torch
@@ -20,6 +18,7 @@ from byeori.tasks import TextClassification
 from byeori.text.encode import Encoder
 from byeori.text.store import TokenStore
 from families import NAMES, PACKED, RECTANGLES
+from gradients import compare_gradients, gradients
 
 ATOL = 1e-5
 LABELS = ["a", "b", "c"]
@@ -31,7 +30,6 @@ POOLINGS = [(name, {}) for name in PACKED] + [
     ("bert", {"num_hidden_layers": 1}),
 ]
 IDS = ["-".join([name, *(f"{k}={v}" for k, v in more.items())]) for name, more in POOLINGS]
-KEY_BIAS = re.compile(r"\b(key|k_lin|key_proj|c_attn)\.bias$")
 COSTS = {"no padding": 0.0, "usual": budget.GROUP["packed"], "one rectangle": 1e9}
 
 
@@ -105,28 +103,6 @@ def test_packed_gradients_are_the_sums_of_each_alone(models, name, config, cost)
     expected = gradients(plain, lambda: (alone(plain, store, pack.rows) * weights).sum())
     found = gradients(ours, lambda: (pooled_logits(ours, pack) * weights).sum())
     compare_gradients(found, expected)
-
-
-def gradients(model, loss) -> dict[str, torch.Tensor]:
-    """In train mode; dropout is 0 in these models."""
-    assert all(module.p == 0 for module in model.modules() if isinstance(module, torch.nn.Dropout))
-    model.train()
-    try:
-        model.zero_grad()
-        loss().backward()
-        return {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
-    finally:
-        model.eval()
-
-
-def compare_gradients(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> None:
-    """Equal to 1e-5 of the largest entry of each parameter's gradient."""
-    assert found.keys() == expected.keys() and len(found) > 10
-    largest = max(float(gradient.abs().max()) for gradient in expected.values())
-    for name, gradient in expected.items():
-        # A softmax doesn't see what is added to all keys alike: a key bias has no gradient but rounding.
-        scale = largest if KEY_BIAS.search(name) else float(gradient.abs().max())
-        assert float((found[name] - gradient).abs().max()) <= ATOL * scale, name
 
 
 @pytest.mark.parametrize("name", PACKED)

@@ -118,6 +118,30 @@ def test_a_loss_that_is_a_mean_already_is_refused(made):
         evaluate(engine, store, references)
 
 
+@pytest.mark.parametrize(
+    ("shape", "level", "labels", "wanted"),
+    [
+        (
+            (1,),
+            ROW,
+            np.zeros(3, np.int64),
+            r"\(1,\) for labels of shape \(3,\). Return one a sequence, \(3,\) or \(3, …\)",
+        ),
+        ((2, 3), ROW, np.zeros((3, 2), np.float32), r"\(2, 3\) for labels of shape \(3, 2\)"),
+        ((3,), TOKEN, np.zeros(9, np.int64), r"\(3,\) for labels of shape \(9,\). Return one a label, \(9,\)"),
+    ],
+)
+def test_a_loss_of_another_shape_is_refused(shape, level, labels, wanted):
+    class Odd(byeori.tasks.TextClassification):
+        def loss(self, outputs, pack):
+            return torch.zeros(shape)
+
+    encoded = Encoded(np.arange(9, dtype=np.int32), np.array([3, 3, 3]), {"labels": labels})
+    store = TokenStore.of(encoded, {"labels": level})
+    with pytest.raises(SettingError, match=f"Odd.loss gave losses of shape {wanted}"):
+        Losses(Odd(), 3)(None, build(store, np.arange(3)))
+
+
 def test_losses_of_tokens_are_divided_by_the_labels_that_count():
     """Labels a token: ignored ones and padding cost nothing, whatever the loss says there."""
 

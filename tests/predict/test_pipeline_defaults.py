@@ -15,8 +15,9 @@ from byeori import tasks
 from byeori.cli import main
 from byeori.errors import ModelError, SettingError
 from byeori.predict import pipeline as module
+from byeori.tasks import named
 from byeori.tasks.checkpoints import CHECKPOINTS, default
-from byeori.tasks.names import ABSENT, named
+from byeori.tasks.names import ABSENT
 from byeori.tasks.seq2seq import Seq2Seq
 from byeori.tasks.text_classification import TextClassification
 from byeori.tasks.token_classification import TokenClassification
@@ -52,15 +53,12 @@ def loaded(monkeypatch) -> list[dict[str, Any]]:
     calls: list[dict[str, Any]] = []
 
     def load(model: Any, *, task: Any, revision: str | None, **options: Any) -> Any:
-        kind = task if isinstance(task, tasks.Task) else tasks.find(task)()
-        calls.append({"model": model, "task": task, "revision": revision})
+        kind = tasks.find(task)(**tasks.values_in(task))
+        calls.append({"model": model, "task": kind, "revision": revision})
         engine = SimpleNamespace(device="cpu", encoder=SimpleNamespace(truncation="head", max_length=512))
-        return SimpleNamespace(task=kind, model=SimpleNamespace(), tokenizer=None, engine=engine)
+        return SimpleNamespace(task=kind, model=SimpleNamespace(), tokenizer=None, engine=engine, foreign=False)
 
     monkeypatch.setattr(module, "load_run", load)
-    monkeypatch.setattr(module, "load_task", lambda *_: (None, {}))
-    monkeypatch.setattr(module, "check_head", lambda *_, **__: None)
-    monkeypatch.setattr(module, "_settle", lambda _: None)
     return calls
 
 
@@ -96,7 +94,8 @@ def test_a_task_without_a_model_takes_its_default_and_says_so_once(loaded, capsy
         byeori.pipeline(task, **options)
     name = tasks.find(task).name
     expected = CHECKPOINTS[name][lang or "en"]
-    assert loaded == [{"model": expected.model, "task": name, "revision": expected.revision}] * 2
+    asked = [(one["model"], one["task"].name, one["revision"]) for one in loaded]
+    assert asked == [(expected.model, name, expected.revision)] * 2
     out, err = capsys.readouterr()
     assert out == "" and err.count("\n") == 1
     assert expected.model in err and expected.revision[:7] in err and (expected.licence or "no licence stated") in err
@@ -205,7 +204,7 @@ def test_the_task_of_a_run_is_read_from_it(tiny, tmp_path):
         byeori.pipeline("ner", str(tmp_path / "model"))
     with pytest.raises(ModelError, match="trained for text-classification, not for translation"):
         byeori.pipeline("translation_en_to_ko", str(tmp_path / "model"))
-    with pytest.raises(ModelError, match=r"doesn't say what it was trained for.*pipeline\(TASK, model=…\), or --task"):
+    with pytest.raises(ModelError, match=r"doesn't say what it was trained for.*--task, or task= in Python"):
         byeori.pipeline(model=str(folder))
 
 
@@ -236,3 +235,23 @@ def test_languages_that_are_not_the_models(tiny):
 
 def test_nothing_of_this_needs_the_hub():
     assert "huggingface_hub" not in vars(sys.modules["byeori.tasks.checkpoints"])
+
+
+# places ---------------------------------------------------------------------------------------------------------------
+def test_arguments_by_place_are_those_of_transformers(tiny):
+    """(task, model, config, tokenizer)."""
+    folder = str(tiny("bert", labels=("bad", "good")))
+    named_ = byeori.pipeline("text-classification", model=folder, tokenizer=folder)
+    assert byeori.pipeline("text-classification", folder, None, folder)("a") == named_("a")
+    with pytest.raises(SettingError, match="config"):
+        byeori.pipeline("text-classification", folder, folder)
+
+
+def test_a_name_with_languages_trains_too():
+    from byeori.api import resolve
+
+    settings, task = resolve("translation_ko_to_en", {"train": "a.tsv"})
+    assert settings.task == "translation" and (task.settings.source_lang, task.settings.target_lang) == ("ko", "en")
+    assert resolve("translation_ko_to_en", {"source_lang": "ko"})[1].settings == task.settings
+    with pytest.raises(SettingError, match="source_lang='en': the task's name, translation_ko_to_en, says 'ko'"):
+        resolve("translation_ko_to_en", {"source_lang": "en"})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,8 @@ import torch
 from torch.nn import functional as F
 
 import byeori
-from byeori import settings
 from byeori.errors import SettingError
 from byeori.predict import vectors
-from byeori.predict.options import Reading, Using
 from byeori.tasks import TextClassification
 from byeori.tasks.feature_extraction import Call, FeatureExtraction
 from byeori.tasks.zero_shot import ZeroShotClassification
@@ -26,7 +23,6 @@ FAMILIES = (
     "llama", "gemma2", "bart", "mbart", "led",
 )  # fmt: skip
 GIVEN = [*texts()[:5], "가", texts()[2]]
-EXAMPLE = Path(__file__).parents[2] / "examples" / "feature-extraction.yaml"
 
 
 @pytest.fixture(scope="module")
@@ -296,16 +292,3 @@ def test_vectors_of_tokens_are_held_a_few_rows_at_a_time():
 
 
 # the example ---------------------------------------------------------------------------------------------------------
-
-
-def test_the_example_runs_on_a_tiny_model(both, rows, tmp_path):
-    from pyarrow import parquet
-
-    values = settings.load_yaml(EXAMPLE)
-    assert values["task"] == "feature-extraction"
-    assert set(values) <= {*settings.names(Call, Reading, Using), "task", "model", "input", "output"}
-    call = Call(**{name: values[name] for name in settings.names(Call) if name in values})
-    vectors.write_vectors(both()[0].run, rows, tmp_path / values["output"], call)
-    found = parquet.read_table(tmp_path / values["output"])["vector"].to_pylist()
-    assert np.linalg.norm(found[0]) == pytest.approx(1, abs=1e-5)
-    assert json.dumps(found[0])

@@ -8,7 +8,6 @@ from __future__ import annotations
 import copy
 import json
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,6 @@ import pytest
 import torch
 
 import byeori
-from byeori import settings
 from byeori.batches.loader import Batch, Packing, batches
 from byeori.batches.pack import build
 from byeori.data.read import read_rows
@@ -29,14 +27,14 @@ from byeori.predict.run import Run
 from byeori.tasks import next_sentence
 from byeori.tasks.base import DRAW_SEED
 from byeori.tasks.fill_mask import FillMask
+from byeori.text.blocks import IGNORED
 from byeori.text.encode import Encoder
 from byeori.text.encode_rows import encode_rows
-from byeori.text.masking import IGNORED, Masking, Pieces
+from byeori.text.masking import Masking, Pieces
 from byeori.text.store import TokenStore
 from families import ENCODERS, Family, texts
 from gradients import compare_gradients, gradients
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "fill-mask.yaml"
 MASKED, PRETRAINING = "AutoModelForMaskedLM", "AutoModelForPreTraining"
 LONGEST = 60
 
@@ -236,6 +234,37 @@ def test_an_update_is_divided_by_all_that_it_hides(runs):
     assert sums[0] == pytest.approx(sums[1], rel=1e-5)
 
 
+def test_one_very_long_text_need_not_fit_into_a_pack(runs):
+    """Its pieces hide their own tokens, so that they are one loss wherever they lie."""
+    run, _ = runs("bert")
+    store = store_for(run, " ".join(texts()[:60]), texts()[60])
+    assert len(store) == 2 and store.sequences > 10
+    whole, parts = (
+        Batch(store, np.arange(2), Packing(size), draw=run.task.drawing(0, 0), apart=run.task.apart)
+        for size in (99_999, 2 * LONGEST)
+    )
+    assert len(list(whole)) == 1 and len(list(parts)) >= store.sequences // 2
+    assert all(pack.computed <= 2 * LONGEST for pack in parts) and whole.labels == parts.labels
+
+    def losses(batch: Batch) -> dict[int, float]:
+        found = {}
+        for pack in batch:
+            values = run.task.loss(run.task.outputs(run.model, pack), pack).detach()
+            spans = zip(pack.sequences.tolist(), pack.layout.starts.tolist(), pack.layout.lengths.tolist(), strict=True)
+            found |= {sequence: float(values[start : start + length].sum()) for sequence, start, length in spans}
+        return found
+
+    assert losses(parts) == pytest.approx(losses(whole), rel=1e-5)
+    seen = []
+    small = Engine(run.task, run.model, run.tokenizer, max_length=LONGEST, pack_tokens=2 * LONGEST)
+    one, other = (
+        {**evaluate(engine, store, run.task.references(rows_of("a", "b").table)).values}
+        for engine in (run.engine, small)
+    )
+    small.run(store, lambda outputs, pack: seen.append(pack.computed))
+    assert one == pytest.approx(other, rel=1e-5) and max(seen) <= 2 * LONGEST and len(seen) > 5
+
+
 # evaluation -----------------------------------------------------------------------------------------------------------
 def test_evaluation_always_hides_the_same(runs):
     run, plain = runs("roberta")
@@ -367,13 +396,7 @@ def test_long_texts_become_pieces(runs, name):
 
 
 # the next sentence ----------------------------------------------------------------------------------------------------
-def test_sentences_and_pairs():
-    assert next_sentence.sentences('He said "no." Then left!\n정말요? 네.') == [
-        'He said "no."',
-        "Then left!",
-        "정말요?",
-        "네.",
-    ]
+def test_pairs_of_sentences():
     some = ["A1. A2. A3. A4.", "B1. B2.", "C1."] * 30
     first, second, labels, counts = next_sentence.pairs(some, None)
     assert counts.tolist() == [2, 1, 1] * 30 and first[:4] == ["A1.", "A3.", "B1.", "C1."]
@@ -450,12 +473,3 @@ def test_a_run_learns_shows_samples_and_loads_anywhere(tmp_path, more):
     given = ["I can [MASK] it.", "[MASK] 빨라요 [MASK]"]
     same(again.predict(given), plain(given))
     assert again.task.settings == run.task.settings
-
-
-def test_the_example_is_settings_that_exist():
-    values = settings.load_yaml(EXAMPLE)
-    assert values.pop("task") == FillMask.name
-    found, task = byeori.api.resolve(FillMask, values)
-    assert found.train and task.settings.whole_words
-    lines = [line for line in EXAMPLE.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
-    assert all("#" in line for line in lines)

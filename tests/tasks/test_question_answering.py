@@ -14,7 +14,6 @@ import pytest
 import torch
 
 import byeori
-from byeori import api, settings
 from byeori.batches.loader import Packing, batches
 from byeori.batches.pack import build
 from byeori.data.read import read_rows
@@ -30,7 +29,6 @@ from families import Family, texts
 
 AUTO = "AutoModelForQuestionAnswering"
 DATA = Path(__file__).parent / "data"
-EXAMPLE = Path(__file__).parents[2] / "examples" / "question-answering.yaml"
 ROLES = QuestionAnswering.roles
 LENGTH = 120
 LONG = " ".join(texts()[:12])
@@ -163,6 +161,28 @@ def characters(window: Any, first: int, last: int, align: bool) -> tuple[int, in
         return window.offsets[first][0], window.offsets[last][1]
     words = [window.token_to_word(token) for token in (first, last)]
     return window.word_to_chars(words[0], 1)[0], window.word_to_chars(words[1], 1)[1]
+
+
+@pytest.mark.parametrize("longest", [30, 3])
+def test_a_model_of_others_is_scored_by_its_exact_spans(engines, longest):
+    """Answers grown to whole words, and of 15 tokens at most, are the pipeline's alone: right answers are exact."""
+    engine, _ = engines("bert")
+    task = engine.task
+    assert task.elsewhere
+    rows = rows_of("klue_mrc")
+    few = [{name: row[name] for name in ("question", "context")} for row in rows.table]
+    before = task.settings
+    task.settings = QuestionAnswering(max_answer_length=longest).settings
+    try:
+        judged = evaluate(engine, encode_rows(rows, task, engine.encoder), task.references(rows.table))
+        said = task.predictions(judged.answers, judged.store)
+    finally:
+        task.settings = before
+    exact = [one[0]["answer"] for one in answer(engine, few, align_to_words=False, max_answer_len=longest)]
+    grown = [one[0]["answer"] for one in answer(engine, few)]
+    kept = [text for text, one in zip(said, exact, strict=True) if text == one or text == ""]
+    assert len(kept) == len(said) and any(said) and exact != grown
+    assert judged.values["f1"] == answer_scores(said, task.references(rows.table))["f1"]["value"]
 
 
 @pytest.mark.parametrize("longest", [1, 4, 200])
@@ -386,10 +406,3 @@ def test_a_checkpoint_with_another_number_of_labels_gets_two(tmp_path):
     loaded = load_model(str(folder), QuestionAnswering())
     assert AutoConfig.from_pretrained(folder).num_labels == 3
     assert loaded.model.qa_outputs.out_features == loaded.model.config.num_labels == 2
-
-
-def test_the_example_is_settings_that_exist():
-    values = settings.load_yaml(EXAMPLE)
-    assert values.pop("task") == QuestionAnswering.name
-    found, task = api.resolve(QuestionAnswering, values)
-    assert found.max_length == 384 and task.settings.stride == 96 and found.previews == 10

@@ -20,6 +20,8 @@ from byeori.predict.engine import Engine
 from byeori.tasks.seq2seq import Seq2Seq
 from byeori.tasks.summarization import Summarization
 from byeori.tasks.translation import Translation
+from byeori.text.encode import Encoder
+from byeori.text.encode_rows import encode_rows
 from byeori.text.store import TokenStore
 from families import SEQ2SEQ, Family, texts
 
@@ -207,6 +209,58 @@ def test_calls_that_cannot_be_answered(engine, values, said):
         engine.run(engine.encode({"source": ["a"]}, call), call=call)
 
 
+@pytest.mark.parametrize("asked", [
+    {}, {"max_length": 25}, {"max_new_tokens": 4}, {"num_beams": 1, "max_new_tokens": 40},
+    {"min_length": 10, "max_new_tokens": 30, "no_repeat_ngram_size": 0},
+])  # fmt: skip
+@pytest.mark.parametrize("name", ["t5", "bart"])
+@pytest.mark.filterwarnings("ignore:Unfeasible length")
+def test_what_a_checkpoint_says_of_its_task_is_its_default(name, asked):
+    """T5's and BART's task_specific_params, as transformers 4's pipeline took them: nobody asked for them."""
+    from transformers import GenerationConfig
+
+    family, task = Family(name), Summarization()
+    model, tokenizer = family.model(AUTO).eval(), family.tokenizer()
+    own = {
+        "early_stopping": True,
+        "length_penalty": 2.0,
+        "max_length": 200,
+        "min_length": 30,
+        "no_repeat_ngram_size": 3,
+        "num_beams": 4,
+    }
+    model.config.task_specific_params = {"summarization": {**own, "prefix": "summarize: "}}
+    loaded = load_model(model, task, tokenizer=tokenizer)
+    task.adopt(loaded.model.config)
+    engine = Engine(task, loaded.model.eval(), loaded.tokenizer, max_length=LENGTH)
+    call = task.call_settings(asked)
+    store = engine.encode({"source": SOURCES[:2]}, call)
+    found = task.decode(engine.run(store, call=call), store, call)
+    said = {key: value for key, value in own.items() if key.replace("length", "new_tokens") not in asked}
+    values = {**model.generation_config.to_diff_dict(), **said, **asked}
+    if name == "bart" and not asked:
+        values["max_length"] = 128  # the decoder has no more positions: what nobody asked for is what there is room for
+    for source, one in zip(SOURCES, found, strict=False):
+        ids = model.generate(**inputs(tokenizer, "summarize: " + source), generation_config=GenerationConfig(**values))
+        assert one == {"summary_text": tokenizer.decode(ids[0], skip_special_tokens=True)}
+
+
+@pytest.mark.parametrize("name", ["t5", "bart"])
+def test_ids_are_those_of_generate(name):
+    """With the tokens that begin and end a text, as transformers 4's pipeline gave them."""
+    family, task = Family(name), Seq2Seq()
+    loaded = load_model(family.model(AUTO), task, tokenizer=family.tokenizer())
+    engine = Engine(task, loaded.model.eval(), loaded.tokenizer, max_length=LENGTH)
+    asked = {"max_new_tokens": 12, "num_beams": 2}
+    call = task.call_settings({**asked, "return_tensors": True})
+    store = engine.encode({"source": SOURCES}, call)
+    found = task.decode(engine.run(store, call=call), store, call)
+    for source, one in zip(SOURCES, found, strict=True):
+        (ids,) = engine.model.generate(**inputs(engine.tokenizer, source), **asked).tolist()
+        assert one["generated_token_ids"] == ids
+        assert one["generated_text"] == engine.tokenizer.decode(ids, skip_special_tokens=True)
+
+
 # training ---------------------------------------------------------------------------------------------------------
 def test_label_smoothing_is_of_training_alone(engine):
     task = Seq2Seq(label_smoothing=0.1)
@@ -293,3 +347,76 @@ def test_samples_show_source_prediction_and_reference():
     shown = task.show({"source": "안녕"}, {"translation_text": "Hello"}, "Hello")
     assert shown == {"inputs": {"source": "안녕"}, "prediction": "Hello", "reference": "Hello", "right": True}
     assert task.show({"source": "안녕"}, [{"translation_text": "Hi"}], ["Hello", "Hey"])["right"] is None
+
+
+def test_rows_that_are_tokenized_already_train_as_the_texts_do(trained, tmp_path):
+    """With padding and −100 as a collator leaves them; the prefix is in them, or not."""
+    run = trained("t5")
+    tokenizer = run.tokenizer
+    sources = tokenizer(SOURCES, padding=True)
+    targets = tokenizer(text_target=TARGETS)["input_ids"]
+    longest = max(map(len, targets))
+    labels = [ids + [-100] * (longest - len(ids)) for ids in targets]
+    ready = [
+        {"input_ids": ids, "attention_mask": mask, "labels": label}
+        for ids, mask, label in zip(sources["input_ids"], sources["attention_mask"], labels, strict=True)
+    ]
+    common = {
+        "test_size": 0,
+        "epochs": 3,
+        "batch_size": 5,
+        "max_length": LENGTH,
+        "previews": 1,
+        "precision": "float32",
+        "threads": 1,
+    }
+    folder = str(run.path / "model")
+    found = [
+        byeori.train(
+            Translation, folder, train=rows, validation=rows, output=str(tmp_path / name), source_prefix="", **common
+        )
+        for name, rows in (("texts", ROWS), ("ids", ready))
+    ]  # fmt: skip
+    one, other = ({k: v.cpu() for k, v in each.model.state_dict().items()} for each in found)
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert found[0].metrics["validation"]["chrf"] == found[1].metrics["validation"]["chrf"]
+
+
+def test_targets_that_come_as_ids_are_cut_before_their_end_and_counted():
+    tokenizer = Family("t5").tokenizer()
+    labels = tokenizer(text_target=TARGETS)["input_ids"]
+    task, encoder = Translation(max_target_length=12), Encoder(tokenizer, LENGTH)
+    sources = tokenizer(SOURCES)["input_ids"]
+    ready = [{"input_ids": ids, "labels": label} for ids, label in zip(sources, labels, strict=True)]
+    rows = read_rows(ready, None, roles=Translation.roles, forms=Translation.forms)
+    store = encode_rows(rows, task, encoder)
+    long = sum(len(one) > 12 for one in labels)
+    assert long and any(f"{long} of 5 targets" in note and "--max-target-length" in note for note in rows.notes)
+    for row, one in enumerate(labels):
+        found = store.list_of("labels", row).tolist()
+        assert found == (one if len(one) <= 12 else [*one[:11], tokenizer.eos_token_id])
+    ready[3] = {**ready[3], "labels": [-100, -100]}
+    with pytest.raises(DataError, match="^rows, row 4: its labels hold nothing but −100 and padding"):
+        encode_rows(read_rows(ready, None, roles=Translation.roles, forms=Translation.forms), task, encoder)
+
+
+def test_written_ids_can_be_decoded_as_arrays(trained):
+    """`logits` of a task that writes are ids, padded with the pad token: the course's compute_metrics decodes them."""
+    run = trained("t5")
+    found = run.evaluate(ROWS, arrays=True, resamples=0)
+    assert np.issubdtype(found["logits"].dtype, np.integer) and (found["logits"] >= 0).all()
+    texts_ = run.tokenizer.batch_decode(found["logits"], skip_special_tokens=True)
+    assert texts_ == [one["translation_text"] for one in found["predictions"]]
+
+
+def test_an_evaluation_is_told_how_to_write(trained):
+    """For itself alone; the run is as it was afterwards."""
+    run = trained("t5")
+    before = run.task.settings
+    short = run.evaluate(ROWS, arrays=True, resamples=0, max_new_tokens=2, num_beams=1)
+    assert short["predictions"] == run.predict(SOURCES, max_new_tokens=2, num_beams=1)
+    assert run.task.settings is before
+    with pytest.raises(SettingError, match="max_new_tokens=0: it must be at least 1"):
+        run.evaluate(ROWS, max_new_tokens=0)
+    with pytest.raises(SettingError, match="there is no setting beams"):
+        run.evaluate(ROWS, beams=1)

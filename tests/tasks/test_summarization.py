@@ -8,8 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import byeori
-from byeori import settings
 from byeori.data.read import read_rows
 from byeori.errors import SettingError
 from byeori.predict.run import load_run
@@ -21,7 +19,6 @@ from families import Family, texts
 
 AUTO = "AutoModelForSeq2SeqLM"
 NEWS = Path(__file__).parent / "data" / "aihub_news.json"
-EXAMPLE = Path(__file__).parents[2] / "examples" / "summarization.yaml"
 SOURCES = [" ".join(texts()[place : place + 1 + place % 2]) for place in range(4)]
 
 
@@ -146,23 +143,3 @@ def test_korean_news_of_ai_hub_and_their_baseline():
     found = task.score(trivial, right)
     assert found["rougeL"]["details"]["unit"] == "eojeol" and 0.1 < found["rougeL"]["value"] < 0.6
     assert task.score([one if isinstance(one, str) else one[-1] for one in right], right)["rougeL"]["value"] == 1.0
-
-
-def test_the_example_runs_on_a_tiny_model(tmp_path):
-    values = settings.load_yaml(EXAMPLE)
-    assert values.pop("task") == "summarization"
-    Family("t5").save(tmp_path / "model", auto=AUTO)
-    values |= {
-        "model": str(tmp_path / "model"),
-        "train": str(NEWS),
-        "validation": str(NEWS),
-        "output": str(tmp_path / "run"),
-    }
-    values |= {"epochs": 1, "max_length": 48, "max_target_length": 10, "num_beams": 2, "threads": 1, "test_size": 0}
-    run = byeori.train(Summarization, **values)
-    assert run.metrics["validation"]["rougeL"]["value"] < run.metrics["baseline"]["trivial"]["rougeL"]["value"]
-    assert list(run.metrics["baseline"]) == ["trivial"]
-    commented = [
-        one for one in EXAMPLE.read_text(encoding="utf-8").splitlines() if ":" in one and not one.startswith("#")
-    ]
-    assert all("#" in one for one in commented) and len(commented) == len(settings.load_yaml(EXAMPLE))

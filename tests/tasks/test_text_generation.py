@@ -8,7 +8,6 @@ from __future__ import annotations
 import copy
 import json
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,16 +15,16 @@ import pytest
 import torch
 
 import byeori
-from byeori import settings
 from byeori.batches.loader import Batch, Packing
 from byeori.batches.pack import build
 from byeori.data.read import read_rows
 from byeori.data.rows import Rows
-from byeori.errors import DataError, ModelError, SettingError
+from byeori.errors import DataError, ModelError, RowsError, SettingError
 from byeori.models import language
 from byeori.models.load import load_model
 from byeori.predict.engine import Engine
 from byeori.predict.evaluate import evaluate
+from byeori.predict.files import predict_file
 from byeori.predict.run import Run
 from byeori.tasks.text_generation import TextGeneration
 from byeori.text.blocks import IGNORED, around, encode_documents, token_lists
@@ -35,7 +34,6 @@ from decoders import CHAT
 from families import DECODERS, Family, texts
 from gradients import compare_gradients, gradients
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "text-generation.yaml"
 CAUSAL = "AutoModelForCausalLM"
 BLOCK = 24
 TURNS = [
@@ -210,11 +208,11 @@ def test_prompts_are_rows_of_their_own_and_their_loss_is_the_models(runs):
     assert judged.values["bits_per_character"] == pytest.approx(sums / math.log(2) / characters, rel=1e-5)
 
 
-def test_too_long_a_prompt_is_cut_and_counted():
+def test_too_long_a_row_is_cut_and_counted():
     tokenizer = Family("gpt2").tokenizer()
     row = [Part(texts()[0], False), Part(" ".join(texts()[:9]), True)]
-    whole, cut = encode_parts(tokenizer, [row], 512), encode_parts(tokenizer, [row], 40)
-    assert cut.truncated == 1 and cut.input_ids.tolist() == whole.input_ids[:40].tolist()
+    whole, cut = encode_parts(tokenizer, [row], 512), encode_parts(tokenizer, [row], 120)
+    assert cut.truncated == 1 and cut.input_ids.tolist() == whole.input_ids[:120].tolist()
     ratio = (cut.columns["labels"] != IGNORED).sum() / (whole.columns["labels"] != IGNORED).sum()
     assert cut.columns["characters"][0] / whole.columns["characters"][0] == pytest.approx(ratio, rel=0.1)
 
@@ -315,12 +313,8 @@ def test_tokens_are_those_of_transformers_pipeline_for_a_llama(runs):
     run, plain = runs("llama")
     found = run.predict(PROMPTS, max_new_tokens=9, return_tensors=True)
     expected = theirs(plain, "llama", PROMPTS, max_new_tokens=9, return_tensors=True)
-    ends = {run.tokenizer.eos_token_id}
     for (one,), (other,) in zip(found, expected, strict=True):
-        kept = other["generated_token_ids"]
-        while kept[-1] in ends:  # the end itself is not text
-            kept = kept[:-1]
-        assert one["generated_token_ids"] == kept
+        assert one["generated_token_ids"] == other["generated_token_ids"]
     texts_found = run.predict(PROMPTS, max_new_tokens=9)
     for prompt, (one,), (ids,) in zip(PROMPTS, texts_found, found, strict=True):
         assert one["generated_text"] == run.tokenizer.decode(ids["generated_token_ids"], skip_special_tokens=True)
@@ -342,8 +336,6 @@ def test_a_prompt_gets_what_it_gets_alone(runs, name):
             ids, attention_mask=torch.ones_like(ids), max_new_tokens=5, do_sample=False, pad_token_id=0
         )
         kept = alone[0].tolist()
-        if run.tokenizer.eos_token_id in kept[ids.shape[1] :]:
-            kept = kept[: kept.index(run.tokenizer.eos_token_id, ids.shape[1])]
         assert one["generated_token_ids"] == kept
 
 
@@ -385,13 +377,87 @@ def test_lengths_are_counted_with_the_prompt_or_without(runs):
 def test_a_prompt_that_leaves_no_room(runs):
     run, _ = runs("gpt2")
     long = " ".join(texts()[:20])
-    with pytest.raises(DataError, match=r'begins with ".*" has \d+ tokens; the model takes 128'):
-        run.predict(["a", long], max_new_tokens=3)
+    with pytest.raises(
+        RowsError,
+        match=r'^input 2 \(and 1 more such inputs\): the prompt that begins with ".*" has \d+ tokens; the model',
+    ):
+        run.predict(["a", long, "a", long], max_new_tokens=3)
     (found,) = run.predict([long], max_new_tokens=8, handle_long_generation="hole", return_tensors=True)
     read = run.tokenizer(long)["input_ids"][-120:]
     assert found[0]["generated_token_ids"][:120] == read and len(found[0]["generated_token_ids"]) <= 128
-    with pytest.raises(SettingError, match="room"):
-        run.predict([" ".join(texts()[:2])], max_new_tokens=120)
+    for asked in (
+        {"max_new_tokens": 120},
+        {"max_length": 20},
+        {"min_new_tokens": 120},
+    ):  # told before anything is written
+        with pytest.raises(RowsError) as caught:
+            run.predict(["a", " ".join(texts()[:2])], **asked)
+        assert list(caught.value.reasons) == [1]
+    with pytest.raises(SettingError, match="max_new_tokens=128: the model has room for 128 tokens"):
+        run.predict(["a"], max_new_tokens=128)
+
+
+def test_prompts_of_a_file_without_room_keep_their_lines(runs, tmp_path):
+    """The others are answered, whatever length is asked."""
+    run, _ = runs("gpt2")
+    prompts = ["a", " ".join(texts()[:2]), texts()[1]]
+    (tmp_path / "p.txt").write_text("\n".join(prompts), encoding="utf-8")
+    few = {"max_new_tokens": 80}
+    long = [len(run.tokenizer(prompt)["input_ids"]) + 80 > 128 for prompt in prompts]
+    assert long == [False, True, False]
+    predict_file(run, tmp_path / "p.txt", tmp_path / "out.jsonl", call=few, read={})
+    lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [set(line) - {"row"} for line in lines] == [{"prediction"}, {"error"}, {"prediction"}]
+    assert [lines[0]["prediction"], lines[2]["prediction"]] == run.predict([prompts[0], prompts[2]], **few)
+
+
+def test_a_length_that_counts_the_prompt_leaves_it_whole(runs):
+    """handle_long_generation=hole as transformers 4 had it: nothing is cut where max_length says how much is written."""
+    run, plain = runs("gpt2")
+    prompt = " ".join(texts()[:2])
+    ids = run.tokenizer(prompt, return_tensors="pt")["input_ids"]
+    most = ids.shape[1] + 5
+    (found,) = run.predict([prompt], return_tensors=True, max_length=most, handle_long_generation="hole")
+    alone = plain.generate(ids, attention_mask=torch.ones_like(ids), max_length=most, do_sample=False, pad_token_id=1)
+    assert found[0]["generated_token_ids"] == alone[0].tolist()
+
+
+@pytest.mark.parametrize("name", ["gpt2", "llama"])
+def test_the_end_token_is_kept_where_special_tokens_are_asked_for(runs, name):
+    """As transformers' pipeline has it; a text that ends otherwise has none."""
+    run, plain = runs(name)
+    own = [model.generation_config for model in (run.model, plain)]
+    (ids,) = theirs(plain, name, ["a"], max_new_tokens=9, return_tensors=True)[0]
+    taken = len(run.tokenizer("a")["input_ids"])
+    end = ids["generated_token_ids"][taken + 3]  # what is written fourth shall end it
+    try:
+        for model in (run.model, plain):
+            model.generation_config = copy.deepcopy(own[0])
+            model.generation_config.eos_token_id = end
+        for more in ({"return_tensors": True}, {"skip_special_tokens": False, "return_full_text": False}):
+            call = {"max_new_tokens": 9, **more}
+            assert run.predict(["a"], **call) == theirs(plain, name, ["a"], **call)
+        (found,) = run.predict(["a"], max_new_tokens=9, return_tensors=True)
+        assert found[0]["generated_token_ids"][-1] == end and len(found[0]["generated_token_ids"]) <= taken + 4
+        (longer,) = run.predict(["a"], max_new_tokens=2, return_tensors=True)
+        assert len(longer[0]["generated_token_ids"]) == taken + 2
+    finally:
+        run.model.generation_config, plain.generation_config = own
+
+
+def test_padding_behind_a_stop_text_is_no_end_token(runs):
+    """Where both are one token: prompts go on beside each other until the last has ended."""
+    run, _ = runs("gpt2")
+    tokenizer, pad = run.tokenizer, run.tokenizer.pad_token
+    try:
+        tokenizer.pad_token = tokenizer.eos_token
+        (text,) = run.predict(["a"], max_new_tokens=12, return_full_text=False)
+        stop = text[0]["generated_text"][2:4]
+        few = {"max_new_tokens": 12, "stop": stop, "return_tensors": True}
+        alone, together = run.predict(["a"], **few), run.predict(["a", texts()[3]], **few)
+        assert alone[0] == together[0] and alone[0][0]["generated_token_ids"][-1] != tokenizer.eos_token_id
+    finally:
+        tokenizer.pad_token = pad
 
 
 def test_a_stop_text_and_an_empty_prompt(runs):
@@ -400,6 +466,8 @@ def test_a_stop_text_and_an_empty_prompt(runs):
     stop = plain_text[0]["generated_text"][2:4]
     (found,) = run.predict(["a"], max_new_tokens=12, return_full_text=False, stop=stop)
     assert stop in found[0]["generated_text"] and len(found[0]["generated_text"]) < len(plain_text[0]["generated_text"])
+    several = run.predict(["a"], max_new_tokens=12, return_full_text=False, stop=["\u2603", stop])
+    assert several == [found], "the first of several texts to be written ends it"
     (nothing,) = run.predict([""], max_new_tokens=4, return_tensors=True)
     ids = torch.tensor([[run.tokenizer.bos_token_id]])
     alone = plain.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=4, do_sample=False, pad_token_id=1)
@@ -413,11 +481,12 @@ def test_ctrl_is_told_of_its_control_codes(runs):
         run.predict(["no code"], max_new_tokens=1)
 
 
+@pytest.mark.filterwarnings("ignore:Unfeasible length")
 def test_a_checkpoint_that_draws(runs):
     """GPT-2's says so in task_specific_params; a call still says otherwise."""
     run, _ = runs("gpt2")
     config = run.model.config
-    config.task_specific_params = {"text-generation": {"do_sample": True, "max_length": 50}}
+    config.task_specific_params = {"text-generation": {"do_sample": True, "max_length": 50, "min_new_tokens": 20}}
     try:
         found = run.predict(["a"], max_new_tokens=8, num_return_sequences=3, generation_seed=1)
         assert len({one["generated_text"] for one in found[0]}) == 3
@@ -522,10 +591,40 @@ def test_a_run_learns_shows_samples_and_loads_anywhere(tmp_path):
     )
 
 
-def test_the_example_is_settings_that_exist():
-    values = settings.load_yaml(EXAMPLE)
-    assert values.pop("task") == TextGeneration.name
-    found, task = byeori.api.resolve(TextGeneration, values)
-    assert found.train and task.settings.block_length == found.max_length == 512
-    lines = [line for line in EXAMPLE.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
-    assert all("#" in line for line in lines)
+def test_prompts_that_fill_the_length_are_learnt_from_and_shown(tmp_path):
+    """Their ends are; there is hardly room behind them."""
+    folder = Family("gpt2").save(tmp_path / "gpt2", CAUSAL)
+    long = " ".join(texts()[:9])
+    some = [{"prompt": f"{place} {long}", "completion": texts()[place][:4]} for place in range(8)]
+    run = byeori.train(
+        TextGeneration, str(folder), train=some, validation=some[:2], test_size=0, output=str(tmp_path / "run"), max_steps=2,
+        batch_size=4, max_length=128, threads=1, precision="float32", baselines=False, previews=2, preview_every=1,
+    )  # fmt: skip
+    data = json.loads((tmp_path / "run" / "data.json").read_text(encoding="utf-8"))
+    assert "8 of 8 prompts fill --max-length (128)" in json.dumps(data)
+    samples = [
+        json.loads(line) for line in (tmp_path / "run" / "samples.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
+    assert len(samples) == 4 and all(sample["reference"] for sample in samples)
+    assert run.metrics["validation"]["perplexity"]["value"] > 1
+
+
+def test_a_file_is_asked_about_line_by_line(runs, tmp_path):
+    """Not as the documents it would be learnt from; a prompt without its completion is a prompt."""
+    run, _ = runs("gpt2")
+    prompts = [texts()[0], texts()[1], "", texts()[2]]
+    (tmp_path / "p.txt").write_text("\n".join([*prompts[:2], *prompts[3:]]), encoding="utf-8")
+    expected = run.predict([prompts[0], prompts[1], prompts[3]], max_new_tokens=4)
+    assert run.predict(str(tmp_path / "p.txt"), max_new_tokens=4) == expected
+    rows = [{"prompt": prompt, "number": n} for n, prompt in enumerate(prompts) if prompt]
+    (tmp_path / "p.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    assert run.predict(str(tmp_path / "p.jsonl"), max_new_tokens=4) == expected
+
+
+def test_a_block_is_as_long_as_those_of_transformers_examples():
+    """1,024 tokens, or what the model takes; other tasks take 512."""
+    from byeori.models.checks import length_for
+
+    assert length_for(None, 32_768, "m", TextGeneration.default_length) == 1_024
+    assert length_for(None, 128, "m", TextGeneration.default_length) == 128
+    assert length_for(None, None, "m") == 512

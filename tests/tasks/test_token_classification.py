@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 import warnings
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,11 +18,10 @@ from hypothesis import settings as trials
 from hypothesis import strategies as st
 
 import byeori
-from byeori import settings
 from byeori.batches.answers import Answers
 from byeori.data.read import read_rows
 from byeori.errors import DataError, ModelError, SettingError
-from byeori.metrics.entities import spans
+from byeori.metrics.entities import entity_scores, spans
 from byeori.predict.run import load_run
 from byeori.tasks import tagged
 from byeori.tasks.tag_schemes import Parts, Scheme, of_labels, recognise, slips, to_bio
@@ -67,11 +67,22 @@ def character_rows():
 
 @pytest.fixture(scope="session")
 def tagger(tiny):
-    """`tagger(family)` → a folder with a tiny token-classification model."""
-    seeds = {"bert": 4, "xlm-roberta": 1, "albert": 3}  # with these no label is given to all tokens
-    return lambda name: str(
-        tiny(name, auto="AutoModelForTokenClassification", labels=tuple(LABELS), seed=seeds.get(name, 0))
-    )
+    """`tagger(family)` → a folder with a tiny token-classification model: the first seed whose tags change within texts."""
+
+    def tags_change(folder):
+        run = load_run(folder, task=TokenClassification, precision="float32")
+        call = {"ignore_labels": []}
+        return all(
+            sum(map(len, run.predict(TEXTS, aggregation_strategy=how, **call))) > 12
+            and sum(map(len, run.predict(TEXTS, aggregation_strategy=how))) > 2
+            for how in ("simple", "first", "average", "max")
+        )
+
+    def folder(name):
+        made = {"auto": "AutoModelForTokenClassification", "labels": tuple(LABELS)}
+        return next(found for seed in range(30) if tags_change(found := str(tiny(name, seed=seed, **made))))
+
+    return cache(folder)
 
 
 def encoder_of(family, length=128):
@@ -525,6 +536,22 @@ def test_scores_of_a_checkpoint_in_another_scheme(tiny, tmp_path):
     assert run.predict(["서울에 산다"])[0][0].keys() == {"entity", "score", "index", "word", "start", "end"}
 
 
+def test_what_is_written_of_words_is_what_is_scored(tiny, tmp_path):
+    """The entities of predictions/test.jsonl are those behind the scores of metrics.json, signs inside words or not."""
+    words = [[a, f"@{b}!", c, f"{d}-1.5", e] for a in "네또참" for b in ("김민수", "박철수") for c in ("정말", "어제")
+             for d in ("강남역", "서울역") for e in ("좋아요", "빨라서", "왔다네")]  # fmt: skip
+    tags = ["O", "B-PER", "O", "B-LOC", "I-LOC"]
+    run = byeori.train(
+        TokenClassification, str(tiny("bert", auto="AutoModel")), train=rows_of(words, [tags] * len(words)),
+        output=str(tmp_path / "run"), epochs=4, validation_size=0.2, test_size=0.3, **QUIET,
+    )  # fmt: skip
+    written = (run.path / "predictions" / "test.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = [json.loads(line) for line in written]
+    found = [[(one["start"], one["end"], one["entity_group"]) for one in line["prediction"]] for line in lines]
+    score = entity_scores(found, [[(2, 7, "PER"), (11, 22, "LOC")]] * len(found), resamples=0)["f1"]["value"]
+    assert score == pytest.approx(run.metrics["test"]["f1"]["value"]) and score > 0
+
+
 def test_bare_tags_are_scored_as_scikit_learn_does(tiny, tmp_path):
     from sklearn.metrics import accuracy_score, f1_score
 
@@ -594,6 +621,8 @@ def test_validation_rows_that_do_not_fit():
 def test_calls_that_can_not_be_answered(both):
     run, _ = both("bert")
     for inputs, said in (([3], "input 1 is int '3': a text, or a list of words, is needed"), ([["a", 3]], "tokens holds int '3'"),
+                         (["a", {"tokens": "서울에 산다"}], "tokens is a text .'서울에 산다'.; give a list of words, or name it"),
+                         ({"tokens": 3}, "input 1: tokens is int '3'; give a list of words"),
                          ([{"label": "x"}], "input 1 is dict")):  # fmt: skip
         with pytest.raises(DataError, match=said):
             run.task.inputs(inputs)
@@ -630,11 +659,6 @@ def test_store_without_its_rows_is_refused(trained):
 
 
 # files --------------------------------------------------------------------------------------------------------------
-def test_example_is_made_of_settings():
-    known = settings.names(settings.Train, TokenClassification.Training)
-    values = settings.load_yaml(ROOT / "examples" / "token-classification.yaml")
-    assert set(values) <= set(known) and values["task"] == TokenClassification.name
-    settings.read({n: v for n, v in values.items() if n in settings.names(settings.Train)}, settings.Train)
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the shared data is not here")

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
 import byeori
-from byeori import settings
 from byeori.errors import SettingError
 from byeori.models.load import load_model
 from byeori.predict.engine import Engine
@@ -24,7 +22,6 @@ from families import Family, texts
 from multilingual import tokenizer
 
 AUTO = "AutoModelForSeq2SeqLM"
-EXAMPLE = Path(__file__).parents[2] / "examples" / "translation.yaml"
 ROWS = [{"source": texts()[2 * at + 1], "target": texts()[2 * at]} for at in range(6)]
 PAIR = {"source_lang": "ko_KR", "target_lang": "en_XX"}
 
@@ -178,27 +175,3 @@ def test_scores_are_sacrebleus():
     assert "tok:char" in Translation(bleu_tokenize="char").score(written, right)["bleu"]["details"]["signature"]
     with pytest.raises(SettingError, match="is no tokenizer of sacrebleu"):
         Translation(bleu_tokenize="words").score(written, right)
-
-
-def test_the_example_runs_on_a_tiny_model(tmp_path):
-    values = settings.load_yaml(EXAMPLE)
-    values |= Translation.values_of(values.pop("task")) or {}
-    Family("t5").save(tmp_path / "model", auto=AUTO)
-    for side, role in (("ko", "source"), ("en", "target")):
-        (tmp_path / f"talk.{side}").write_text("\n".join(row[role] for row in ROWS) + "\n", encoding="utf-8")
-    files = {part: f"{tmp_path / 'talk.ko'},{tmp_path / 'talk.en'}" for part in ("train", "validation", "test")}
-    values |= {
-        "model": str(tmp_path / "model"),
-        "output": str(tmp_path / "run"),
-        "epochs": 1,
-        "max_length": 48,
-        **files,
-    }
-    values |= {"max_target_length": 10, "num_beams": 2, "threads": 1}
-    run = byeori.train(Translation, **values)
-    assert run.metrics["headline"] == "chrf" and "chrf++" in run.metrics["test"]
-    assert run.metrics["baseline"]["linear"]["chrf"]["value"] == 100.0  # the training rows themselves
-    commented = [
-        one for one in EXAMPLE.read_text(encoding="utf-8").splitlines() if ":" in one and not one.startswith("#")
-    ]
-    assert all("#" in one for one in commented) and len(commented) == len(settings.load_yaml(EXAMPLE))

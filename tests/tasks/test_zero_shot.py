@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,11 +11,9 @@ import torch
 from sklearn.metrics import f1_score
 
 import byeori
-from byeori import settings
 from byeori.errors import DataError, ModelError, SettingError
-from byeori.predict.options import Reading, Using
 from byeori.tasks import TextClassification
-from byeori.tasks.zero_shot import Call, ZeroShotClassification
+from byeori.tasks.zero_shot import ZeroShotClassification
 from families import Family, texts
 
 NLI = ("contradiction", "neutral", "entailment")
@@ -35,7 +32,6 @@ FAMILIES = (
     "bart",
     "t5",
 )
-EXAMPLE = Path(__file__).parents[2] / "examples" / "zero-shot-classification.yaml"
 
 
 @pytest.fixture(scope="module")
@@ -266,6 +262,13 @@ def test_evaluation_against_labels_that_are_given(tiny):
     )
     numbered = [{**row, "label": candidates.index(row["label"])} for row in ROWS]
     assert run.evaluate(numbered) == named
+    told = byeori.load_run(folder, task=ZeroShotClassification, precision="float32")
+    assert (
+        told.evaluate(ROWS, candidate_labels=candidates)
+        == named
+        == told.evaluate(ROWS, candidate_labels=",".join(candidates))
+    )
+    assert told.evaluate(ROWS, candidate_labels=candidates, hypothesis_template="이 글은 {}에 관한 것이다.") != named
     with pytest.raises(DataError, match=r"the labels are numbers \(0, 1, 2\), which say nothing to a model"):
         byeori.load_run(folder, task=ZeroShotClassification).evaluate(numbered)
     with pytest.raises(DataError, match="날씨"):
@@ -309,13 +312,3 @@ def test_it_is_the_nli_model_that_is_trained(tiny, tmp_path):
 
 
 # the example ---------------------------------------------------------------------------------------------------------
-
-
-def test_the_example_runs_on_a_tiny_model(tiny, tmp_path):
-    values = settings.load_yaml(EXAMPLE)
-    known = {*settings.names(Call, Reading, Using), "task", "model", "input", "output"}
-    assert values["task"] == "zero-shot-classification" and set(values) <= known
-    call = {name: values[name] for name in settings.names(Call) if name in values}
-    ours = byeori.pipeline(ZeroShotClassification, str(tiny("bert", labels=NLI)), precision="float32")
-    found = ours([texts()[0]], **call)[0]
-    assert sorted(found["labels"]) == sorted(one.strip() for one in call["candidate_labels"].split(","))

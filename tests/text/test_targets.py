@@ -58,6 +58,41 @@ def test_targets_that_come_as_ids():
         [*tokenizer(text_target=TARGETS[:4], padding=True, truncation=True, max_length=20)["input_ids"]],
         [[*one, -100, -100] for one in tokenizer(text_target=TARGETS[:4], truncation=True, max_length=20)["input_ids"]],
     ):
-        found, counts = take_targets(tokenizer, padded, 20)
-        assert found.tolist() == ids.tolist() and counts.tolist() == lengths.tolist()
-    assert take_targets(tokenizer, [[7, 8, 9]], 2)[0].tolist() == [7, 8]
+        found, counts, cut = take_targets(tokenizer, padded, 20)
+        assert found.tolist() == ids.tolist() and counts.tolist() == lengths.tolist() and cut == 0
+    found, _, cut = take_targets(tokenizer, [[7, 8, 9]], 2)
+    assert found.tolist() == [7, 8] and cut == 1
+
+
+@pytest.mark.parametrize("name", SEQ2SEQ)
+def test_targets_that_come_as_ids_are_cut_as_texts_are(name):
+    """Before the end token, and the language behind it."""
+    tokenizer = Family(name).tokenizer()
+    if name == "mbart":
+        tokenizer.src_lang, tokenizer.tgt_lang = "ko_KR", "en_XX"
+    ids, lengths, cut = encode_targets(tokenizer, TARGETS, 12)
+    given = tokenizer(text_target=TARGETS, padding=True)["input_ids"]
+    found, counts, shortened = take_targets(tokenizer, given, 12)
+    assert found.tolist() == ids.tolist() and counts.tolist() == lengths.tolist() and shortened == cut > 0
+
+
+def test_targets_that_come_as_ids_of_a_tokenizer_that_ends_none():
+    from tokenizers import processors
+
+    tokenizer = Family("bart").tokenizer()
+    tokenizer.backend_tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
+    given = tokenizer(text_target=TARGETS)["input_ids"]
+    found, counts, cut = take_targets(tokenizer, given, 12)
+    right = encode_targets(tokenizer, TARGETS, 12)
+    assert (found.tolist(), counts.tolist(), cut) == (right[0].tolist(), right[1].tolist(), right[2])
+    assert (
+        take_targets(tokenizer, [[*given[0], tokenizer.eos_token_id]], 12)[0].tolist() == right[0][: counts[0]].tolist()
+    )
+
+
+def test_of_pads_that_are_end_tokens_one_is_the_end():
+    tokenizer = Family("t5").tokenizer()
+    tokenizer.pad_token = tokenizer.eos_token
+    (ids,) = tokenizer(text_target=[TARGETS[2]])["input_ids"]
+    found, _, _ = take_targets(tokenizer, [[*ids, *[tokenizer.eos_token_id] * 3], ids], 99)
+    assert found.tolist() == [*ids, *ids]

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from byeori.data.read import read_rows
-from byeori.errors import ModelError, SettingError
+from byeori.errors import DataError, ModelError, RowsError, SettingError
 from byeori.tasks.question_answering import QuestionAnswering
 from byeori.text.encode import Encoder
 from byeori.text.encode_rows import encode_rows
@@ -134,6 +134,23 @@ def test_an_answer_of_one_character_in_several_tokens():
     made = windows(Encoder(Family("roberta").tokenizer(), LENGTH), ["?"], ["값은 뷁이다"], Cut(LENGTH), [(3, 4)])
     same = np.flatnonzero((made.columns["char_starts"] == 3) & (made.columns["char_ends"] == 4))
     assert len(same) > 1 and made.columns["labels"].tolist() == [[same[-1]] * 2]
+
+
+def test_answers_that_no_token_covers():
+    """All of them, by the row; of a file the row is named as its other errors name it."""
+    tokenizer = Family("bert").tokenizer()  # zero-width spaces are nothing to it
+    encoder, context = Encoder(tokenizer, LENGTH), "값은 \u200b 이다"
+    with pytest.raises(RowsError) as caught:
+        windows(encoder, ["a?", "b?", "c?"], [context] * 3, Cut(LENGTH), [(3, 4), (0, 2), (3, 4)])
+    assert sorted(caught.value.reasons) == [0, 2] and "makes nothing of its answer" in caught.value.reasons[2]
+    some = [
+        {"question": "?", "context": context, "answers": {"text": ["값"], "answer_start": [0]}, "id": str(n)}
+        for n in range(4)
+    ]
+    some[2]["answers"] = {"text": ["\u200b"], "answer_start": [3]}
+    rows = read_rows(some, **ROLES)
+    with pytest.raises(DataError, match=r'^rows, row 3: the question "\?": the tokenizer makes nothing of its answer'):
+        encode_rows(rows, QuestionAnswering(), encoder)
 
 
 def test_offsets_are_those_of_the_text_as_given():

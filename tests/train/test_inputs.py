@@ -280,3 +280,10 @@ def test_each_kind_learns_saves_loads_and_predicts(still_bert, demo_rows, tmp_pa
     np.testing.assert_allclose(np.array(plain), predicted["logits"], atol=1e-5)
     kinds = {"single_label": "single_label_classification", "multi_label": "multi_label_classification"}
     assert model.config.problem_type == kinds.get(run.task.problem_type, "regression")
+
+
+def test_a_negative_id_is_no_token(train):
+    rows = [{"input_ids": [2, 15 + n, 3], "label": n % 2} for n in range(20)]
+    rows[7]["input_ids"] = [2, 15, -100, 3]
+    with pytest.raises(DataError, match="rows, row 8: input_ids hold -100, which is no token"):
+        train(train=rows, validation_size=0, test_size=0)

@@ -19,7 +19,8 @@ import numpy as np
 
 from byeori.batches import budget
 from byeori.batches.order import Order
-from byeori.batches.pack import IGNORED, Pack, build
+from byeori.batches.pack import Pack, build
+from byeori.text.blocks import IGNORED
 from byeori.text.store import LIST, SEQUENCE, TOKEN, TokenStore
 
 if TYPE_CHECKING:

@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from byeori.batches import budget
+from byeori.text.blocks import IGNORED
 from byeori.text.store import LIST, SEQUENCE, TOKEN, TokenStore
 
 if TYPE_CHECKING:
     import torch
-
-IGNORED = -100  # the label of places that count for nothing, as torch.nn.functional.cross_entropy has it
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,10 @@ from byeori.errors import DataError
 _TOKENIZED = ("input_ids", "attention_mask", "token_type_ids", "special_tokens_mask")
 
 
+class Unanswered(DataError):
+    """Not one row has its right answer."""
+
+
 def assemble(sheets: list[Sheet], wish: Wish) -> Rows:
     """Sheets of one split → one table with role names."""
     import datasets
@@ -36,6 +40,8 @@ def assemble(sheets: list[Sheet], wish: Wish) -> Rows:
     first = sheets[0]
     matched = _match(first, names.name(0), wish)
     notes = [note for sheet in sheets for note in sheet.notes] + [matched.reason]
+    if len(sheets) > 1 and {"choices", "label"} <= set(matched.columns):
+        vals.count_alike(sheets, names.name, matched.columns)
     tables: list[pa.Table] = []
     numbers: list[np.ndarray] = []
     errors: dict[int, str] = {}
@@ -172,7 +178,8 @@ def _roles(
         unusable |= problems
         if empty and not wish.setting(flag[2:].replace("-", "_")):
             advice = f"Drop such rows with {flag}, or fix the file."
-            raise DataError(_refusal(name, row_of, empty, f"the {columns} is empty", advice))
+            kind = Unanswered if role in vals.OUTCOMES and len(empty) == sheet.rows else DataError
+            raise kind(_refusal(name, row_of, empty, f"the {columns} is empty", advice))
         if empty:
             drop[empty] = True
             notes.append(f"{name}: {count(len(empty), 'row')} with an empty {shown} left out ({flag}).")

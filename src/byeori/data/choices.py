@@ -45,6 +45,7 @@ _CONTEXTS = (
 _QUESTIONS = ("question", "query", "stem", "question_stem", "질문", "문제", "발문")
 _LETTERS = "ABCDEFGH"
 _CIRCLED = "①②③④⑤⑥⑦⑧⑨"
+_EITHER = "an index from 0 (none is 0 and none is the number of choices, so from 1 would fit as well)"
 
 
 def reshape(sheet: Sheet, name: str, given: Mapping[str, Any]) -> None:
@@ -181,17 +182,35 @@ def _texts(value: Any) -> tuple[list[Any], list[str] | None]:
     return [str(one) if isinstance(one, (int, float)) and not isinstance(one, bool) else one for one in value], None
 
 
-def check_labels(
+def counted_from(
     values: Sequence[Any], choices: Sequence[Sequence[str]], keys: Sequence[list[str] | None] | None = None
+) -> str | None:
+    """Whether labels that are indices count from "0" or "1"; "" where either would fit; None for labels of other kinds."""
+    plain = [_plain(value) for value in values]
+    full = [at for at, value in enumerate(plain) if value is not None and choices[at]]
+    if keys is not None and any(keys[at] for at in full):
+        return None
+    how, note = _how([(plain[at], choices[at]) for at in full])
+    return None if how not in ("0", "1") else "" if note == _EITHER else how
+
+
+def check_labels(
+    values: Sequence[Any],
+    choices: Sequence[Sequence[str]],
+    keys: Sequence[list[str] | None] | None = None,
+    base: str | None = None,
 ) -> tuple[Checked, str]:
     """(the index of the right choice in every row, from 0; how the labels were read).
 
     How is decided on the whole column: `key`, `0`, `1`, `letter` or `text`. Missing labels are `empty`.
+    base: what indices count from ("0" or "1"), where other files of the set say it.
     """
     plain = [_plain(value) for value in values]
     full = [at for at, value in enumerate(plain) if value is not None and choices[at]]
     keyed = keys is not None and any(keys[at] for at in full)
     how, note = ("key", "a key beside the choices") if keyed else _how([(plain[at], choices[at]) for at in full])
+    if base and how in ("0", "1"):
+        how, note = base, f"an index from {base}, as in the other files"
     found: list[int] = []
     empty = [at for at, value in enumerate(plain) if value is None]
     problems: dict[int, str] = {}
@@ -227,7 +246,7 @@ def _how(rows: Sequence[tuple[Any, Sequence[str]]]) -> tuple[str, str]:
         if texts > max(from_zero, from_one):
             return "text", "the text of the right choice"
         if from_zero == from_one:
-            return "0", "an index from 0 (none is 0 and none is the number of choices, so from 1 would fit as well)"
+            return "0", _EITHER
         return ("0", "an index from 0") if from_zero > from_one else ("1", "an index from 1")
     texts = sum(v in c or v in [one.strip() for one in c] for v, c in rows)
     letters = sum(_letter(v) is not None for v, _ in rows)

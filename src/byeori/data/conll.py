@@ -34,13 +34,15 @@ _SAMPLE = 1 << 18
 
 @dataclass(slots=True)
 class Layout:
-    """tab: separated by tabs, else by spaces. width: columns. names: of the columns, made up where the file has none."""
+    """tab: separated by tabs, else by spaces. width: columns. names: of the columns, made up where the file has none; named:
+    it has them, header: in its first line."""
 
     tab: bool
     width: int
     names: list[str] = field(default_factory=list)
     universal: bool = False
     header: bool = False
+    named: bool = False
 
     def split(self, line: str) -> list[str]:
         return line.split("\t") if self.tab else [part for part in line.split(" ") if part]
@@ -68,11 +70,13 @@ def is_blank(line: str) -> bool:
     return not line.strip(_MARKS + " \t\r\x0b\x0c")
 
 
-def recognise(data: bytes, suffix: str = "") -> Layout | None:
+def recognise(data: bytes, suffix: str = "", known: Collection[str] | None = None) -> Layout | None:
     """How the file is laid out, or None where it is no file of one token a line.
 
     A suffix of SUFFIXES is believed; any other file must show blank lines (or tags as BIO and its like spell them)
-    and a last column of few short values.
+    and a last column of few short values. known: None where tags are wanted; else the names of training, of its columns and
+    its tags: so may plain text look (names of two words, a line each), and what is only to be predicted must show tags so
+    spelled or known, or columns so named, too.
     """
     head = data[:_SAMPLE]
     lines = lines_of(head.decode("utf-8", errors="ignore").encode())
@@ -98,7 +102,15 @@ def recognise(data: bytes, suffix: str = "") -> Layout | None:
     parted = any(is_blank(line) for line in lines[first:last])
     few = len(set(tags)) <= max(20, len(tags) // 4) and all(len(tag) <= 40 and " " not in tag for tag in tags)
     short_tokens = sum(len(row[0]) <= 40 for row in good) >= 0.95 * len(good)
-    return layout if tags and short_tokens and few and (parted or spelled) else None
+    if not (tags and short_tokens and few and (parted or spelled)):
+        return None
+    return layout if known is None or spelled or layout.universal or _is_known(layout, tags, known) else None
+
+
+def _is_known(layout: Layout, tags: Sequence[str], known: Collection[str]) -> bool:
+    """Whether the file's columns, or nearly all of its tags, have names of training."""
+    columns = layout.named and {name.casefold() for name in layout.names} & {name.casefold() for name in known}
+    return bool(columns) or sum(tag in known for tag in tags) >= 0.95 * len(tags)
 
 
 def _name(layout: Layout, lines: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -107,12 +119,12 @@ def _name(layout: Layout, lines: Sequence[str], rows: Sequence[Sequence[str]]) -
         found = _NAMES.match(line) if line.startswith("#") else None
         names = re.split(r"\t| +", found.group(1).strip()) if found else []
         if len(names) == layout.width:
-            layout.names = names
+            layout.names, layout.named = names, True
             return
     folded = [cell.strip().casefold() for cell in rows[0]] if rows else []
     named = {"token", "word", "form", "단어", "토큰"} & set(folded[:2]) and len(set(folded)) == len(folded) > 1
     if named and rows[0][-1] not in {row[-1] for row in rows[1:]}:
-        layout.names, layout.header = [cell.strip() for cell in rows[0]], True
+        layout.names, layout.header, layout.named = [cell.strip() for cell in rows[0]], True, True
     elif layout.universal:
         layout.names = list(_UD)
     elif layout.width == 4 and sum(bool(TAG.match(row[2]) and TAG.match(row[3])) for row in rows) > 0.9 * len(rows):

@@ -191,6 +191,13 @@ def _unpack(raw: bytes, path: Path) -> tuple[bytes, str]:
         raise DataError(f"{path}: the archive can't be unpacked ({error}).") from None
 
 
+def _known(wish: Wish) -> set[str] | None:
+    """What `conll.recognise` is to see in rows that are only predicted: None where tags, or the tokens' column, are asked for."""
+    if wish.wants("tags") or wish.given("tokens"):
+        return None
+    return {*(wish.label_names or ()), *(one for one in wish.before.values() if isinstance(one, str))}
+
+
 def read_bytes(raw: bytes, name: str, suffix: str, info: FileInfo, wish: Wish) -> Sheet:
     """A file's bytes → its sheet; `suffix` (lower case, with the dot) says what they should be."""
     if raw[:4] == b"PAR1" or suffix in _TABLES:
@@ -206,7 +213,7 @@ def read_bytes(raw: bytes, name: str, suffix: str, info: FileInfo, wish: Wish) -
     notes = [decoded.note] if decoded.note else []
     known = suffix in _DELIMITED or suffix in _TEXT or suffix in conll.SUFFIXES
     if wish.wants("tokens") and suffix != ".json" and suffix not in _LINES:
-        layout = conll.recognise(data, suffix)
+        layout = conll.recognise(data, suffix, _known(wish))
         if layout:
             sheet = _sentences(data, name, layout, info, wish, decoded.broken)
             sheet.notes[:0] = notes

@@ -34,7 +34,8 @@ _MORE = {"question": ("answers", "id", "title"), "choices": ("label",), "source"
 def choose(
     samples: Mapping[str, Sequence[Any]], wish: Wish, name: str, suggested: Mapping[str, str] | None = None
 ) -> Match:
-    """The columns of the first form that is complete; first are those a person named columns of, then training's.
+    """The columns of the first form that is complete; first are those a person named columns of, then those that have
+    training's columns.
 
     Raises DataError that says which roles each form lacks, and which columns there are.
     """
@@ -42,7 +43,13 @@ def choose(
     if not wish.forms:
         return match(samples, given, wish.roles, wish.required, name, wish.before, suggested)
     named = {role for role, column in given.items() if column}
-    forms = sorted(wish.forms, key=lambda form: (-len(named & set(form)), -len(set(wish.before) & set(form))))
+    outer = {column.split(".", 1)[0] for column in samples}
+    before = {
+        r
+        for r, c in wish.before.items()
+        if {one.split(".", 1)[0] for one in ([c] if isinstance(c, str) else c)} <= outer
+    }
+    forms = sorted(wish.forms, key=lambda form: (-len(named & set(form)), -len(before & set(form))))
     lacking: list[tuple[Sequence[str], tuple[str, ...]]] = []
     doubt: DataError | None = None
     for form in forms:
@@ -59,9 +66,11 @@ def choose(
     if doubt:
         raise doubt
     wanted = ", or ".join(f"{listed(form)} (not found: {listed(absent)})" for form, absent in lacking)
-    first = lacking[0][1]
-    flags = " ".join(f"{FLAGS.get(role, '--' + role)} COLUMN" for role in first)
-    raise Absent(f"{name}: no complete set of columns was found: {wanted}. {exist(samples)} Name them: {flags}.", first)
+    ways = (" ".join(f"{FLAGS.get(role, '--' + role)} COLUMN" for role in absent) for _, absent in lacking)
+    flags = ", or ".join(dict.fromkeys(ways))
+    raise Absent(
+        f"{name}: no complete set of columns was found: {wanted}. {exist(samples)} Name them: {flags}.", lacking[0][1]
+    )
 
 
 def _roles(form: Sequence[str], wish: Wish) -> list[str]:

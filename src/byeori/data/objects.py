@@ -27,6 +27,17 @@ def is_paths(source: Any) -> bool:
     return all(isinstance(one, os.PathLike) or isinstance(one, str) and _is_path(one) for one in source)
 
 
+def is_files(source: Any) -> bool:
+    """A list of path objects, or of names of data files that are there: nobody asks what a model makes of such names."""
+    if not isinstance(source, (list, tuple)) or not source:
+        return False
+    return all(isinstance(one, os.PathLike) or isinstance(one, str) and _is_file(one) for one in source)
+
+
+def _is_file(text: str) -> bool:
+    return len(text) <= 1000 and Path(text).suffix.casefold() in DATA_SUFFIXES and os.path.isfile(text)
+
+
 def _is_path(text: str) -> bool:
     if len(text) > 1000 or "\n" in text:
         return False

@@ -198,7 +198,8 @@ def read_pair(pair: Sequence[Path], settings: Any = None, bad: str = "raise", un
 
 # Columns ----------------------------------------------------------------------------------------------------------
 def reshape(sheet: Sheet, name: str, given: Mapping[str, Any], settings: Any, before: Mapping[str, Any]) -> None:
-    """Suggest source and target where columns (or fields of `translation` objects) are languages, or have no names."""
+    """Suggest those wanted of source and target, the keys of `given`, where columns (or fields of `translation` objects) are
+    languages, or have no names."""
     if given.get("source") and given.get("target"):
         return
     found = _by_language(sheet)
@@ -209,16 +210,18 @@ def reshape(sheet: Sheet, name: str, given: Mapping[str, Any], settings: Any, be
     asked = {role: _column(role, found, given, settings, before, sheet, name) for role in ("source", "target")}
     rest = [column for column in found if column not in asked.values()]
     open_roles = sum(one is None for one in asked.values())
-    if open_roles and len(rest) > open_roles:
+    if len(rest) > open_roles and any(asked[role] is None for role in given if role in asked):
         raise DataError(
             f"{name}: there are texts in {listed(found)}, and nothing says which is translated. "
             f"Say which with --source and --target."
         )
-    source, target = (asked[role] or rest.pop(0) for role in ("source", "target"))
-    sheet.suggested |= {"source": source, "target": target}
-    languages = {"source_lang": found.get(source), "target_lang": found.get(target)}
+    chosen = {role: column or rest.pop(0) for role, column in asked.items()}
+    wanted = {role: column for role, column in chosen.items() if role in given}
+    sheet.suggested |= wanted
+    languages = {f"{role}_lang": found.get(column) for role, column in wanted.items()}
     sheet.facts |= {fact: one for fact, one in languages.items() if one and one != "latin"}
-    sheet.notes.append(f'{name}: "{source}" → "{target}" (turn it with --source and --target).')
+    said = " → ".join(f'"{column}"' for column in wanted.values())
+    sheet.notes.append(f"{name}: {said} (turn it with {' and '.join('--' + role for role in wanted)}).")
 
 
 def _by_language(sheet: Sheet) -> dict[str, str | None]:
@@ -264,6 +267,8 @@ def _column(
         ]
     if len(hits) == 1:
         return hits[0]
+    if role not in given:  # not wanted: it only helps to tell the other
+        return None
     raise DataError(
         f"{name}: no column is of language {language} (--{role}-lang). The texts are in {listed(found)}; say "
         f"which with --{role}."

@@ -5,7 +5,7 @@ check("source", ["Hello."], {}, sheet, Wish()).values.to_pylist() == ["Hello."]
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from byeori.data.columns import Checked
 from byeori.data.roles import fold
 from byeori.data.rows import Sheet
 from byeori.data.wish import Wish
+from byeori.errors import DataError
 
 # What a prediction does without: such a value that can't be used makes no row of a call unusable.
 OUTCOMES = frozenset({"label", "tags", "entities", "answers", "target", "references", "completion"})
@@ -62,7 +63,8 @@ def check(
     if role == "label":
         beside = sheet.columns.get(matched["choices"])
         keys = None if beside is None else choices.check_choices(cols.as_list(beside))[1]
-        checked, how = choices.check_labels(listed, taken["choices"].to_pylist(), keys)
+        base = sheet.facts.get("label_base")  # as `count_alike` left it
+        checked, how = choices.check_labels(listed, taken["choices"].to_pylist(), keys, base)
         sheet.facts["label_base"] = how
         return checked
     if role == "answers":
@@ -73,6 +75,35 @@ def check(
         return Checked(pa.chunked_array([pa.array(found, pa.list_(pa.string()))]), np.zeros(0, np.int64), {}, [])
     plain = ["" if value is None or value != value else str(value) for value in listed]  # id, title
     return Checked(pa.chunked_array([pa.array(plain, pa.string())]), np.zeros(0, np.int64), {}, [])
+
+
+def count_alike(sheets: Sequence[Sheet], name: Callable[[int], str], matched: Mapping[str, Any]) -> None:
+    """Files of one set, whose labels say the right choice by its number, count from the same: where one leaves open whether
+    from 0 or from 1, as the others do.
+
+    name: place of a sheet → what messages call it. Raises DataError where one counts from 0 and another from 1.
+    """
+    first: dict[str, int] = {}  # "0" or "1" → the first sheet that counts so
+    unclear = []
+    columns = (matched["choices"], matched["label"])
+    for at, sheet in enumerate(sheets):
+        if any(one not in sheet.columns and one.split(".")[0] not in sheet.columns for one in columns):
+            continue  # said where it is read
+        taken = (sheet.columns[one] if one in sheet.columns else cols.take(sheet, one, name(at))[0] for one in columns)
+        listed, label = map(cols.as_list, taken)
+        texts, keys = choices.check_choices(listed)
+        base = choices.counted_from(label, texts.values.to_pylist(), keys)
+        if base:
+            first.setdefault(base, at)
+        elif base is not None:
+            unclear.append(sheet)
+    if len(first) > 1:
+        raise DataError(
+            f"{name(first['0'])} counts the right choice from 0, {name(first['1'])} from 1. Count alike in all files of a set, or "
+            f"give the text of the right choice."
+        )
+    for sheet in unclear if first else ():
+        sheet.facts["label_base"] = next(iter(first))
 
 
 def _named(sheet: Sheet, names: Sequence[str]) -> list[Any] | None:

@@ -39,5 +39,15 @@ class Wish:
     @property
     def documents(self) -> bool:
         """Whether plain text is running text, to be cut into documents: not where each line is asked about."""
-        learns = hasattr(self.settings, "document") or any({"prompt", "messages"} & set(form) for form in self.forms)
+        learns = hasattr(self.settings, "document") or any("completion" in form for form in self.forms)
         return learns and self.wants("text") and not self.wants("label", "tokens") and self.bad != "keep"
+
+
+def wanted(task: Any, labels: bool = True) -> dict[str, Any]:
+    """`roles`, `required` and `forms` of `read_rows` for a task's rows: with its right answers, or without."""
+    roles, forms = task.roles, task.forms
+    if not labels:
+        roles = tuple(role for role in roles if role not in task.answers)
+        forms = tuple(dict.fromkeys(tuple(role for role in form if role in roles) for form in forms))
+    needed = {*task.needed, *(task.answers if labels else ())}
+    return {"roles": roles, "required": () if forms else tuple(r for r in roles if r in needed), "forms": forms}

@@ -27,17 +27,17 @@ DEFAULT_NEW_TOKENS = 256  # where neither the call nor the checkpoint says how l
 class Writing:
     """What decides the tokens where nothing is drawn: evaluation, previews, and what a trained model does by default."""
 
-    max_new_tokens: int | None = setting(None, "most tokens to write; the model's own, or 256, if not given", least=1)
-    min_new_tokens: int | None = setting(None, "fewest tokens to write", least=0)
-    num_beams: int | None = setting(None, "beams of beam search; 1 is greedy", least=1)
-    length_penalty: float | None = setting(None, "above 0 beam search prefers longer texts, below 0 shorter ones")
-    early_stopping: bool | str | None = setting(
-        None, "end beam search once there are as many texts as beams; never: only when none can get better",
-        choices=("never",),
-    )  # fmt: skip
-    no_repeat_ngram_size: int | None = setting(None, "no run of so many tokens comes twice", least=0)
+    max_new_tokens: int | None = setting(
+        None, "most tokens to write; the model's own, or 256, if not given", least=1, scores=True
+    )
+    min_new_tokens: int | None = setting(None, "fewest tokens to write", least=0, scores=True)
+    num_beams: int | None = setting(None, "beams of beam search; 1 is greedy", least=1, scores=True)
+    length_penalty: float | None = setting(
+        None, "above 0 beam search prefers longer texts, below 0 shorter ones", scores=True
+    )
+    no_repeat_ngram_size: int | None = setting(None, "no run of so many tokens comes twice", least=0, scores=True)
     repetition_penalty: float | None = setting(
-        None, "above 1, tokens that stand there already are made rarer", least=0.01
+        None, "above 1, tokens that stand there already are made rarer", least=0.01, scores=True
     )
 
 
@@ -50,16 +50,23 @@ class Decoding(Writing):
         least=1,
     )  # fmt: skip
     min_length: int | None = setting(None, "as min_new_tokens, counted so", least=0)
+    early_stopping: bool | str | None = setting(
+        None, "end beam search once there are as many texts as beams; never: only when none can get better",
+        choices=("never",),
+    )  # fmt: skip
     num_return_sequences: int = setting(1, "texts to return for each input", least=1)
     encoder_no_repeat_ngram_size: int | None = setting(
         None, "no run of so many tokens is taken from the source (encoder-decoders)", least=0
     )
-    do_sample: bool | None = setting(None, "draw tokens instead of taking the likeliest")
-    temperature: float | None = setting(None, "flattens (above 1) or sharpens the draw", least=0.01)
-    top_k: int | None = setting(None, "draw among so many tokens", least=0)
-    top_p: float | None = setting(None, "draw among the likeliest tokens of this share", least=0, most=1)
-    min_p: float | None = setting(None, "draw among tokens of at least this share of the likeliest's", least=0, most=1)
-    stop: str | None = setting(None, "end where this text has been written")
+    # As transformers 5's text-generation pipeline, which draws anyway, these four are never left without their effect.
+    do_sample: bool | None = setting(
+        None, "draw tokens instead of taking the likeliest; true if temperature, top_k, top_p or min_p is given"
+    )
+    temperature: float | None = setting(None, "draw, flattened (above 1) or sharpened", least=0.01)
+    top_k: int | None = setting(None, "draw, among so many tokens", least=0)
+    top_p: float | None = setting(None, "draw, among the likeliest tokens of this share", least=0, most=1)
+    min_p: float | None = setting(None, "draw, among tokens of at least this share of the likeliest's", least=0, most=1)
+    stop: str | list[str] | None = setting(None, "end where this text, or one of several, has been written")
     generation_seed: int | None = setting(None, "seed of the draw", least=0)
 
 
@@ -71,7 +78,7 @@ NEUTRAL = {"temperature": 1.0, "top_k": 50, "top_p": 1.0, "length_penalty": 1.0,
 
 
 def over(*layers: Writing | None) -> Decoding:
-    """What the first of several layers says: a call over a model's own settings over those of its checkpoint.
+    """What the first of several layers says: a call over a model's own settings.
 
     A length said under one name hides one said under the other further down. Raises SettingError where one layer says both.
     """

@@ -1,6 +1,7 @@
 """Prompts of any length → what a decoder writes after each: few rectangles, padded on the left.
 
-Invariants: each prompt gets what it would get alone. Whether a model stands padding on the left is tried, not taken from
+Invariants: each prompt gets what it would get alone, unless tokens are drawn: one draw is for a whole rectangle, so that what a
+seed gives a prompt goes by its company too. Whether a model stands padding on the left is tried, not taken from
 a list; where it doesn't (its positions would count the padding), and where a prompt's own length decides how much it
 may get, only prompts of equal length go together.
 
@@ -31,10 +32,12 @@ def write(
     pad: int,
     tokenizer: Any = None,
     limit: int | None = None,
+    ends: bool = False,
 ) -> list[list[list[int]]]:
     """`num_return_sequences` lists of new ids for each prompt, in order; `pad` fills rectangles up.
 
-    `limit`: the tokens the model takes, prompt and new ones. Raises SettingError.
+    `limit`: the tokens the model takes, prompt and new ones; `ends`: with the end token of a text that has one. Raises
+    SettingError.
     """
     config = model.generation_config
     asked = decoding.max_new_tokens or decoding.max_length or config.max_new_tokens or DEFAULT_NEW_TOKENS
@@ -49,7 +52,7 @@ def write(
             "input_ids": torch.tensor([[pad] * (length - len(row)) + row for row in rows], device=device),
             "attention_mask": torch.tensor([[0] * (length - len(row)) + [1] * len(row) for row in rows], device=device),
         }
-        new = generate(model, rectangle, decoding, pad=pad, tokenizer=tokenizer)
+        new = generate(model, rectangle, decoding, pad=pad, tokenizer=tokenizer, ends=ends)
         each = len(new) // len(places)
         found |= {place: new[at * each : (at + 1) * each] for at, place in enumerate(places)}
     return [found[place] for place in range(len(prompts))]

@@ -40,9 +40,9 @@ def call_metric(metric: Callable, predictions, references, logits, label_ids) ->
     `transformers.EvalPrediction(predictions=logits, label_ids=label_ids)`, which unpacks as (logits, labels). One of
     two gets (predictions, references): in that order, or the other way round where its first parameter is named for
     references (`y_true`, `references`, `labels`…), or by keyword where it takes them by keyword only. predictions,
-    references: one a row; logits, label_ids: arrays whose first axis is rows. The result is a number, named after the
-    function, or a dict of numbers. Raises SettingError for anything else, for a function of another shape and for one
-    that asks for scores (`y_score`), which only an eval_pred function can have.
+    references: one a row; logits, label_ids: arrays whose first axis is rows, or None where no metric wants them. The
+    result is a number, named after the function, or a dict of numbers. Raises SettingError for anything else, for a
+    function of another shape and for one that asks for scores (`y_score`), which only an eval_pred function can have.
     """
     way = _way(metric)
     if way == "eval_pred":
@@ -83,6 +83,11 @@ def scored_metric(
         return call_metric(metric, *(None if column is None else take_rows(column, rows) for column in columns))
 
     return bootstrap_by_resampling(on_rows, every, every, resamples=resamples, seed=seed, level=level)
+
+
+def wants_arrays(metric: Callable) -> bool:
+    """Whether it is one of eval_pred, which gets logits and labels. Raises SettingError for one that can't be called."""
+    return _way(metric) == "eval_pred"
 
 
 def _way(metric: Callable) -> str:

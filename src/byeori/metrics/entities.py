@@ -47,14 +47,6 @@ def entity_scores(
     return scored(score, len(reference), resamples=resamples, seed=seed, level=level)
 
 
-def entities_per_class(
-    predicted: Sequence[Iterable[Span]], reference: Sequence[Iterable[Span]]
-) -> dict[str, dict[str, float]]:
-    """{label: {"precision", "recall", "f1", "support"}} in order of name; support is the int number of entities in the
-    references. Parameters and errors as in `entity_scores`."""
-    return EntityScore(predicted, reference).table()
-
-
 def tag_scores(
     predicted: Sequence[Sequence[str]],
     reference: Sequence[Sequence[str]],
@@ -140,25 +132,13 @@ class EntityScore:
 
     def __call__(self, weights=None) -> dict[str, float]:
         """The scores where row i counts weights[i] times."""
-        right, found, wanted = self._sums(weights)
+        right, found, wanted = _weighed(self._matrix, self.n, len(self.labels), weights)
         precision, recall, f1 = (float(value) for value in _ratios(right.sum(), found.sum(), wanted.sum()))
         of_class = _ratios(right, found, wanted)[2]
         values = {"f1": f1, "precision": precision, "recall": recall, "macro_f1": _mean(of_class, found + wanted > 0)}
         if self.per_class:
             values |= {f"f1.{label}": float(value) for label, value in zip(self.labels, of_class, strict=True)}
         return values
-
-    def table(self) -> dict[str, dict[str, float]]:
-        """`entities_per_class` of these rows."""
-        right, found, wanted = self._sums(None)
-        columns = zip(*_ratios(right, found, wanted), wanted, strict=True)
-        return {
-            label: {"precision": float(p), "recall": float(r), "f1": float(f), "support": int(s)}
-            for label, (p, r, f, s) in zip(self.labels, columns, strict=True)
-        }
-
-    def _sums(self, weights) -> np.ndarray:
-        return _weighed(self._matrix, self.n, len(self.labels), weights)
 
 
 class TagScore:

@@ -72,14 +72,12 @@ def bootstrap_by_resampling(
 ) -> dict[str, Interval]:
     """Values with intervals of a metric that knows no weights: rows are drawn and the metric is called on them.
 
-        metric: (predictions, references) → a number, named after the function, or {name: number}. predictions,
-        references: lists or arrays of n rows; each resample is the same kind of thing. Shaped like `scored`. One call
-        is timed and the resamples are cut to what about `seconds` allow, down to 500, 200 or 100 (steps, so that a
-        slightly slower machine gives the same interval); below 100 low and high are None. A resample the metric fails
-        on (one
-    class left, say) counts as undefined. Raises DataError for no rows and for different lengths, SettingError for a
-    result
-        that is neither number nor dict of numbers, and whatever the metric raises on the rows as they are.
+    metric: (predictions, references) → a number, named after the function, or {name: number}. predictions, references: lists
+    or arrays of n rows; each resample is the same kind of thing. Shaped like `scored`. One call is timed and the resamples
+    are cut to what about `seconds` allow, down to 500, 200 or 100 (steps, so that a slightly slower machine gives the same
+    interval); below 100 low and high are None. A resample the metric fails on (one class left, say) counts as undefined.
+    Raises DataError for no rows and for different lengths, SettingError for a result that is neither number nor dict of
+    numbers, and whatever the metric raises on the rows as they are.
     """
     n = len(references)
     check_lengths(predictions, references)

@@ -23,6 +23,7 @@ from byeori.metrics.intervals import scored
 from byeori.metrics.references import by_row, flat
 
 MEASURES = ("rouge1", "rouge2", "rougeL", "rougeLsum")
+NAMED = 5  # rows that a note names
 
 
 def rouge_scores(
@@ -39,11 +40,12 @@ def rouge_scores(
 
     predicted: texts (n,); references: (n,), a text or a list of texts a row. unit: "word" (rouge-score's own: a–z and
     0–9), "eojeol" (between spaces), "morpheme" (kiwipiepy, the extra `ko`), "syllable" (every letter and digit) or
-    "auto": "word" where it reads the references whole, else "eojeol", or "syllable" for Chinese and Japanese. stemmer:
-    Porter's, for English words. details: {"unit", "stemmer", "precision", "recall", "empty_predictions"}, precision and
-    recall being those of the measure. Intervals are over rows.
+    "auto": "word" where it reads the references (all but a tenth of their letters), else "eojeol", or "syllable" for
+    Chinese and Japanese. stemmer: Porter's, for English words. details: {"unit", "stemmer", "precision", "recall",
+    "empty_predictions"}, precision and recall being those of the measure, and with "word" a "note" that names the rows whose
+    references it reads little of, if there are any. Intervals are over rows.
     Raises DataError for references that are not given by row (see `by_row`); SettingError for a unit that would throw
-    away more than a tenth of a reference's letters and digits, for another unit, and for "morpheme" without kiwipiepy.
+    away more than a tenth of the references' letters and digits, for another unit, and for "morpheme" without kiwipiepy.
     """
     score = RougeScore(predicted, references, unit=unit, stemmer=stemmer)
     entries = scored(score, score.n, resamples=resamples, seed=seed, level=level)
@@ -70,6 +72,7 @@ class RougeScore:
         self.rows = np.array([measure(text, row) for text, row in zip(predicted, texts, strict=True)])
         self._f = np.ascontiguousarray(self.rows[:, :, 2].T)  # (4, n)
         self._empty = sum(not text.strip() for text in predicted)
+        self._note = _note(texts) if self.unit == "word" else None
 
     def __call__(self, weights=None) -> dict[str, float]:
         """The scores where row i counts weights[i] times."""
@@ -85,7 +88,17 @@ class RougeScore:
             "precision": precision,
             "recall": recall,
             "empty_predictions": self._empty,
+            **({"note": self._note} if self._note else {}),
         }
+
+
+def _note(texts: Sequence[Sequence[str]]) -> str | None:
+    """Which rows have references that "word" reads little of, in a sentence; None where none has."""
+    rows = [row for row, several in enumerate(texts, start=1) if units.misread(several)]
+    if not rows:
+        return None
+    named = ", ".join(map(str, rows[:NAMED])) + (", …" if len(rows) > NAMED else "")
+    return f'The unit "word" reads less than nine tenths of the letters of {len(rows)} of {len(texts)} references (rows {named}).'
 
 
 class _Measure:

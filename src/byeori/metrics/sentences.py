@@ -1,6 +1,7 @@
-"""What a trained reader stands beside: answers that are sentences of the context.
+"""The sentences of a text, and what a trained reader stands beside: answers that are sentences of the context.
 
-Invariants: the answers of the rows to predict are never looked at; equal arguments give equal sentences.
+Invariants: a text is cut at the same places for every task; the answers of the rows to predict are never looked at; equal
+arguments give equal sentences.
 
     closest(["Where?"], ["It is here. Nobody asked where."])[0] == ["Nobody asked where."]
 
@@ -21,25 +22,40 @@ SLICE = 4_096  # pairs of question and sentence compared at once
 MOST_CHARACTERS = 20_000  # of a context; the rest of a long one is not read
 
 _TAGS = re.compile(r"<[^<>]{1,200}>")  # KorQuAD 2's contexts are pages
-_ENDS = re.compile(r"(?<=[.!?。])[\"'”’)]*\s+|\n+")
+# A sentence ends in a mark (and what closes a quotation) before a space, or at the end of a line.
+_ENDS = re.compile(r"(?<=[.!?。！？…])[\"'”’)\]」』]*\s+|\s*\n\s*")
+_ABBREVIATED = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|No|vs|[A-Z])\.$")
 
 
-def sentences(context: str) -> list[str]:
-    """The sentences of a context, as they stand in it; at least one, "" where there is nothing."""
-    parts = [part.strip() for part in _ENDS.split(_TAGS.sub("\n", context[:MOST_CHARACTERS]))]
-    return [part for part in parts if part] or [""]
+def sentences(text: str) -> list[str]:
+    """A text's sentences, in order, none of them empty; lines are never joined."""
+    found: list[str] = []
+    start = 0
+    for end in _ENDS.finditer(text):
+        part = text[start : end.end()]
+        if "\n" not in end.group() and _ABBREVIATED.search(part.rstrip()[-8:]):
+            continue
+        found.append(part.strip())
+        start = end.end()
+    found.append(text[start:].strip())
+    return [one for one in found if one]
+
+
+def of_context(context: str) -> list[str]:
+    """The sentences of a context without the tags of a page; at least one, "" where there is nothing."""
+    return sentences(_TAGS.sub("\n", context[:MOST_CHARACTERS])) or [""]
 
 
 def first(contexts: Sequence[str]) -> list[str]:
     """The first sentence of each context."""
-    return [sentences(context)[0] for context in contexts]
+    return [of_context(context)[0] for context in contexts]
 
 
 def closest(questions: Sequence[str], contexts: Sequence[str]) -> tuple[list[str], np.ndarray]:
     """The sentence of each context that is most like its question, and how much it is (0–1), float64 (n,)."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    known = {context: sentences(context) for context in dict.fromkeys(contexts)}
+    known = {context: of_context(context) for context in dict.fromkeys(contexts)}
     flat = [sentence for some in known.values() for sentence in some]
     ends = np.cumsum([len(some) for some in known.values()])
     spans = {

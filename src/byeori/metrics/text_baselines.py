@@ -11,10 +11,11 @@ source by TF-IDF of character n-grams needs no word boundaries, which is what ma
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
+
+from byeori.metrics.sentences import sentences
 
 LEADS = (1, 3)  # sentences a lead baseline may take
 NGRAMS = (1, 4)
@@ -22,24 +23,6 @@ HASH_BITS = 18
 MAX_CHARACTERS = 2_000  # of a source; the rest of a long one is not read
 MAX_TRAIN_CHARACTERS = 8_000_000  # then training rows are left out
 SIMILARITIES = 1 << 24  # computed at once: 64 MB of float32
-
-# A sentence ends in a mark (and what closes a quotation) before a space, or at the end of a line.
-_ENDS = re.compile(r"(?<=[.!?。！？…])[\"'”’)\]」』]*\s+|\s*\n\s*")
-_ABBREVIATED = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|No|vs|[A-Z])\.$")
-
-
-def sentences(text: str) -> list[str]:
-    """A text's sentences, in order, none of them empty; lines are never joined."""
-    found: list[str] = []
-    start = 0
-    for end in _ENDS.finditer(text):
-        part = text[start : end.end()]
-        if "\n" not in end.group() and _ABBREVIATED.search(part.rstrip()):
-            continue
-        found.append(part.strip())
-        start = end.end()
-    found.append(text[start:].strip())
-    return [one for one in found if one]
 
 
 def lead(texts: Sequence[str], count: int) -> list[str]:

@@ -7,7 +7,8 @@ is a function of the references alone, never of what a model predicted or of wha
     from byeori.metrics.units import tokenizer; tokenizer("eojeol").tokenize("삼성이 'AI'를 발표했다.")
 
 "word" keeps only a–z and 0–9: of "2023년 삼성 AI 발표" it sees "2023 ai", so that identical Korean texts can score 0
-and different ones 1. `check` refuses it where that would happen. Hangul written in jamo (NFD) counts as its syllables.
+and different ones 1. `check` refuses it where more than a tenth of all letters would be lost so; which single references would,
+`misread` says. Hangul written in jamo (NFD) counts as its syllables.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from byeori.errors import SettingError
 
 UNITS = ("word", "eojeol", "morpheme", "syllable")
 AUTO = "auto"
-MOST_LOST = 0.1  # the share of a reference's letters and digits that "word" may throw away
+MOST_LOST = 0.1  # the share of the references' letters and digits that "word" may throw away
 
 _HANGUL = re.compile(r"[\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3]")
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
@@ -72,39 +73,47 @@ def syllables(text: str) -> list[str]:
 
 
 def choose(texts: Sequence[str]) -> str:
-    """The unit for references (n,): "word" where rouge-score's own words lose nothing to speak of (English), else
+    """The unit for references (n,): "word" where rouge-score's own words lose no more than a tenth of all letters (English), else
     "syllable" for writing without spaces (Chinese, Japanese), else "eojeol"."""
-    if not any(lost(text) > MOST_LOST for text in texts):
+    if lost(*texts) <= MOST_LOST:
         return "word"
     shares = scripts(texts)
     return "syllable" if shares["han"] + shares["kana"] > 0.5 else "eojeol"
 
 
 def check(unit: str, texts: Sequence[str]) -> None:
-    """Raises SettingError where `unit` would throw away more than a tenth of the letters and digits of a reference.
+    """Raises SettingError where `unit` would throw away more than a tenth of the letters and digits of all references.
 
     texts: references (n,). Only "word" throws anything away that is read.
     """
-    if unit != "word":
+    if unit != "word" or lost(*texts) <= MOST_LOST:
         return
-    rows = [row for row, text in enumerate(texts) if lost(text) > MOST_LOST]
-    if rows:
-        text = texts[rows[0]]
-        shown = text if len(text) <= 40 else text[:37] + "..."
-        raise SettingError(
-            f'Reference {rows[0] + 1}: the unit "word" keeps only the letters a–z and digits, and would throw away '
-            f"{lost(text):.0%} of the letters of {shown!r}; {len(rows)} of {len(texts)} references are like that. "
-            f'Equal texts could score 0 and different ones 1. Set the unit to "eojeol", "morpheme" or "syllable".'
-        )
+    rows = misread(texts)
+    text = texts[rows[0]]
+    shown = text if len(text) <= 40 else text[:37] + "..."
+    raise SettingError(
+        f'The unit "word" keeps only the letters a–z and digits, and would throw away {lost(*texts):.0%} of the letters of the '
+        f"references; {len(rows)} of {len(texts)} lose more than a tenth, as reference {rows[0] + 1}, {shown!r}. Equal texts could "
+        f'score 0 and different ones 1. Set the unit to "eojeol", "morpheme" or "syllable".'
+    )
 
 
-def lost(text: str) -> float:
-    """The share (0–1) of a text's letters and digits that rouge-score's own words throw away; 0.0 where it has none."""
-    text = unicodedata.normalize("NFC", text).lower()
-    if text.isascii():
-        return 0.0
-    letters = sum(map(str.isalnum, text))
-    return 1 - len(_WORD.findall(text)) / letters if letters else 0.0
+def misread(texts: Sequence[str]) -> list[int]:
+    """The references (from 0) that "word" throws away more than a tenth of, few as they may be among the others."""
+    return [row for row, text in enumerate(texts) if lost(text) > MOST_LOST]
+
+
+def lost(*texts: str) -> float:
+    """The share (0–1) of the letters and digits of all these texts that rouge-score's own words throw away; 0.0 for none."""
+    letters = kept = 0
+    for text in texts:
+        if text.isascii():
+            found = known = sum(map(str.isalnum, text))
+        else:
+            text = unicodedata.normalize("NFC", text).lower()
+            found, known = sum(map(str.isalnum, text)), len(_WORD.findall(text))
+        letters, kept = letters + found, kept + known
+    return 1 - kept / letters if letters else 0.0
 
 
 def scripts(texts: Sequence[str]) -> dict[str, float]:

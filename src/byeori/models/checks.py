@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from byeori.errors import ModelError, SettingError
+from byeori.errors import DataError, ModelError, SettingError
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 FOREIGN = {"tf_model.h5": "TensorFlow", "flax_model.msgpack": "Flax", "model.ckpt.index": "TensorFlow 1"}
@@ -19,8 +19,14 @@ TOKENIZERS = (
     "tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model",
     "source.spm", "tokenizer_config.json",
 )  # fmt: skip
+# Architectures that transformers 5 has no more, by model_type, and what does their work.
+GONE = {
+    "transfo-xl": "Use a GPT-2, or a Llama, Qwen or Gemma where the texts are long",
+    "ernie_m": "Use XLM-R", "mega": "Use Longformer", "nezha": "Use BERT", "open-llama": "Use Llama", "qdqbert": "Use BERT",
+    "retribert": "Use BERT",
+}  # fmt: skip
 UNKNOWN_LIMIT = 0.5
-DEFAULT_LENGTH = 512  # tokens; longer texts are cut unless more is asked for
+DEFAULT_LENGTH = 512  # tokens; longer texts are cut unless more is asked for, or the task says otherwise
 
 
 def find_folder(name: str) -> str:
@@ -35,7 +41,18 @@ def find_folder(name: str) -> str:
         raise ModelError(f"{name}: a model is a folder with config.json and weights; this is a file.")
     if name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise ModelError(f"{name}: there is no such folder.{_near(path) or ' Give a run, a model folder or a Hub id.'}")
+    check_gone(name, "transfo-xl" if path.name.startswith("transfo-xl") else "")  # the one that tutorials name
     return name
+
+
+def check_gone(name: str, kind: str) -> None:
+    """Raises ModelError for an architecture that transformers has no more."""
+    if kind in GONE:
+        raise ModelError(_gone(name, kind))
+
+
+def _gone(name: str, kind: str) -> str:
+    return f"{name}: transformers 5 has no {kind} any more, so it can't be loaded. {GONE[kind]}."
 
 
 def _near(path: Path) -> str:
@@ -65,6 +82,7 @@ def check_folder(path: Path) -> None:
             f'{path / "config.json"}: there is no "model_type", so nobody can tell which architecture this is. Add it, e.g. '
             f'"model_type": "bert".'
         )
+    check_gone(str(path), config["model_type"])
     if not any((path / name).is_file() for name in WEIGHTS):
         foreign = [kind for name, kind in FOREIGN.items() if (path / name).is_file()]
         if foreign:
@@ -94,6 +112,10 @@ def explain(name: str, folder: str):
         raise ModelError(_reason(name, folder, error)) from error
 
 
+def untrusted(name: str) -> str:
+    return f"{name}: it needs Python code that comes with the checkpoint. Read that code, then add --trust-remote-code."
+
+
 def without_tokenizer(name: str) -> str:
     return (
         f"{name}: there is no tokenizer in it ({', '.join(TOKENIZERS[:4])}…). Copy the files of the checkpoint it was "
@@ -115,7 +137,7 @@ def _reason(name: str, folder: str, error: Exception) -> str:
             f"opened. Use a checkpoint with model.safetensors."
         )
     if "trust_remote_code" in text:
-        return f"{name}: it needs Python code that comes with the checkpoint. Read that code, then add --trust-remote-code."
+        return untrusted(name)
     if not local:
         if any(word in text for word in ("401", "403", "gated", "authentic")):
             return f"{name}: the Hub refuses access. Accept its terms on its page and set HF_TOKEN. ({text[:160]})"
@@ -127,9 +149,32 @@ def _reason(name: str, folder: str, error: Exception) -> str:
             f"{'' if cut_off else f' ({kind}: {text[:160]})'}. "
             f"Check the name and the network, or give a local folder; HF_HUB_OFFLINE=1 uses only what is in HF_HOME.{near}"
         )
+    if "Expected Union[Tuple[str, int]" in text:  # what tokenizers says of a special token without an id
+        return (
+            f"{name}: its tokenizer's class puts [CLS] and [SEP] around a text, and its vocabulary has neither. Name what it has instead "
+            f'as "cls_token" and "sep_token" in tokenizer_config.json (often <s> and </s>), or another tokenizer with --tokenizer.'
+        )
+    if "tiktoken" in text:  # transformers' last resort where the packages are missing
+        return (
+            f"{name}: its tokenizer is a SentencePiece model file, which is read by the packages sentencepiece and protobuf. Install "
+            f"both (pip install sentencepiece protobuf), or give the checkpoint's tokenizer.json."
+        )
     if "model type" in text and "does not recognize" in text:
+        if gone := next((kind for kind in GONE if f"`{kind}`" in text), None):
+            return _gone(name, gone)
         return f"{name}: {text[:200]}"
     return f"{name}: it could not be loaded ({kind}: {text[:240]})."
+
+
+def brings_code(given: str, revision: str | None) -> bool:
+    """Whether a checkpoint's tokenizer is a class of its own, in Python that comes with it."""
+    from transformers.models.auto.tokenization_auto import get_tokenizer_config, tokenizer_class_from_name
+
+    config = get_tokenizer_config(given, revision=revision)
+    codes = config.get("auto_map") or {}
+    own = codes.get("AutoTokenizer") if isinstance(codes, dict) else codes
+    kind = (config.get("tokenizer_class") or "").removesuffix("Fast")
+    return bool(own) and not any(kind and tokenizer_class_from_name(one) for one in (kind, f"{kind}Fast"))
 
 
 def usable_length(model: Any, tokenizer: Any) -> int | None:
@@ -141,7 +186,8 @@ def usable_length(model: Any, tokenizer: Any) -> int | None:
     from byeori.models.packed import runner
 
     limits = []
-    table = None if model is None else getattr(model.config, "max_position_embeddings", None)
+    names = ("max_encoder_position_embeddings", "max_position_embeddings")  # LED's first
+    table = None if model is None else next((n for name in names if (n := getattr(model.config, name, None))), None)
     if isinstance(table, int) and table > 0 and getattr(model.config, "model_type", "") not in ("t5", "mt5"):
         limits.append(table - runner(model).first_position)
     if isinstance(tokenizer.model_max_length, int) and tokenizer.model_max_length < 10**9:
@@ -149,10 +195,10 @@ def usable_length(model: Any, tokenizer: Any) -> int | None:
     return min(limits) if limits else None
 
 
-def length_for(asked: int | None, limit: int | None, source: str) -> int:
-    """--max-length, or the smaller of 512 and what the model takes (`limit`). Raises SettingError if more is asked."""
+def length_for(asked: int | None, limit: int | None, source: str, default: int = DEFAULT_LENGTH) -> int:
+    """--max-length, or the smaller of `default` and what the model takes (`limit`). Raises SettingError if more is asked."""
     if asked is None:
-        return min(DEFAULT_LENGTH, limit or DEFAULT_LENGTH)
+        return min(default, limit or default)
     if limit is not None and asked > limit:
         raise SettingError(
             f"max_length={asked}: {source} takes {limit} tokens at most. Give --max-length {limit} or less; what is longer is cut "
@@ -163,8 +209,10 @@ def length_for(asked: int | None, limit: int | None, source: str) -> int:
 
 def check_contract(model: Any, tokenizer: Any, texts: list[str]) -> list[str]:
     """Try tokenizer and model together on some of the user's texts; returns notes, raises ModelError."""
-    embeddings = model.get_input_embeddings()
-    size = embeddings.num_embeddings
+    from byeori.models.legible import unfit, unread
+
+    note = unread(tokenizer, texts)  # first: a class that doesn't fit often adds a token too many as well
+    size = model.get_input_embeddings().num_embeddings
     found = [tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"] for text in texts if text.strip()]
     ids = [i for one in found for i in one]
     largest = max([*ids, *tokenizer.all_special_ids], default=0)
@@ -175,15 +223,14 @@ def check_contract(model: Any, tokenizer: Any, texts: list[str]) -> list[str]:
             f"they don't belong together. Give --tokenizer of the checkpoint the model was trained with."
         )
     if found and not ids:
-        raise ModelError(
-            f"the tokenizer ({type(tokenizer).__name__}) makes no token of {texts[0][:40]!r}. Its class doesn't fit its files: set "
-            f'"tokenizer_class" in tokenizer_config.json (BertTokenizer for a vocab.txt), or name another with --tokenizer.'
-        )
+        raise ModelError(unfit(tokenizer, texts[0]))
+    if note is not None:
+        return [note]
     unknown = sum(i == tokenizer.unk_token_id for i in ids) if tokenizer.unk_token_id is not None else 0
     if ids and unknown / len(ids) > UNKNOWN_LIMIT:
         return [
-            f"{unknown / len(ids):.0%} of the tokens of these texts are unknown to the tokenizer: it was made for another language, "
-            f"or it strips accents and breaks Hangul apart (do_lower_case). The model will see next to nothing."
+            f"{unknown / len(ids):.0%} of the tokens of these texts are unknown to the tokenizer: it was made for another language. "
+            f"The model will see next to nothing."
         ]
     return []
 
@@ -214,17 +261,31 @@ def licence(folder: str, revision: str | None) -> tuple[str | None, list[str]]:
 
 
 def check_ids(store: Any, model: Any, tokenizer: Any, rows: Any) -> None:
-    """Every id of a store is one the model embeds. Raises ModelError naming the first row that has another."""
+    """Every id of a store is one the model embeds. Raises ModelError naming the first row that has another; DataError
+    for a negative one."""
     size = model.get_input_embeddings().num_embeddings
     for start in range(0, len(store.input_ids), 1 << 22):
-        wrong = (store.input_ids[start : start + (1 << 22)] >= size).nonzero()[0]
+        ids = store.input_ids[start : start + (1 << 22)]
+        wrong = ((ids < 0) | (ids >= size)).nonzero()[0]
         if len(wrong):
             place = start + int(wrong[0])
             sequence = int(store.offsets.searchsorted(place, side="right")) - 1
             row = int(store.row_offsets.searchsorted(sequence, side="right")) - 1
             token = int(store.input_ids[place])
+            if token < 0:
+                raise DataError(
+                    f"{place_of(store, rows, row)}: input_ids hold {token}, which is no token. Leave such places out, or mark padding "
+                    f"with 0 in attention_mask."
+                )
             raise ModelError(
-                f"{rows.origin.where(row)}: the tokenizer gives id {token:,} ({tokenizer.convert_ids_to_tokens(token)!r}), the model "
+                f"{place_of(store, rows, row)}: the tokenizer gives id {token:,} ({tokenizer.convert_ids_to_tokens(token)!r}), the model "
                 f"embeds {size:,}: they don't belong together. Give --tokenizer of the checkpoint it was trained with, or resize the "
                 f"embedding for tokens you added."
             )
+
+
+def place_of(store: Any, rows: Any, row: int) -> str:
+    """Where a store's row came from, as messages say it: file and row, or the number of a block of running text."""
+    if rows is None or store.source is None:
+        return f"{'row' if rows is None else 'block'} {row + 1}"
+    return rows.origin.where(row)

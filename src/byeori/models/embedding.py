@@ -93,6 +93,7 @@ _compact: WeakKeyDictionary[nn.Module, CompactEmbedding] = WeakKeyDictionary()
 
 def use_rows(model: Any, used: np.ndarray) -> CompactEmbedding | None:
     """Replace the word embedding by one that trains only these ids; None where that is not exact or not worth it."""
+    restore(model)  # of a training that failed
     whole = model.get_input_embeddings()
     head = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
     tied = head is not None and getattr(head, "weight", None) is whole.weight

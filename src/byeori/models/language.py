@@ -134,4 +134,5 @@ def sees_ahead(model: Any) -> bool:
         both = [run.plain({"input_ids": ids, "attention_mask": torch.ones_like(ids)}) for ids in (first, second)]
     finally:
         inner.train(training)
-    return not torch.allclose(both[0][0, :3], both[1][0, :3], atol=TOLERANCE, rtol=TOLERANCE)
+    # Weights that are no numbers say nothing of it; the first loss will say that.
+    return not torch.allclose(both[0][0, :3], both[1][0, :3], atol=TOLERANCE, rtol=TOLERANCE, equal_nan=True)

@@ -10,7 +10,9 @@ labels are the task's is kept, any other is made anew; nothing is unpickled (`py
 from __future__ import annotations
 
 import contextlib
+import copy
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,7 +20,18 @@ from torch import nn
 
 from byeori.errors import ModelError
 from byeori.models import attention
-from byeori.models.checks import explain, find_folder, licence, usable_length, without_tokenizer
+from byeori.models.checks import (
+    TOKENIZERS,
+    brings_code,
+    explain,
+    find_folder,
+    licence,
+    untrusted,
+    usable_length,
+    without_tokenizer,
+)  # fmt: skip
+from byeori.models.heads import check_kind
+from byeori.models.legible import unfit
 from byeori.models.packed import runner
 
 if TYPE_CHECKING:
@@ -71,6 +84,7 @@ def load_model(
         from transformers import AutoConfig
 
         config = AutoConfig.from_pretrained(folder, **options)
+    check_kind(config, task, str(name))
     if tokenizer is None:
         loaded_tokenizer = load_tokenizer(folder, str(name), options)
     else:  # of another checkpoint: the model's revision says nothing about it
@@ -100,6 +114,22 @@ def load_model(
     return found
 
 
+def take_label_order(name: Any, task: Task, *, revision: str | None = None, trust_remote_code: bool = False) -> None:
+    """Give the task the labels' order of a checkpoint whose head will be kept, before anything is counted by labels.
+
+    Raises ModelError.
+    """
+    if isinstance(name, nn.Module):
+        config = copy.deepcopy(name.config)
+    else:
+        folder = find_folder(str(name))
+        with quiet(), explain(str(name), folder):
+            from transformers import AutoConfig
+
+            config = AutoConfig.from_pretrained(folder, revision=revision, trust_remote_code=trust_remote_code)
+    _match_labels(config, task)
+
+
 def load_tokenizer(given: Any, name: str, options: dict[str, Any]) -> PreTrainedTokenizerBase:
     """A tokenizer object, or that of a folder or Hub id; `name` is what messages call it. Raises ModelError."""
     from transformers import AutoTokenizer, PreTrainedTokenizerBase
@@ -107,10 +137,14 @@ def load_tokenizer(given: Any, name: str, options: dict[str, Any]) -> PreTrained
     if isinstance(given, PreTrainedTokenizerBase):
         return given
     with quiet(), explain(name, str(given)):
+        # Without its code transformers takes a general class in silence, which reads the files otherwise.
+        if not options.get("trust_remote_code") and brings_code(str(given), options.get("revision")):
+            raise ModelError(untrusted(name))
         found = AutoTokenizer.from_pretrained(str(given), **options)
-    # Where the files are missing, transformers makes a tokenizer of special tokens alone, and says nothing.
+    # Where the files are missing, or of another class, transformers makes a tokenizer of special tokens alone, and says nothing.
     if len(found) <= len(set(found.all_special_ids)):
-        raise ModelError(without_tokenizer(name))
+        there = any((Path(str(given)) / one).is_file() for one in TOKENIZERS if one != "tokenizer_config.json")
+        raise ModelError(f"{name}: {unfit(found, 'a')}" if there else without_tokenizer(name))
     return found
 
 
@@ -181,7 +215,7 @@ def _match_labels(config: Any, task: Task) -> bool:
         and (sorted(theirs) == sorted(ours) or (numbered and [f"LABEL_{name}" for name in ours] == theirs))
     )
     if kept and not numbered and theirs != ours:
-        task.labels = theirs  # type: ignore[attr-defined]  # the head's own order
+        task.reorder(theirs)  # the head's own order
         wanted = task.config()
     config.num_labels = len(ours)
     for name, value in wanted.items():

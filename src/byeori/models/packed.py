@@ -12,6 +12,7 @@ BERT's build already inside the last layer, whose other tokens nobody reads.
 from __future__ import annotations
 
 import inspect
+import weakref
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -37,17 +38,17 @@ class Runner:
     """How one model runs packs. Found again by `runner(model)`; holds the hooks that gather pooled positions."""
 
     def __init__(self, model: Any):
-        self.model = model
+        self._model = weakref.ref(model)  # a strong one would keep the model in _runners for good
         use_fast_dropout(model)
-        self.body: Any = getattr(model, model.base_model_prefix, model)
+        body: Any = getattr(model, model.base_model_prefix, model)
         self.accepts = set(inspect.signature(model.forward).parameters)
         config = model.config
         self.choices = type(model).__name__.endswith("ForMultipleChoice")  # these want (rows, choices, tokens)
-        embeddings = getattr(self.body, "embeddings", None)
+        embeddings = getattr(body, "embeddings", None)
         # RoBERTa and its kin number positions from padding_idx + 1 on.
         padding = getattr(embeddings, "padding_idx", None)
         self.first_position = padding + 1 if _offset(embeddings) and padding is not None else 0
-        self.end: Any = next((getattr(self.body, name) for name in ENDS if hasattr(self.body, name)), None)
+        self.end: Any = next((getattr(body, name) for name in ENDS if hasattr(body, name)), None)
         self.mean_pooling = getattr(config, "classifier_pooling", "cls") == "mean"
         self.pack: Pack | None = None  # the pack to pool, while one runs
         self.gathered = False
@@ -58,6 +59,10 @@ class Runner:
             if meeting is not None:
                 meeting.register_forward_pre_hook(self._pool_in_last_layer)
         self.packs = self._probe()
+
+    @property
+    def model(self) -> Any:
+        return self._model()
 
     def varlen(self, precision: str) -> bool:
         """Whether packs run without any padding: variable-length attention needs a GPU and 16 bits."""
@@ -220,7 +225,7 @@ def _pad(model: Any) -> int:
 
 
 def _offset(embeddings: nn.Module | None) -> bool:
-    return hasattr(embeddings, "create_position_ids_from_input_ids")
+    return hasattr(embeddings, "create_position_ids_from_inputs_embeds")  # a method of Longformer too
 
 
 def _last_meeting(end: nn.Module) -> nn.Module | None:

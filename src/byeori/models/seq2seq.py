@@ -19,9 +19,10 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from byeori.batches.pack import IGNORED, Pack
+from byeori.batches.pack import Pack
 from byeori.errors import ModelError, SettingError
 from byeori.models.packed import unwrapped
+from byeori.text.blocks import IGNORED
 
 LOGITS = 1 << 24  # of float32: 64 MiB; what one chunk of target tokens may take
 TOLERANCE = 1e-4

@@ -29,7 +29,7 @@ NAMES = ("inputs", "text_inputs", "sequences", "data", "X")
 LISTS = ("tokens", "choices", "messages")  # roles whose value is a list in one row
 NESTED = ("tokenizer_kwargs", "tokenize_kwargs", "tokenizer_encode_kwargs")
 # Older names of settings, where the task has the newer one alone.
-RENAMED = {"multi_class": "multi_label", "stop_sequence": "stop"}
+RENAMED = {"multi_class": "multi_label", "stop_sequence": "stop", "stop_strings": "stop"}
 # Of text-generation: each says what comes back, and transformers refuses two of them at once.
 RETURNS = ("return_full_text", "return_text", "return_tensors")
 
@@ -136,7 +136,7 @@ def read(run: Run, given: dict[str, Any], others: tuple[str, ...] = ()) -> Asked
             _same(where, new, values.pop(old), old, values)
     _replace_old(values, call, where)
     _check_returns(values, call, where)
-    length = values.pop("max_length", None) if "max_length" not in call else None
+    asked = values.pop("max_length", None) if "max_length" not in call else None
     for name in [name for name in values if name not in call]:
         if name in settings.names(Sizes):
             continue
@@ -148,7 +148,7 @@ def read(run: Run, given: dict[str, Any], others: tuple[str, ...] = ()) -> Asked
     sizes_given = {name: values.pop(name) for name in settings.names(Sizes) if name in values and name not in call}
     (sizes,) = settings.read(sizes_given, Sizes, where=where)
     _check_truncation(sizes.truncation, run)
-    return Asked(values, _length(run, length), dict(given))
+    return Asked(values, None if asked is None else length(run, asked), dict(given))
 
 
 def merged(defaults: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
@@ -252,10 +252,8 @@ def _refusal(run: Run, name: str) -> Refusal | None:
     return found
 
 
-def _length(run: Run, asked: Any) -> int | None:
-    """`max_length` of a call that is no setting of the task's: tokens its texts are cut to."""
-    if asked is None:
-        return None
+def length(run: Run, asked: Any) -> int:
+    """`max_length` of a call that is no setting of the task's: tokens its texts are cut to. Raises SettingError."""
     from byeori.models.checks import length_for, usable_length
 
     (using,) = settings.read({"max_length": asked}, Using, where=run.task.name)

@@ -8,8 +8,11 @@ don't depend on its company (float32: to 1e-5).
 
 from __future__ import annotations
 
+import re
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +22,9 @@ import torch
 from byeori.batches import budget
 from byeori.batches.answers import Answers, Gathered, joined
 from byeori.batches.pack import Pack, build
+from byeori.errors import DataError, RowsError
 from byeori.models.device import autocast
+from byeori.models.legible import unread
 from byeori.models.load import uses_token_types
 from byeori.models.packed import runner
 from byeori.tasks.base import DRAW_SEED
@@ -65,10 +70,16 @@ class Engine:
         self.pack_tokens = pack_tokens or PACK_TOKENS.get(self.device.type, 4_096)
         self.encoder = Encoder(tokenizer, max_length, truncation, uses_token_types(model, tokenizer))
         self.spent = Spent()
+        self._tried = False  # whether the tokenizer has been seen to read what it is given
         task.meet(model, tokenizer)
 
     def encode(self, rows: dict[str, list], call: Any | None = None) -> TokenStore:
-        """Rows by role → a store in memory, without labels."""
+        """Rows by role → a store in memory, without labels. Raises ModelError for a tokenizer that makes nothing of them."""
+        if not self._tried:
+            self._tried = True
+            texts = [one for role in self.task.roles for one in rows.get(role) or [] if isinstance(one, str)]
+            if (note := unread(self.tokenizer, texts[:WINDOW])) is not None:
+                print(note, file=sys.stderr)
         encoded = self.task.encode(rows, self.encoder, labels=False, call=call)
         levels = {name: level for name, level in self.levels.items() if name in encoded.columns}
         store = TokenStore.of(encoded, levels, self.encoder.pad)
@@ -160,6 +171,27 @@ def chunks(rows: Iterable[Any], size: int) -> Iterator[list[Any]]:
             batch = []
     if batch:
         yield batch
+
+
+@contextmanager
+def numbered_from(first: int) -> Iterator[None]:
+    """For inputs taken a few at a time: errors that name one by its place among these name it by that among all."""
+    try:
+        yield
+    except RowsError as error:
+        if not first:
+            raise
+        raise RowsError({first + place: reason for place, reason in error.reasons.items()}) from error
+    except DataError as error:
+        said = re.sub(r"^input (\d+)", lambda found: f"input {first + int(found[1])}", str(error))
+        if not first or said == str(error):
+            raise
+        raise DataError(said) from error
+
+
+def cutting(encoder: Encoder, length: int) -> Encoder:
+    """The same encoder for texts of another length."""
+    return Encoder(encoder.tokenizer, length, encoder.truncation, encoder.token_types)
 
 
 def columns(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from byeori.batches.answers import Answers
-from byeori.batches.pack import IGNORED, Pack
+from byeori.batches.pack import Pack
 from byeori.metrics.intervals import Interval, scored
-from byeori.text.store import LIST, TOKEN, TokenStore
+from byeori.predict.arrays import check_metrics, labels_of, logits_of, sequences_a_row
+from byeori.text.blocks import IGNORED
+from byeori.text.store import TOKEN, TokenStore
 
 if TYPE_CHECKING:
     from byeori.predict.engine import Engine
@@ -42,13 +44,12 @@ class Judged:
 
     @property
     def logits(self) -> np.ndarray:
-        """float32 (rows, labels), or (rows, longest, labels) where tokens are labelled, padded with −100."""
-        return _rectangle(self.answers.values, self.answers.offsets)
+        """As `byeori.predict.arrays.logits_of` has them; ids are padded so that they can be decoded as they are."""
+        return logits_of(self.answers, sequences_a_row(self.store), int(self.store.pad["input_ids"]))
 
     @property
     def label_ids(self) -> np.ndarray:
-        """As the store has them: (rows,), (rows, labels), or (rows, longest) padded with −100."""
-        return label_ids(self.store)
+        return labels_of(self.store)
 
 
 def evaluate(
@@ -63,10 +64,13 @@ def evaluate(
 ) -> Judged:
     """Run the store and score it; with `tune` the task first chooses on it what decoding needs.
 
-    `metrics` are functions of (predictions, references), or of the course's eval_pred.
+    `metrics` are functions of (predictions, references), or of the course's eval_pred; they get the rows that have a
+    prediction (of a task that writes, those of `eval_max_rows`).
 
-    Raises SettingError for a metric, or an own task's loss, that gives something else than it should.
+    Raises SettingError for a metric that can't have what it asks for, or that gives, as an own task's loss may, something
+    else than it should.
     """
+    check_metrics(engine.task, store, metrics)
     losses = Losses(engine.task, len(store))
     answers = engine.run(store, losses)
     judged = Judged({}, answers, store)
@@ -75,34 +79,33 @@ def evaluate(
     predictions = engine.task.predictions(answers, store)
     scores = engine.task.score(predictions, references, resamples=resamples, seed=seed)
     scores |= losses.scores(resamples, seed)
-    of_class = engine.task.of_class
-    if metrics:
-        from byeori.metrics.custom import scored_metric
-
-        said, right = ([engine.task.named(one) for one in column] for column in (predictions, references))
-        for metric in metrics:
-            own = scored_metric(metric, said, right, judged.logits, judged.label_ids, resamples=resamples, seed=seed)
-            scores |= own
-            of_class = {name: label for name, label in of_class.items() if name not in own}
-    judged.scores, judged.of_class = scores, of_class
+    own = _own_scores(metrics, engine.task, judged, predictions, references, resamples, seed) if metrics else {}
+    judged.scores = {**scores, **own}
+    judged.of_class = {name: label for name, label in engine.task.of_class.items() if name not in own}
     return judged
 
 
-def label_ids(store: TokenStore) -> np.ndarray:
-    """The labels of a store as an array whose first axis is rows (windows, where rows are cut into several)."""
-    offsets = {TOKEN: store.offsets, LIST: store.list_offsets.get("labels")}.get(store.levels["labels"])
-    return _rectangle(np.asarray(store.columns["labels"]), offsets)
+def _own_scores(
+    metrics: Sequence[Callable],
+    task: Task,
+    judged: Judged,
+    predictions: Any,
+    references: Any,
+    resamples: int,
+    seed: int,
+) -> dict[str, Interval]:
+    """The scores of a user's metrics, over the rows that have a prediction."""
+    from byeori.metrics.custom import scored_metric, wants_arrays
 
-
-def _rectangle(values: np.ndarray, offsets: np.ndarray | None) -> np.ndarray:
-    """Flat values with their offsets → (sequences, longest, …), padded with −100 as transformers' Trainer has it."""
-    if offsets is None:
-        return values
-    lengths = np.diff(offsets)
-    made = np.full((len(lengths), int(lengths.max(initial=0)), *values.shape[1:]), IGNORED, values.dtype)
-    for place, (start, length) in enumerate(zip(offsets, lengths, strict=False)):
-        made[place, :length] = values[start : start + length]
-    return made
+    rows = np.array([row for row, one in enumerate(predictions) if one is not None], np.int64)
+    said, right = ([task.named(column[row]) for row in rows.tolist()] for column in (predictions, references))
+    arrays: tuple[np.ndarray | None, ...] = (None, None)
+    if any(map(wants_arrays, metrics)):
+        arrays = tuple(one[rows] for one in (judged.logits, judged.label_ids))
+    found: dict[str, Interval] = {}
+    for metric in metrics:
+        found |= scored_metric(metric, said, right, *arrays, resamples=resamples, seed=seed)
+    return found
 
 
 class Losses:

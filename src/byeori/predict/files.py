@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from byeori.errors import SettingError
 from byeori.predict import vectors
 from byeori.predict.engine import WINDOW
-from byeori.run import dumps
+from byeori.run import dumps, whole
 
 if TYPE_CHECKING:
     from byeori.data.rows import Rows
@@ -51,7 +50,7 @@ def predict_file(
             f"output {path}: it can't be written there. Give --output FILE.jsonl in a folder that exists."
         )
     if vectors.takes(output):
-        vectors.check(run, output, chosen)
+        vectors.check(run, output, chosen, with_inputs)
     rows = run.read(source, labels=False, on_bad="keep", **read)
     note = note or (lambda _: None)
     for line in rows.notes:
@@ -62,15 +61,8 @@ def predict_file(
         cut = _write(run, rows, chosen, with_inputs, sys.stdout)
         sys.stdout.flush()
     else:
-        handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                cut = _write(run, rows, chosen, with_inputs, file)
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        with whole(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
+            cut = _write(run, rows, chosen, with_inputs, file)
     if cut:
         note(f"{cut:,} of {len(rows):,} {run.task.cut.format(length=run.engine.encoder.max_length)}.")
     seconds = time.perf_counter() - started
@@ -87,10 +79,9 @@ def _write(run: Run, rows: Rows, chosen: Any, with_inputs: bool, file: Any) -> i
     size = min(WINDOW, window or WINDOW)
     for first in range(0, len(rows), size):
         places = range(first, min(first + size, len(rows)))
-        good = [place for place in places if place not in rows.errors]
+        good, store = run.encode_usable(rows, places, chosen)
         found: dict[int, Any] = {}
-        if good:
-            store = run.encode(rows.select(good), call=chosen)
+        if store is not None:
             answers = run.engine.run(store, call=chosen)
             found = dict(zip(good, run.task.decode(answers, store, chosen), strict=True))
             cut += store.truncated

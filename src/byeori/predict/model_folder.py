@@ -17,24 +17,33 @@ from byeori.models.load import quiet
 from byeori.run import FORMAT, read_json, write_folder, write_json
 
 
-def save_model(folder: Path, model: Any, tokenizer: Any, task: tasks.Task, decoding: dict[str, Any]) -> None:
-    """Write model/ whole. It loads with `AutoModel…from_pretrained` and no Byeori."""
+def save_model(
+    folder: Path, model: Any, tokenizer: Any, task: tasks.Task, decoding: dict[str, Any], step: int | None = None
+) -> None:
+    """Write model/ whole, of an update `step`. It loads with `AutoModel…from_pretrained` and no Byeori."""
 
-    def fill(path: Path) -> None:
-        with full_weights(model), quiet():
-            model.save_pretrained(path)
-            tokenizer.save_pretrained(path)
-        write_json(path / "byeori.json", {
-            "format": FORMAT,
-            "byeori": byeori.__version__,
-            "task": task.name,
-            "own_task": tasks.source(task),
-            "state": task.state(),
-            "columns": {role: column for role, column in task.columns.items() if role in task.roles},
-            "decoding": decoding,
-        })  # fmt: skip
+    write_folder(folder, lambda path: write_files(path, model, tokenizer, task, decoding, step))
 
-    write_folder(folder, fill)
+
+def write_files(
+    folder: Path, model: Any, tokenizer: Any, task: tasks.Task | None, decoding: dict[str, Any], step: int | None = None
+) -> None:
+    """The files of `save_model` into a folder that is there, whose others stay; without `task` no byeori.json."""
+    with full_weights(model), quiet():
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+    if task is None:
+        return
+    write_json(folder / "byeori.json", {
+        "format": FORMAT,
+        "byeori": byeori.__version__,
+        "task": task.name,
+        "own_task": tasks.source(task),
+        "state": task.state(),
+        "columns": {role: column for role, column in task.columns.items() if role in task.roles},
+        "decoding": decoding,
+        "step": step,
+    })  # fmt: skip
 
 
 def load_task(

@@ -1,4 +1,4 @@
-"""The settings of using a model: what is read, and what runs it. One source for the flags and for Python.
+"""The settings of using a model: what is read, what runs it, what is written. One source for the flags and for Python.
 
 Invariants: a setting that training has too is that of training, but for what its default and help say here.
 
@@ -8,10 +8,15 @@ Invariants: a setting that training has too is that of training, but for what it
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from byeori.settings import Data, Model, names
+from byeori.errors import SettingError
+from byeori.settings import Data, Model, names, setting
+
+if TYPE_CHECKING:
+    from byeori.tasks.base import Task
 
 # What only a task's training settings say of a model, and may be told of one without byeori.json; with its help here.
 TOLD = {"problem_type": "what its labels are, for a model that doesn't say"}
@@ -61,3 +66,25 @@ class Using:
     threads: int | None = same(Model, "threads")
     revision: str | None = same(Model, "revision")
     trust_remote_code: bool = same(Model, "trust_remote_code")
+
+
+@dataclass(kw_only=True)
+class Written:
+    """What is written."""
+
+    output: str = setting("-", "JSONL file; - is standard output", metavar="FILE")
+    with_inputs: bool = setting(False, "put the inputs beside each prediction")
+
+
+def check_columns(kind: type[Task], asked: Mapping[str, Any], labels: bool = True) -> None:
+    """Raises SettingError for a column that is named and would not be read: one of another task, or, without `labels`, one
+    of the right answers."""
+    for role in dict.fromkeys(("text", "text_pair", "label", *kind.answers)):
+        if asked.get(role) is None:
+            continue
+        if role not in kind.roles and not (role == "label" and "tags" in kind.roles):
+            raise SettingError(
+                f"{role}={asked[role]!r}: {kind.name} reads no {role}. Its columns are {', '.join(kind.roles)}."
+            )
+        if not labels and role in ("label", *kind.answers):
+            raise SettingError(f"{role}={asked[role]!r}: a prediction reads no right answers. Leave it out.")

@@ -13,25 +13,20 @@ import inspect
 import sys
 from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
-from torch import nn
-
-from byeori import settings, tasks
-from byeori.data.languages import code
-from byeori.errors import DataError, ModelError, SettingError
-from byeori.models.checks import DEFAULT_LENGTH, find_folder, usable_length
+from byeori import settings
+from byeori.errors import DataError, SettingError
+from byeori.models.checks import DEFAULT_LENGTH, usable_length
 from byeori.predict import arguments
 from byeori.predict.arguments import CUTS, Asked
-from byeori.predict.engine import WINDOW, chunks, columns
-from byeori.predict.heads import check_head
-from byeori.predict.model_folder import load_task
+from byeori.predict.engine import WINDOW, chunks, columns, cutting, numbered_from
+from byeori.predict.model_folder import write_files
 from byeori.predict.options import TOLD, Using
 from byeori.predict.run import Run, load_run
-from byeori.tasks import Task
+from byeori.tasks import Task, named
 from byeori.tasks.checkpoints import LANGUAGES, default
-from byeori.tasks.names import named
-from byeori.text.encode import Encoder
 
 STREAMED = 64  # rows of a stream taken together where each costs time or memory: texts to write, vectors of tokens
 _said: set[str] = set()
@@ -77,13 +72,14 @@ class Pipeline:
         return read(given, call=chosen) if knows else read(given)
 
     def _predict(self, rows: list[dict[str, Any]], chosen: Any, length: int | None) -> list[Any]:
-        found = []
+        found: list[Any] = []
         engine, encoder = self.run.engine, self.run.engine.encoder
         if length is not None:
-            engine.encoder = _cutting(encoder, length)
+            engine.encoder = cutting(encoder, length)
         try:
             for part in chunks(rows, WINDOW):
-                store = engine.encode(columns(part), chosen)
+                with numbered_from(len(found)):
+                    store = engine.encode(columns(part), chosen)
                 found += self.run.task.decode(engine.run(store, call=chosen), store, chosen)
         finally:
             engine.encoder = encoder
@@ -93,16 +89,28 @@ class Pipeline:
         task = self.run.task
         window = getattr(task, "window", lambda *_: None)(chosen, self.run.engine.encoder.max_length)
         size = min(WINDOW, STREAMED) if task.generates or window is not None else WINDOW
+        done = 0
         for batch in chunks(iter(given) if hasattr(given, "__iter__") else _items(given), size):
-            rows, _ = self._rows([dict(one) if isinstance(one, Mapping) else one for one in batch], chosen)
-            for prediction in self._predict(rows, chosen, length):
+            with numbered_from(done):
+                rows, _ = self._rows([dict(one) if isinstance(one, Mapping) else one for one in batch], chosen)
+                found = self._predict(rows, chosen, length)
+            for prediction in found:
                 (answer,) = task.respond([prediction], given, False, asked)
                 yield answer
+            done += len(batch)
 
-    def save_pretrained(self, folder: str) -> None:
-        """Model and tokenizer, as transformers' pipeline saves them."""
-        self.model.save_pretrained(folder)
-        self.tokenizer.save_pretrained(folder)
+    def save_pretrained(self, folder: str | Path, safe_serialization: bool = True) -> None:
+        """Model and tokenizer, as transformers' pipeline saves them; of a model that was trained here also its task.
+
+        Raises SettingError where anything but safetensors is asked for.
+        """
+        if not safe_serialization:
+            raise SettingError("safe_serialization=False is not taken: weights are always written as safetensors.")
+        run, encoder, path = self.run, self.run.engine.encoder, Path(folder)
+        path.mkdir(parents=True, exist_ok=True)
+        learnt = run.task if run.task.trains and not run.foreign else None
+        decoding = {"max_length": encoder.max_length, "truncation": encoder.truncation}
+        write_files(path, self.model, self.tokenizer, learnt, decoding)
 
 
 def pipeline(
@@ -120,7 +128,7 @@ def pipeline(
     **options: Any,
 ) -> Pipeline:
     """A pipeline of a run, a folder, a Hub id or a loaded model; without one, of the task's default checkpoint in `lang`
-    ("en" or "ko"). Raises SettingError, ModelError.
+    ("en" or "ko"). `model` may be a Run, as `byeori.train` returns it. Raises SettingError, ModelError.
 
     `device`: as transformers (−1, 0, "cuda:0", torch.device) or ours; `dtype`/`torch_dtype` stand for `precision`.
     `max_length`: tokens texts are cut to, or, of tasks that write, as in their calls. `truncation` head, tail or middle,
@@ -140,25 +148,22 @@ def pipeline(
         if (dtype := options.pop(old, None)) is not None:
             asked = str(dtype).removeprefix("torch.")
             (using,) = settings.read({"precision": asked}, Using, where=f"{old}={dtype}")
+            if precision not in ("auto", using.precision):
+                raise SettingError(f"{old}={asked} and {precision} are two precisions. Give one of them.")
             precision = using.precision
     if options.pop("device_map", None) not in (None, "auto"):
         raise SettingError("device_map: one model runs on one device here; give device=.")
     own = {name: options.pop(name) for name in ("threads", *TOLD) if name in options}
     if options.get("truncation") in CUTS:
         own["truncation"] = options.pop("truncation")
-    wanted, meta = _wanted(kind, carried, model, revision)
     run = load_run(
-        model, task=wanted, tokenizer=_tokenizer(tokenizer), device=_device(device), precision=precision, revision=revision,
+        model, task=task, tokenizer=_tokenizer(tokenizer), device=_device(device), precision=precision, revision=revision,
         trust_remote_code=trust_remote_code or False, **own,
     )  # fmt: skip
-    if not meta:
-        check_head(run.model, run.task, _name(model), given=isinstance(model, nn.Module))
+    if run.foreign and run is not model:
         _settle(run)
-    _check_languages(run, carried)
     found = arguments.read(run, options, tuple(settings.names(Using)))
-    if found.length is not None:
-        run.engine.encoder = _cutting(run.engine.encoder, found.length)
-    return Pipeline(run, found)
+    return Pipeline(run if found.length is None else run.cut_to(found.length), found)
 
 
 def _default(
@@ -206,59 +211,23 @@ def _of_model(options: dict[str, Any]) -> dict[str, Any]:
     return {**{name: value for name, value in options.items() if name != "model_kwargs"}, **inside}
 
 
-def _wanted(kind: Any, carried: dict[str, str], model: Any, revision: str | None) -> tuple[Any, dict[str, Any]]:
-    """The task as `load_run` takes it, and the model's byeori.json ({} for a model of others).
-
-    A name that carries settings (translation_en_to_ko) makes a task with them, where the model has none of its own.
-    """
-    name = kind.name if kind in tasks.TASKS else kind  # by its name it is held to what the model was trained for
-    if isinstance(model, nn.Module):
-        return (kind(**carried) if carried else name), {}
-    _, meta = load_task(find_folder(_name(model)), name, revision)
-    if not meta and kind is None:
-        raise ModelError(
-            f"{_name(model)}: it doesn't say what it was trained for (no byeori.json). Name the task: pipeline(TASK, model=…), or --task "
-            f"on the command line."
-        )
-    return (kind(**carried) if carried and not meta else name), meta
-
-
 def _settle(run: Run) -> None:
     """A model of others: texts are cut where it ends, as transformers has it, and not at the length of our trainings.
 
     T5 told "translation" alone writes the first language its configuration names.
     """
-    run.engine.encoder = _cutting(run.engine.encoder, usable_length(run.model, run.tokenizer) or DEFAULT_LENGTH)
-    names = getattr(run.task, "values_of", None)
+    run.engine.encoder = cutting(run.engine.encoder, usable_length(run.model, run.tokenizer) or DEFAULT_LENGTH)
     params = getattr(run.model.config, "task_specific_params", None) or {}
-    if names is None or any(key in params for key in getattr(run.task, "task_keys", ())):
+    if any(key in params for key in getattr(run.task, "task_keys", ())):
         return
     for key in params:
-        if values := names(key):
+        if values := run.task.values_of(key):
             run.task.settings = dataclasses.replace(run.task.settings, **values)
             run.task.adopt(run.model.config)
             _say(
                 f"{run.task.name}: its languages are not named, so it is {key}, the first that the model's configuration names."
             )
             return
-
-
-def _cutting(encoder: Encoder, length: int) -> Encoder:
-    """The same encoder for texts of another length."""
-    return Encoder(encoder.tokenizer, length, encoder.truncation, encoder.token_types)
-
-
-def _check_languages(run: Run, carried: dict[str, str]) -> None:
-    """Raises SettingError where the languages in a task's name are not those that the model says it has."""
-    for name, asked in carried.items():
-        own = getattr(run.task.settings, name, None) or asked
-        for known in (own, getattr(run.tokenizer, name, None)):  # Marian's tokenizers say theirs
-            if isinstance(known, str) and code(known) and code(asked) and code(known) != code(asked):
-                pair = f"translation_{carried.get('source_lang')}_to_{carried.get('target_lang')}"
-                raise SettingError(
-                    f"{pair}: the {name.removesuffix('_lang')} language of this model is {known}. Name its own languages, or a model of "
-                    f"these."
-                )
 
 
 def _tokenizer(given: Any) -> Any:
@@ -292,10 +261,6 @@ def _device(given: Any) -> str:
         _say(f"device={given}: PyTorch sees no GPU here, so it runs on the CPU.")
         return "cpu"
     return str(given)
-
-
-def _name(model: Any) -> str:
-    return type(model).__name__ if isinstance(model, nn.Module) else str(model)
 
 
 def _checked(given: Any) -> Any:

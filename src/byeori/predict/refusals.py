@@ -111,7 +111,6 @@ GENERATION: dict[str, Refusal] = {
     "penalty_alpha": Refusal("Contrastive search has left transformers 5. Give do_sample, or no_repeat_ngram_size."),
     "constraints": Refusal("Constrained beam search has left transformers 5."),
     "force_words_ids": Refusal("Constrained beam search has left transformers 5."),
-    "stop_strings": Refusal("Give stop, one text to end at."),
     "seed": Refusal("It is generation_seed here."),
 }
 

@@ -5,12 +5,11 @@ run = byeori.load_run("run"); run.evaluate("test.tsv"); run.predict(["…"])
 
 from __future__ import annotations
 
+import copy
 import dataclasses
-import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,16 +17,19 @@ from torch import nn
 
 from byeori import settings
 from byeori.batches.answers import joined
-from byeori.errors import ModelError, SettingError
+from byeori.errors import DataError, ModelError, RowsError, SettingError
 from byeori.models.checks import check_ids, find_folder, length_for
 from byeori.models.device import device_for, precision_for, set_threads
+from byeori.models.heads import check_head, check_languages
 from byeori.models.load import load_model
-from byeori.predict.engine import WINDOW, Engine, chunks, columns
-from byeori.predict.evaluate import RESAMPLES, Judged, evaluate
+from byeori.predict.arguments import length
+from byeori.predict.arrays import lacking, lacking_labelled, logits_of, sequences_a_row
+from byeori.predict.engine import WINDOW, Engine, columns, cutting, numbered_from
+from byeori.predict.evaluate import RESAMPLES, evaluate
 from byeori.predict.model_folder import load_task
-from byeori.predict.options import TOLD, Reading, Using
+from byeori.predict.options import TOLD, Reading, Using, check_columns
 from byeori.run import RunFolder, read_json
-from byeori.tasks import Task, find, source
+from byeori.tasks import Task, find, named, source, values_in
 from byeori.text.store import TokenStore
 
 if TYPE_CHECKING:
@@ -35,11 +37,15 @@ if TYPE_CHECKING:
 
 
 class Run:
-    """A model with its task, and the folder it lies in. `metrics` is metrics.json, {} for a plain model folder."""
+    """A model with its task, and the folder it lies in. `metrics` is metrics.json, {} for a plain model folder; `foreign`
+    says that the model was not trained here."""
 
-    def __init__(self, folder: RunFolder | None, task: Task, engine: Engine, metrics: dict[str, Any]):
-        self.folder, self.task, self.engine, self.metrics = folder, task, engine, metrics
+    def __init__(
+        self, folder: RunFolder | None, task: Task, engine: Engine, metrics: dict[str, Any], foreign: bool = False
+    ):
+        self.folder, self.task, self.engine, self.metrics, self.foreign = folder, task, engine, metrics, foreign
         self.model, self.tokenizer = engine.model, engine.tokenizer
+        self.of_class: dict[str, str] = {}  # scores of the last evaluation that are of one class alone, and its name
 
     @property
     def path(self) -> Path | None:
@@ -53,18 +59,34 @@ class Run:
         arrays: bool = False,
         resamples: int = RESAMPLES,
         seed: int = 0,
-        **reading: Any,
+        **options: Any,
     ) -> dict[str, Any]:
         """Scores with 95% intervals on labelled rows: {name: {"value", "low", "high"}}.
 
-        `data` is whatever `byeori.read` takes; `reading` are the settings of reading (text=, label=, split=…). With
-        `arrays` the result is {"metrics", "predictions", "logits" float32 (rows, labels), "label_ids"}.
-        Raises DataError, SettingError.
+        `data` is whatever `byeori.read` takes; `options` are the settings of reading (text=, label=, split=…) and those of the
+        task that scoring goes by (num_beams=, candidate_labels=…), for this evaluation alone. With `arrays` the result is
+        {"metrics", "predictions", "logits", "label_ids"}, the last two with a place for each row: float32 (rows, labels) and
+        (rows,) or, of several labels, (rows, labels); of tokens (rows, longest, labels) and (rows, longest), padded with −100;
+        of choices (rows, choices) and the place of the right one, (rows,); of a task that writes int64 (rows, longest), ids.
+        Raises DataError, SettingError, also for `arrays` of a task that has no logits (fill-mask, text-generation), or of
+        rows that are several windows or have different numbers of choices.
         """
-        rows = self.read(data, **reading)
-        store = self.encode(rows, labels=True)
-        references = self.task.references(rows.table)
-        judged = evaluate(self.engine, store, references, metrics=metrics, resamples=resamples, seed=seed)
+        kind = type(self.task).Training
+        own = {name: options.pop(name) for name in settings.of_scoring(kind) if name in options}
+        rows = self.read(data, **options)
+        before = self.task.settings
+        (self.task.settings,) = settings.read({**dataclasses.asdict(before), **own}, kind, where=self.task.name)
+        try:
+            store = self.encode(rows, labels=True)
+            if arrays and (why := lacking_labelled(self.task, store)):
+                raise SettingError(
+                    f"arrays=True gives logits and labels with a place for each row, and {why}. Leave it out."
+                )
+            references = self.task.references(rows.table)
+            judged = evaluate(self.engine, store, references, metrics=metrics, resamples=resamples, seed=seed)
+            self.of_class = judged.of_class
+        finally:
+            self.task.settings = before
         if not arrays:
             return judged.scores
         return {
@@ -75,57 +97,67 @@ class Run:
     def predict(self, data: Any, *, arrays: bool = False, read: dict[str, Any] | None = None, **call: Any) -> Any:
         """Predictions in row order, as the pipeline gives them.
 
-        `data`: texts, pairs, rows (tokenized ones too), or whatever `byeori.read` takes (`read` are its settings). `call`
-        are those of a call (top_k…). With `arrays` also the logits: {"predictions", "logits" float32 (rows, labels)}.
-        Raises DataError, SettingError.
+        `data`: texts, pairs, rows (tokenized ones too), or whatever `byeori.read` takes (`read` are its settings). In a list
+        strings are texts, unless each names a data file that is there: then these are read. `call` are the settings of a
+        call (top_k…). With `arrays` {"predictions", "logits"}, the second as in `evaluate`.
+        Raises DataError, SettingError, also for `arrays` where there are none: of tasks that write too.
         """
         chosen = self.task.call_settings(call)
-        stores: Iterator[TokenStore]
-        if isinstance(data, list | tuple) and not _is_source(data, self.task.needed):
-            given, _ = self.task.inputs(list(data))
-            stores = (self.engine.encode(columns(few), chosen) for few in chunks(given, WINDOW))
-        else:
-            rows = self.read(data, labels=False, **(read or {}))
-            places = (range(first, min(first + WINDOW, len(rows))) for first in range(0, len(rows), WINDOW))
-            stores = (self.encode(rows.select(some), call=chosen) for some in places)
-        found, answers = [], []
-        for store in stores:
+        if arrays and (why := lacking(self.task, np.ones(0, np.int64), True, self.task.generates)):
+            raise SettingError(f"arrays=True gives logits with a place for each row, and {why}. Leave it out.")
+        found, answers, counts = [], [], [np.ones(0, np.int64)]
+        for store in self._stores(data, read or {}, chosen):
             part = self.engine.run(store, call=chosen)
             found += self.task.decode(part, store, chosen)
             answers += [part] if arrays else []
+            counts.append(sequences_a_row(store))
         if not arrays:
             return found
-        logits = Judged({}, joined(answers), store).logits if answers else np.zeros((0, 0), np.float32)
-        return {"predictions": found, "logits": logits}
+        if not answers:
+            return {"predictions": found, "logits": np.zeros((0, 0), np.float32)}
+        every, whole = np.concatenate(counts), joined(answers)
+        if why := lacking(self.task, every, whole.offsets is None, self.task.generates):
+            raise SettingError(f"arrays=True gives logits with a place for each row, and {why}. Leave it out.")
+        return {"predictions": found, "logits": logits_of(whole, every)}
+
+    def _stores(self, data: Any, read: dict[str, Any], call: Any) -> Iterator[TokenStore]:
+        """What is to be predicted, encoded, a window at a time. Errors name its place among all of it."""
+        from byeori.data.objects import is_files
+
+        if isinstance(data, list | tuple) and not is_files(data) and not _are_rows(data, self.task.needed):
+            given, _ = self.task.inputs(list(data))
+            for first in range(0, len(given), WINDOW):
+                with numbered_from(first):
+                    store = self.engine.encode(columns(given[first : first + WINDOW]), call)
+                yield store
+            return
+        rows = self.read(data, labels=False, **read)
+        for first in range(0, len(rows), WINDOW):
+            try:
+                store = self.encode(rows.select(range(first, min(first + WINDOW, len(rows)))), call=call)
+            except RowsError as error:
+                place, reason = min(error.reasons.items())
+                raise DataError(f"{rows.origin.where(first + place)}: {reason}") from error
+            yield store
 
     def read(self, data: Any, *, labels: bool = True, on_bad: str | None = None, **reading: Any) -> Rows:
         """Rows for this model, with labels or without; its own columns are found again. `notes` say what was done.
 
         `reading` are the settings of reading; `on_bad` as in `byeori.data.read.read_rows`. Raises DataError, SettingError.
         """
-        from byeori.data.read import read_rows
+        from byeori.data.read import read_for
         from byeori.data.rows import Rows
 
         asked, columns_asked = settings.read(reading, Reading, self.task.Columns)
         if isinstance(data, TokenStore) and data.source is not None:
             data = data.source
-        if isinstance(data, Rows):
-            if reading:
-                raise SettingError(f"{', '.join(reading)}: these rows were read already. Give it to what reads them.")
-            return data
-        task = self.task
-        needed = {*task.needed, *(task.answers if labels else ())}
-        own = {n: v for n, v in dataclasses.asdict(task.settings).items() if n not in settings.names(task.Columns)}
-        wish = {**own, "problem_type": getattr(task, "problem_type", None)}
-        wish |= {**dataclasses.asdict(asked), **dataclasses.asdict(columns_asked)}
+        if isinstance(data, Rows) and reading:
+            raise SettingError(f"{', '.join(reading)}: these rows were read already. Give it to what reads them.")
+        check_columns(type(self.task), reading, labels)
+        wish = dataclasses.asdict(asked)
         wish["revision"] = wish.pop("data_revision")  # the name it has where rows are read
-        return read_rows(
-            data, SimpleNamespace(**wish),
-            roles=[role for role in task.roles if labels or role not in task.answers],
-            required=() if labels and task.forms else [role for role in task.roles if role in needed],
-            label_names=getattr(task, "labels", None), on_bad=on_bad, before=task.columns,
-            forms=task.forms if labels else (),
-        )  # fmt: skip
+        wish |= {role: column for role, column in vars(columns_asked).items() if column is not None}
+        return read_for(self.task, data, wish, labels=labels, on_bad=on_bad)
 
     def encode(self, rows: Rows, labels: bool = False, call: Any = None) -> TokenStore:
         """Rows → the token store, checked against the model; `call` are a prediction's settings.
@@ -142,6 +174,22 @@ class Run:
             store = self.engine.encode(rows.table[:], call)
         check_ids(store, self.model, self.tokenizer, rows)
         return store
+
+    def encode_usable(self, rows: Rows, places: range, call: Any) -> tuple[list[int], TokenStore | None]:
+        """Those of some rows that can be used, and their store; `rows.errors` gets why the others can't be."""
+        while good := [place for place in places if place not in rows.errors]:
+            try:
+                return good, self.encode(rows.select(good), call=call)
+            except RowsError as error:
+                rows.errors.update({good[at]: reason for at, reason in error.reasons.items()})
+        return [], None
+
+    def cut_to(self, length: int) -> Run:
+        """The same model and task, with texts cut to so many tokens; this run stays as it is."""
+        found = copy.copy(self)
+        found.engine = copy.copy(self.engine)
+        found.engine.encoder = cutting(self.engine.encoder, length)
+        return found
 
     def push_to_hub(self, repo_id: str, *, private: bool = True, revision: str | None = None) -> str:
         """Upload model/ (weights, tokenizer, card) to the Hub; returns its address. Raises ModelError."""
@@ -161,22 +209,22 @@ class Run:
         return str(found)
 
 
-def _is_source(items: Sequence[Any], needed: Sequence[str]) -> bool:
-    """Whether a list is something to read (paths; rows under names of their own, or tokenized) and no inputs of a call."""
-    if not items:
+def _are_rows(items: Sequence[Any], needed: Sequence[str]) -> bool:
+    """Whether a list is rows under names of their own, or tokenized, and no inputs of a call."""
+    if not items or not all(isinstance(one, Mapping) for one in items):
         return False
-    if all(isinstance(one, os.PathLike) for one in items):
-        return True
-    return all(isinstance(one, Mapping) for one in items) and not all(role in items[0] for role in needed)
+    return not all(role in items[0] for role in needed)
 
 
 def load_run(path: Any, *, task: Task | type[Task] | str | None = None, **options: Any) -> Run:
-    """A run folder, a model folder, a Hub id or a transformers model, ready to predict and evaluate.
+    """A run folder, a model folder, a Hub id or a transformers model, ready to predict and evaluate; a Run is returned.
 
     A model without byeori.json needs `task`. `options` are those of `Using`: tokenizer, max_length, truncation, device,
-    precision, threads, revision, trust_remote_code; and problem_type, where the model doesn't say it.
-    Raises SettingError, ModelError.
+    precision, threads, revision, trust_remote_code; and problem_type, where the model doesn't say it. Of a Run they must
+    be what it has already. Raises SettingError, ModelError.
     """
+    if isinstance(path, Run):
+        return _loaded(path, task, options)
     told = {name: options.pop(name) for name in TOLD if name in options}
     (using,) = settings.read(options, Using)
     where = device_for(using.device)
@@ -187,8 +235,12 @@ def load_run(path: Any, *, task: Task | type[Task] | str | None = None, **option
         path, work, tokenizer=using.tokenizer, revision=using.revision, trust_remote_code=using.trust_remote_code,
         for_training=False,
     )  # fmt: skip
+    if not meta:
+        check_head(loaded.model, work, name, given=isinstance(path, nn.Module))
+    check_languages(work, loaded.tokenizer, values_in(task))
     decoding = meta.get("decoding", {})
-    length = length_for(using.max_length or decoding.get("max_length"), loaded.max_length, name)
+    asked = using.max_length or decoding.get("max_length")
+    length = length_for(asked, loaded.max_length, name, work.default_length)
     set_threads(using.threads)
     engine = Engine(
         work, loaded.model.to(where), loaded.tokenizer, max_length=length,
@@ -196,7 +248,49 @@ def load_run(path: Any, *, task: Task | type[Task] | str | None = None, **option
     )  # fmt: skip
     run_folder = RunFolder(name) if (Path(name) / "model" / "config.json").is_file() else None
     metrics = read_json(run_folder.metrics) if run_folder and run_folder.metrics.is_file() else {}
-    return Run(run_folder, work, engine, metrics)
+    return Run(run_folder, work, engine, metrics, foreign=not meta)
+
+
+def load_to_predict(path: Any, options: Mapping[str, Any]) -> tuple[Run, dict[str, Any]]:
+    """`load_run` with its options of one prediction, and those of them that are settings of its call.
+
+    `max_length` is one of these where the task has such a setting, as in `pipeline`; else texts are cut to it.
+    """
+    asked = options.get("max_length")
+    run = load_run(path, **{name: value for name, value in options.items() if name != "max_length"})
+    if asked is None:
+        return run, {}
+    if "max_length" in settings.names(run.task.Call):
+        return run, {"max_length": asked}
+    return run.cut_to(length(run, asked)), {}
+
+
+def _loaded(run: Run, task: Task | type[Task] | str | None, options: dict[str, Any]) -> Run:
+    """A run that is loaded already, if it is what is asked for. Raises SettingError."""
+    told = {name: options[name] for name in TOLD if options.get(name) is not None}
+    (using,) = settings.read({name: value for name, value in options.items() if name not in TOLD}, Using)
+    kind: Any = named(task)[0] if isinstance(task, str) else task if isinstance(task, type) else type(task)
+    same = isinstance(run.task, kind) and kind.name == run.task.name and not isinstance(task, Task)
+    if not (task is None or task is run.task or same):
+        raise SettingError(
+            f"task={task if isinstance(task, str) else kind.__name__}: this run was loaded with another one, {run.task.name}. Load it "
+            f"for that by its path: byeori.load_run(path, task=…)."
+        )
+    check_languages(run.task, run.tokenizer, values_in(task))
+    encoder = run.engine.encoder
+    has = {
+        "tokenizer": run.tokenizer, "max_length": encoder.max_length, "truncation": encoder.truncation,
+        "device": str(run.engine.device), "precision": run.engine.precision,
+        **{name: getattr(run.task, name, None) for name in TOLD},
+    }  # fmt: skip
+    asked = {name: value for name, value in vars(using).items() if value != getattr(Using(), name)}
+    for name, value in {**asked, **told}.items():
+        if value != has.get(name):
+            raise SettingError(
+                f"{name}={value!r}: this run is loaded already. Leave it out, or load it again by its path with it: "
+                f"byeori.load_run(path, {name}=…)."
+            )
+    return run
 
 
 def _task(
@@ -216,12 +310,14 @@ def _task(
         raise SettingError(f"{name}: a model object doesn't say its task. Name it with task=.")
     if work is None:
         if asked is None:
-            raise ModelError(f"{name}: it doesn't say what it was trained for (no byeori.json). Give --task.")
+            raise ModelError(
+                f"{name}: it doesn't say what it was trained for (no byeori.json). Name the task: --task, or task= in Python."
+            )
         if isinstance(asked, Task):
             work = asked
         else:
             kind = asked if isinstance(asked, type) else find(asked)
-            work = kind(**told)
+            work = kind(**values_in(asked), **told)
         if isinstance(path, nn.Module):
             work.adopt(path.config)
     for setting, value in told.items():

@@ -12,7 +12,6 @@ The output appears under its name only when it is whole.
 
 from __future__ import annotations
 
-import os
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ import numpy as np
 
 from byeori.errors import SettingError
 from byeori.predict.engine import WINDOW
+from byeori.run import whole
 
 if TYPE_CHECKING:
     from byeori.batches.answers import Answers
@@ -37,14 +37,19 @@ def takes(output: str | Path) -> bool:
     return Path(output).suffix.lower() in SUFFIXES
 
 
-def check(run: Run, output: str | Path, call: Any) -> None:
-    """Before anything is read: SettingError for a task without vectors, or for token vectors in a .npy."""
+def check(run: Run, output: str | Path, call: Any, with_inputs: bool = False) -> None:
+    """Before anything is read: SettingError for a task without vectors, for token vectors in a .npy, for inputs in an array."""
     if not hasattr(call, "pooling"):
         raise SettingError(f"output {output}: {run.task.name} gives no vectors. Give --output FILE.jsonl.")
     if Path(output).suffix.lower() == ".npy" and call.pooling == "none":
         raise SettingError(
             f"output {output}: an array has one vector a text. Say --pooling mean (or cls), or give a .npz or .parquet for a vector "
             f"a token."
+        )
+    if with_inputs and Path(output).suffix.lower() != ".parquet":
+        raise SettingError(
+            f"output {output}: an array holds vectors alone. For the inputs beside them (--with-inputs) give --output FILE.parquet, or "
+            f"FILE.jsonl."
         )
 
 
@@ -54,18 +59,10 @@ def write_vectors(run: Run, rows: Rows, output: str | Path, call: Any, with_inpu
     `call`: the settings of a call. `with_inputs` puts the columns read beside them, in Parquet. Raises SettingError.
     """
     path = Path(output)
-    check(run, path, call)
-    handle, name = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
-    os.close(handle)
-    try:
-        write = {".parquet": _parquet, ".npy": _npy, ".npz": _npz}[path.suffix.lower()]
-        cut = write(run, rows, name, call, with_inputs)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    return cut
+    check(run, path, call, with_inputs)
+    write = {".parquet": _parquet, ".npy": _npy, ".npz": _npz}[path.suffix.lower()]
+    with whole(path) as temporary:
+        return write(run, rows, str(temporary), call, with_inputs)
 
 
 def _windows(run: Run, rows: Rows, call: Any) -> Iterator[tuple[range, list[int], Answers | None, int]]:
@@ -73,11 +70,10 @@ def _windows(run: Run, rows: Rows, call: Any) -> Iterator[tuple[range, list[int]
     size = min(WINDOW, run.task.window(call, run.engine.encoder.max_length) or WINDOW)  # type: ignore[attr-defined]
     for first in range(0, len(rows), size):
         places = range(first, min(first + size, len(rows)))
-        good = [place for place in places if place not in rows.errors]
-        if not good:
+        good, store = run.encode_usable(rows, places, call)
+        if store is None:
             yield places, good, None, 0
             continue
-        store = run.encode(rows.select(good), call=call)
         yield places, good, run.engine.run(store, call=call), store.truncated
 
 

@@ -9,11 +9,12 @@ and no row of the data stands on it. Form: huggingface.co/docs/hub/model-cards.
 from __future__ import annotations
 
 import html
-import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from byeori.report.facts import NO_SCORE, Facts, attempt, facts_of_training, file_name, interval, number, table
+from byeori.report.about import TASKS, about, baselines, long_inputs
+from byeori.report.cost import costs
+from byeori.report.facts import NO_SCORE, Facts, attempt, file_name, interval, number, table
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelCardData
@@ -26,7 +27,8 @@ HUB_METRICS = {
 PROCEDURE = (
     "epochs", "max_steps", "batch_size", "learning_rate", "schedule", "warmup_ratio", "warmup_steps", "weight_decay",
     "max_grad_norm", "label_smoothing", "class_weights", "threshold", "max_length", "truncation", "precision", "order",
-    "early_stopping", "best_metric", "seed",
+    "early_stopping", "best_metric", "seed", "source_prefix", "source_lang", "target_lang", "max_target_length", "stride",
+    "block_length", "mlm_probability",
 )  # fmt: skip
 KINDS = {
     "single_label": "one label for each input",
@@ -39,13 +41,14 @@ MOST_LABELS = 60
 def card(facts: Facts) -> str:
     """The whole README.md as text."""
     sections = {
-        "Labels": _labels, "How to use": _use, "Training data": _data, "Training procedure": _procedure,
+        "Labels": _labels, "How to use": about(facts).use, "Training data": _data, "Training procedure": _procedure,
         "Evaluation": _evaluation, "Not measured": _blanks, "Environment": _environment,
     }  # fmt: skip
     blocks = [f"# {md(facts.name)}", attempt(_summary, facts, "the card's summary")]
     for title, make in sections.items():
-        if not (title == "Labels" and facts.kind == "regression"):
-            blocks += [f"## {title}", attempt(make, facts, f"the card's section {title}") or "Not recorded."]
+        made = attempt(make, facts, f"the card's section {title}")
+        if made or title != "Labels":  # which most tasks have none of
+            blocks += [f"## {title}", made or "Not recorded."]
     return f"---\n{metadata(facts).to_yaml()}\n---\n\n" + "\n\n".join(block for block in blocks if block) + "\n"
 
 
@@ -68,7 +71,7 @@ def metadata(facts: Facts) -> ModelCardData:
         language=facts.language,
         license=facts.licence,
         base_model=base if base and re.fullmatch(r"[\w.\-]+(/[\w.\-]+)?", base, re.ASCII) else None,
-        pipeline_tag=facts.task,
+        pipeline_tag=facts.task if facts.task in TASKS else None,
         library_name="transformers",
         tags=["byeori"],
         metrics=sorted({result.metric_type for result in results}) or None,
@@ -79,51 +82,29 @@ def metadata(facts: Facts) -> ModelCardData:
 
 def _summary(facts: Facts) -> str:
     body = facts.config.get("architectures") or []
-    size = facts.settings.get("max_length") or table(facts.saved, "decoding").get("max_length")
     said = [f"A model for {facts.task}" + (f": {KINDS[facts.kind]}." if facts.kind in KINDS else ".")]
     if facts.base_model:
         shape = f" ({code(body[0])})" if body else ""
         said.append(f"It was fine-tuned from {code(facts.base_model)}{shape} with Byeori.")
     elif body:
         said.append(f"It is a {code(body[0])}, trained with Byeori.")
-    if facts.pairs:
+    if facts.kind and facts.pairs:
         said.append("An input is a pair of texts.")
-    if size:
-        said.append(
-            f"It reads up to {size} tokens; longer inputs are cut ({facts.settings.get('truncation', 'head')} kept)."
-        )
-    return " ".join(said)
+    return " ".join([*said, long_inputs(facts)]).rstrip()
 
 
 def _labels(facts: Facts) -> str:
-    if not facts.labels:
+    """Empty for a task without labels, and where nothing names them."""
+    counted = about(facts).labels or ("rows" if facts.kind else "")
+    if not counted or not facts.labels:
         return ""
     counts = table(facts.parts.get("train", {}), "labels")
-    lines = ["| id | label | training rows |", "|---:|---|---:|"]
+    lines = [f"| id | label | training {counted} |", "|---:|---|---:|"]
     for place, label in enumerate(facts.labels[:MOST_LABELS]):
         count = counts.get(label)
         lines.append(f"| {place} | {md(label)} | {f'{count:,}' if isinstance(count, int) else ''} |")
     more = len(facts.labels) - MOST_LABELS
     return "\n".join(lines) + (f"\n\nand {more:,} more; config.json has them all." if more > 0 else "")
-
-
-def _use(facts: Facts) -> str:
-    korean = facts.language == "ko"
-    texts = ("분류할 문장", "함께 볼 문장") if korean else ("A text to classify", "the text beside it")
-    pair = f'{{"text": "{texts[0]}", "text_pair": "{texts[1]}"}}'
-    given = pair if facts.pairs else f'"{texts[0]}"'
-    options = {"multi_label": ", top_k=None", "regression": ', function_to_apply="none"'}.get(facts.kind or "", "")
-    where = f"{facts.name}/model"
-    quoted = json.dumps(where, ensure_ascii=False)
-    note = " Without `top_k` Byeori returns each label whose score reaches the threshold."
-    note = note if facts.kind == "multi_label" else ""
-    return (
-        f"{code(where)} is the folder this card lies in; once it is on the Hub, its id there.{note}\n\n"
-        f'```python\nfrom transformers import pipeline\n\nclassify = pipeline("{facts.task}", model={quoted})\n'
-        f"print(classify({given}{options}))\n```\n\n"
-        f'```python\nimport byeori\n\nclassify = byeori.pipeline("{facts.task}", {quoted})\n'
-        f"print(classify({given}))\n```"
-    )
 
 
 def _data(facts: Facts) -> str:
@@ -145,7 +126,7 @@ def _procedure(facts: Facts) -> str:
     settings = [(name, facts.settings.get(name)) for name in names]
     lines = ["| setting | value |", "|---|---|"]
     lines += [f"| {name} | {md(value)} |" for name, value in settings if value is not None]
-    measured = [f"- {name}: {md(value)}" for name, value in facts_of_training(facts)]
+    measured = [f"- {name}: {md(value)}" for name, value in costs(facts)]
     judged = "validation" in facts.metrics or "validation" in facts.parts
     said = "AdamW; biases and norms are spared from weight decay. " + (
         "The model kept is the best by the validation score."
@@ -174,7 +155,7 @@ def _evaluation(facts: Facts) -> str:
         beside = "".join(f" {NO_SCORE if other is None else number(other['value'])} |" for other in others)
         lines.append(f"| {md(facts.words(name))} | {number(score['value'])} | {between} |{beside}")
     lines += ["", "Intervals are bootstrap intervals over the rows; they count neither other seeds nor other data."]
-    return "\n".join([*lines, facts.about_baselines]).rstrip()
+    return "\n".join([*lines, baselines(facts)]).rstrip()
 
 
 def _blanks(facts: Facts) -> str:

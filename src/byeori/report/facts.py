@@ -22,7 +22,6 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][\w.\-]*(/[A-Za-z0-9][\w.\-]*)?", re.ASCII)
 HANGUL = re.compile(r"[\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3]")
 NO_SCORE = "–"
 _FOUND = "# Found while running"
-LOWER_IS_BETTER = frozenset({"loss", "rmse", "mae", "perplexity"})
 
 
 @dataclass
@@ -43,12 +42,18 @@ class Facts:
 
     @property
     def task(self) -> str:
-        return str(self.metrics.get("task") or self.saved.get("task") or self.settings.get("task") or "unknown task")
+        named = self.metrics.get("task") or self.saved.get("task") or self.settings.get("task")
+        return file_name(named or "unknown task")  # settings.yaml has the path of an own task
 
     @property
     def kind(self) -> str | None:
-        """single_label, multi_label or regression; None for tasks without these, or where nothing says it."""
-        named = table(self.saved, "state").get("problem_type") or self.config.get("problem_type")
+        """single_label, multi_label or regression; None for tasks without these, or where nothing says it.
+
+        A config may still hold that of the task its model had before, so it is asked only where it can be of this one.
+        """
+        named = table(self.saved, "state").get("problem_type")
+        if not named and self.task == "text-classification":
+            named = self.config.get("problem_type")
         return str(named).removesuffix("_classification") if named else None
 
     @property
@@ -152,17 +157,27 @@ class Facts:
         return str(stated) if stated else None
 
     def lower_is_better(self, score: str) -> bool:
-        return score in LOWER_IS_BETTER
+        """As the task says it; of an own task, whose file is no part of the run, as tasks do."""
+        from byeori.tasks import TASKS, Task
+
+        return score in next((task for task in TASKS if task.name == self.task), Task).lower_is_better
+
+    def own(self, name: str) -> Any:
+        """What the task learnt or was set to, as byeori.json has it, else settings.yaml; None where neither does."""
+        state = table(self.saved, "state")
+        places = (state, table(state, "settings"), self.settings)
+        return next((place[name] for place in places if place.get(name) is not None), None)
 
     @property
-    def about_baselines(self) -> str:
-        """What the baselines beside the scores are; empty where there are none."""
-        if not (self.baseline("trivial") or self.baseline("linear")):
-            return ""
-        given = {"regression": "the training mean", "multi_label": "the labels that most training rows have"}
-        trivial = given.get(self.kind or "", "the most frequent answer")
-        linear = "the linear one is a linear model on TF-IDF of character n-grams"
-        return f"The trivial baseline always gives {trivial}; {linear}."
+    def length(self) -> int | None:
+        """The most tokens of a sequence."""
+        found = self.settings.get("max_length") or table(self.saved, "decoding").get("max_length")
+        return found if isinstance(found, int) else None
+
+    @property
+    def truncation(self) -> str:
+        """Which tokens of a longer text are kept: head, tail or middle."""
+        return str(self.settings.get("truncation") or table(self.saved, "decoding").get("truncation") or "head")
 
     @property
     def verdict(self) -> tuple[str, str]:
@@ -359,38 +374,3 @@ def plain(text: Any, facts: Facts) -> str:
     for path in sorted(files, key=len, reverse=True):
         shown = shown.replace(path, file_name(path))
     return re.sub(r"(?<![\w.:/\\])(?:~|[A-Za-z]:)?[\\/](?:[^\s\\/,;\"']+[\\/])+([^\s\\/,;\"']+)", r"\1", shown)
-
-
-def facts_of_training(facts: Facts) -> list[tuple[str, str]]:
-    """Named measures of the training, those that were taken: seconds, rates, padding, memory, best step."""
-    t = facts.training
-    shapes = (
-        ("training", "seconds", lambda v: duration(v)),
-        ("whole run", "total_seconds", lambda v: duration(v)),
-        ("updates", "steps", lambda v: f"{v:,.0f}"),
-        ("epochs", "epochs", lambda v: f"{v:g}"),
-        ("rows a second", "examples_per_second", lambda v: f"{v:,.1f}"),
-        ("tokens a second", "tokens_per_second", lambda v: f"{v:,.0f}"),
-        ("padding", "padding", lambda v: f"{v:.1%} of the computed tokens"),
-        ("peak memory", "peak_memory_mb", lambda v: f"{v:,.0f} MiB"),
-        ("tokenizing", "tokenize_seconds", lambda v: duration(v)),
-        ("evaluating", "evaluate_seconds", lambda v: duration(v)),
-        ("saving", "checkpoint_seconds", lambda v: duration(v)),
-    )
-    found = [(name, show(value)) for name, key, show in shapes if (value := real(t.get(key))) is not None]
-    if isinstance(t.get("packed"), bool):
-        found.append(("batches", "packed" if t["packed"] else "rectangles of like length"))
-    best = table(t, "best")
-    if best:
-        metric = f", validation {words(best['metric'])} {number(best.get('value'))}" if best.get("metric") else ""
-        found.append(("kept model", f"update {best.get('step')}{metric}"))
-    if t.get("stopped"):
-        found.append(("stopped early", str(t["stopped"])))
-    return found
-
-
-def duration(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

@@ -15,10 +15,11 @@ from html import escape
 from typing import Any
 
 from byeori.report import plots
+from byeori.report.about import about, baselines
+from byeori.report.cost import costs
 from byeori.report.facts import (
     Facts,
     attempt,
-    facts_of_training,
     file_name,
     interval,
     number,
@@ -27,7 +28,6 @@ from byeori.report.facts import (
     table,
 )
 from byeori.report.markup import Made, grid, items, said, text, whole
-from byeori.report.predicted import predictions
 
 CLASSES = 100  # labels listed one by one
 EVALUATIONS = 40
@@ -126,7 +126,7 @@ def scores(facts: Facts) -> str:
         )
     if found:
         doubt = "Intervals are bootstrap intervals over the rows; they count neither other seeds nor other data."
-        found.append(f'<p class="soft">{doubt} {facts.about_baselines}</p>')
+        found.append(f'<p class="soft">{doubt} {text(baselines(facts))}</p>')
     return "".join(found)
 
 
@@ -178,6 +178,13 @@ def curves(facts: Facts) -> str:
 def _validation(judged: list[dict[str, Any]], name: str | None) -> list[plots.Point]:
     """(step, value) of one validation score at the evaluations that have it."""
     return [(float(one["step"]), v) for one in judged if (v := real(one["validation"].get(name))) is not None]
+
+
+def predictions(facts: Facts) -> str:
+    """Where the model is right and wrong, as its task has it."""
+    part = next((part for part in ("test", "validation") if facts.predictions.get(part)), None)
+    made = about(facts).mistakes(facts, part) if part else ""
+    return made and f'{made}<p class="soft">Rows are numbered as in predictions/{part}.jsonl.</p>'
 
 
 def samples(facts: Facts) -> str:
@@ -238,7 +245,7 @@ def data(facts: Facts) -> str:
 
 
 def speed(facts: Facts) -> str:
-    rows = facts_of_training(facts)
+    rows = costs(facts)
     return grid(["", ""], rows, head=False) if rows else ""
 
 

@@ -1,8 +1,9 @@
-"""The report's section on predictions/*.jsonl: confusion matrix or scatter, scores of each label, the worst mistakes.
+"""The report's section on predicted labels: confusion matrix or scatter, scores of each label, the worst mistakes.
 
-Invariant: a line counts only if its prediction and its reference can be read; how many can't is told in `missing`.
+Invariant: a line of predictions/*.jsonl counts only if its prediction and its reference can be read; how many can't is told
+in `missing`.
 
-    html = predictions(read_facts("run"))
+    html = by_label(read_facts("run"), "test")
 """
 
 from __future__ import annotations
@@ -14,19 +15,15 @@ from typing import Any
 from byeori.report import plots
 from byeori.report.facts import Facts, number, real, table
 from byeori.report.markup import grid, text
+from byeori.report.mistakes import MOST, left_out
 
-MISTAKES = 20
 MATRIX = 20  # labels a confusion matrix is still readable with
 CLASSES = 100  # labels listed one by one
 
 
-def predictions(facts: Facts) -> str:
+def by_label(facts: Facts, part: str) -> str:
     """Where the model is right and wrong: matrix or scatter, scores a class, the most confident mistakes."""
-    part = next((part for part in ("test", "validation") if facts.predictions.get(part)), None)
-    if part is None:
-        return ""
     lines = facts.predictions[part]
-    where = f'<p class="soft">Rows are numbered as in predictions/{part}.jsonl.</p>'
     if facts.kind == "regression":
         pairs = [
             (r, p, one)
@@ -34,23 +31,19 @@ def predictions(facts: Facts) -> str:
             if (p := real(table(one, "prediction").get("score"))) is not None
             and (r := real(one.get("reference"))) is not None
         ]
-        _left_out(facts, part, len(lines) - len(pairs))
+        left_out(facts, part, len(lines) - len(pairs))
         title = f"Predictions against references of {len(pairs):,} {part} rows; on the diagonal they are equal"
         drawn = plots.scatter(title, [(r, p) for r, p, _ in pairs], x="reference", y="prediction")
-        worst = sorted(pairs, key=lambda one: -abs(one[0] - one[1]))[:MISTAKES]
+        worst = sorted(pairs, key=lambda one: -abs(one[0] - one[1]))[:MOST]
         rows = [[one.get("row"), number(p), number(r), number(p - r), *_inputs(one)] for r, p, one in worst]
-        return (
-            f"<h3>Predictions against references</h3>{drawn}"
-            + _mistakes(rows, "Largest errors", ["difference"])
-            + where
-        )
+        return f"<h3>Predictions against references</h3>{drawn}" + _mistakes(rows, "Largest errors", ["difference"])
     known = {name: place for place, name in enumerate(facts.labels)}
     usable = []
     for one in lines:
         given, wanted = labelled(one.get("prediction")), labelled(one.get("reference"))
         if given is not None and wanted is not None and {*given, *wanted} <= known.keys():
             usable.append((given, list(wanted), one))
-    _left_out(facts, part, len(lines) - len(usable))
+    left_out(facts, part, len(lines) - len(usable))
     if not usable:
         return ""
     single = facts.kind != "multi_label" and all(len(g) == len(w) == 1 for g, w, _ in usable)
@@ -72,12 +65,10 @@ def predictions(facts: Facts) -> str:
             ", ".join(wanted) or "none",
             *_inputs(one),
         ]
-        for _, given, wanted, one in wrong[:MISTAKES]
+        for _, given, wanted, one in wrong[:MOST]
     ]
-    title = f"Most confident mistakes ({min(MISTAKES, len(wrong))} of {len(wrong):,})"
-    return (
-        matrix + _per_class(facts, usable, single) + (_mistakes(rows, title) if rows else "<p>No mistakes.</p>") + where
-    )
+    title = f"Most confident mistakes ({min(MOST, len(wrong))} of {len(wrong):,})"
+    return matrix + _per_class(facts, usable, single) + (_mistakes(rows, title) if rows else "<p>No mistakes.</p>")
 
 
 def labelled(value: Any) -> dict[str, float] | None:
@@ -154,10 +145,3 @@ def _inputs(line: dict[str, Any]) -> list[str]:
     """The texts of a row, where its line carries them."""
     given = line.get("inputs")
     return [" ⏐ ".join(map(str, given.values()))[:600]] if isinstance(given, dict) else []
-
-
-def _left_out(facts: Facts, part: str, count: int) -> None:
-    if count > 0:
-        facts.missing.append(
-            f"predictions/{part}.jsonl: {count:,} lines have no usable prediction and reference; they are left out."
-        )

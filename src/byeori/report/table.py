@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from byeori.report.facts import Facts, facts_of_training, interval
+from byeori.report.cost import costs
+from byeori.report.facts import Facts, interval
 from byeori.run import RunFolder
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def score_table(facts: Facts) -> tuple[list[str], list[list[str]]]:
 
 def cost_lines(facts: Facts) -> list[str]:
     """Time, speed, padding, memory and the kept update, in a line or two."""
-    known = dict(facts_of_training(facts))
+    known = dict(costs(facts))
     first = [
         f"{name} {known[name]}"
         for name in ("training", "whole run", "rows a second", "tokens a second")

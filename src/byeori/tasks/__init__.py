@@ -10,12 +10,14 @@ import hashlib
 import importlib.util
 import sys
 from pathlib import Path
+from types import ModuleType
 
 from byeori.errors import SettingError
 from byeori.tasks.base import Task
 from byeori.tasks.feature_extraction import FeatureExtraction
 from byeori.tasks.fill_mask import FillMask
 from byeori.tasks.multiple_choice import MultipleChoice
+from byeori.tasks.names import ABSENT
 from byeori.tasks.question_answering import QuestionAnswering
 from byeori.tasks.seq2seq import Seq2Seq
 from byeori.tasks.summarization import Summarization
@@ -29,31 +31,56 @@ TASKS: tuple[type[Task], ...] = (
     TextClassification, TokenClassification, QuestionAnswering, Summarization, Translation, Seq2Seq, TextGeneration,
     FillMask, MultipleChoice, ZeroShotClassification, FeatureExtraction,
 )  # fmt: skip
+_LOADED: dict[tuple[str, str], ModuleType] = {}  # own tasks: file and hash → what running it gave
 
 
 def find(name: str) -> type[Task]:
     """The task of a name, an alias, or `FILE.py:CLASS`. Raises SettingError."""
+    return named(name)[0]
+
+
+def named(name: str) -> tuple[type[Task], dict[str, str]]:
+    """The task of a name, and the settings that the name carries: those of translation_en_to_ko are its two languages.
+
+    Raises SettingError, for a pipeline of transformers that is not here with the reason.
+    """
+    if name in ABSENT:
+        raise SettingError(f"there is no task {name!r}: {ABSENT[name]}. `byeori tasks` lists what there is.")
     if ".py:" in name:
-        return load(name)
-    known = {alias: task for task in TASKS for alias in (task.name, *task.aliases)}
-    if name not in known:
-        near = difflib.get_close_matches(name, list(known), 1, 0.5)
-        hint = f"Did you mean {near[0]}?" if near else "`byeori tasks` lists them; an own one is FILE.py:CLASS."
-        raise SettingError(f"there is no task {name!r}. {hint}")
-    return known[name]
+        return load(name), {}
+    for task in TASKS:
+        values = task.values_of(name)
+        if values is not None:
+            return task, values
+    near = difflib.get_close_matches(name, [one for task in TASKS for one in (task.name, *task.aliases)], 1, 0.5)
+    hint = f"Did you mean {near[0]}?" if near else "`byeori tasks` lists them; an own one is FILE.py:CLASS."
+    raise SettingError(f"there is no task {name!r}. {hint}")
+
+
+def values_in(task: Task | type[Task] | str | None) -> dict[str, str]:
+    """The settings that a task's name carries; {} for an own task, and for whatever is no name."""
+    return named(task)[1] if isinstance(task, str) and ".py:" not in task else {}
 
 
 def load(reference: str) -> type[Task]:
-    """An own task from its file. Raises SettingError if the file or the class isn't there or isn't a Task."""
+    """An own task from its file, which runs once for as long as it stays the same.
+
+    Raises SettingError if the file or the class isn't there or isn't a Task.
+    """
     file, _, name = reference.rpartition(":")
     path = Path(file)
     if not path.is_file():
         raise SettingError(f"task={reference!r}: there is no file {file}.")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module  # dataclasses and pickling look their module up by name
-    spec.loader.exec_module(module)
+    key = (str(path.resolve()), hashlib.sha256(path.read_bytes()).hexdigest())
+    module = _LOADED.get(key)
+    if module is None:
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[path.stem] = module  # dataclasses and pickling look their module up by name
+        spec.loader.exec_module(module)
+        _LOADED[key] = module
+    sys.modules[path.stem] = module  # another file of that name may have taken its place
     found = getattr(module, name, None)
     if not (isinstance(found, type) and issubclass(found, Task)):
         raise SettingError(f"task={reference!r}: {file} has no class {name} that is a byeori.tasks.Task.")
@@ -74,5 +101,5 @@ def source(task: Task) -> dict[str, str] | None:
 __all__ = [
     "TASKS", "FeatureExtraction", "FillMask", "MultipleChoice", "QuestionAnswering", "Seq2Seq", "Summarization", "Task",
     "TextClassification", "TextGeneration", "TokenClassification", "Translation", "ZeroShotClassification", "find", "load",
-    "source",
+    "named", "source", "values_in",
 ]  # fmt: skip

@@ -2,7 +2,9 @@
 
 Invariant: for the same model, text and strategy the answer is transformers', odd cases included: which tokens continue a
 word is told by the length of a WordPiece, and by the space before a token of any other kind. "word" is ours: each word
-with the tag of its first token, as "first" has it, but neighbours with one tag (two nouns) stay apart.
+with the tag of its first token, as "first" has it, but neighbours with one tag (two nouns) stay apart. Ours too: of text
+that is decomposed (NFD) no entity begins or ends inside a syllable, and a WordPiece is told by how it is written; and
+`of_words`, which guesses no words, since the row has them.
 
     found = entities(tokens, "simple", ["O", "B-LOC", "I-LOC"], tokenizer)
 """
@@ -10,6 +12,8 @@ with the tag of its first token, as "first" has it, but neighbours with one tag 
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +22,9 @@ import numpy as np
 
 from byeori.errors import SettingError
 from byeori.settings import setting
+from byeori.tasks.probabilities import softmax
+from byeori.text import marks
+from byeori.text.align import carriers
 
 STRATEGIES = ("none", "simple", "first", "average", "max", "word")
 
@@ -109,12 +116,46 @@ def entities(
             _Word(labels[b], tokens.scores[place, b], (words[place],), *spans[place]) for place, b in enumerate(best)
         ]
     if strategy in ("none", "word"):
-        return [
-            {"entity": one.tag, "score": float(one.score), "index": int(at), "word": one.words[0], "start": one.start,
-             "end": one.end}
-            for one, at in zip(units, index, strict=True) if one.tag not in ignore
-        ]  # fmt: skip
-    return [_entity(group, tokenizer) for group in _groups(units) if _type(group) not in ignore]
+        return [_one(unit, int(at)) for unit, at in zip(units, index, strict=True) if unit.tag not in ignore]
+    found = []
+    for group in _groups(units):
+        if _type(group) not in ignore:
+            written = tokenizer.convert_tokens_to_string([word for one in group for word in one.words])
+            found.append(_entity(group, written, *marks.whole(tokens.text, group[0].start, group[-1].end)))
+    return found
+
+
+def of_words(
+    text: str,
+    places: Sequence[tuple[int, int]],
+    starts: np.ndarray,
+    ends: np.ndarray,
+    lengths: np.ndarray,
+    logits: np.ndarray,
+    labels: Sequence[str],
+    strategy: str,
+    ignore: Collection[str] = ("O",),
+) -> list[dict[str, Any]]:
+    """`entities` ("word", else "first") of a row of words: those that evaluation counts, written as they stand in the text.
+
+    places, starts, ends, lengths: as `byeori.text.align.carriers` has them; logits: (tokens, labels). A word that no token
+    stands for is left out, and parts what is beside it.
+    """
+    best, sure = logits.argmax(-1), softmax(logits.astype(np.float32)).max(-1)
+    at = carriers(text, places, starts, ends, lengths, sure)
+    index = np.arange(len(best)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    words = [
+        None if token < 0 else (_Word(labels[best[token]], sure[token], (text[a:b],), a, b), int(index[token]))
+        for token, (a, b) in zip(at.tolist(), places, strict=True)
+    ]
+    if strategy == "word":
+        return [_one(*word) for word in words if word is not None and word[0].tag not in ignore]
+    runs = (list(run) for known, run in itertools.groupby(words, lambda word: word is not None) if known)
+    groups = (group for run in runs for group in _groups([word[0] for word in run if word is not None]))
+    return [
+        _entity(group, text[group[0].start : group[-1].end], group[0].start, group[-1].end)
+        for group in groups if _type(group) not in ignore
+    ]  # fmt: skip
 
 
 def merged(found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -129,24 +170,19 @@ def merged(found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return kept
 
 
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Over the last axis; float32."""
-    raised = np.exp(logits - logits.max(-1, keepdims=True, initial=-np.inf))
-    return raised / raised.sum(-1, keepdims=True)
-
-
 def _words(tokens: Tokens, tokenizer: Any) -> tuple[list[str], list[bool]]:
     """The tokens as they are written, and which of them continue the word before."""
     words = tokenizer.convert_ids_to_tokens(tokens.ids.tolist())
     backend = getattr(tokenizer, "backend_tokenizer", None) if tokenizer.is_fast else None
-    pieces = bool(getattr(getattr(backend, "model", None), "continuing_subword_prefix", None))
+    prefix = getattr(getattr(backend, "model", None), "continuing_subword_prefix", None)
+    composed = unicodedata.is_normalized("NFC", tokens.text)
     continues = []
     for place, (word, start, end) in enumerate(zip(words, tokens.starts.tolist(), tokens.ends.tolist(), strict=True)):
         if tokens.ids[place] == tokenizer.unk_token_id:
             words[place] = tokens.text[start:end]
             continues.append(False)
-        elif pieces:
-            continues.append(len(word) != end - start)
+        elif prefix:
+            continues.append(len(word) != end - start if composed else word.startswith(prefix))
         else:
             continues.append(start > 0 and " " not in tokens.text[start - 1 : start + 1])
     return words, continues
@@ -180,11 +216,13 @@ def _type(group: Sequence[_Word]) -> str:
     return group[0].tag.split("-", 1)[-1]
 
 
-def _entity(group: Sequence[_Word], tokenizer: Any) -> dict[str, Any]:
+def _one(word: _Word, index: int) -> dict[str, Any]:
     return {
-        "entity_group": _type(group),
-        "score": float(np.nanmean(np.array([one.score for one in group]))),
-        "word": tokenizer.convert_tokens_to_string([word for one in group for word in one.words]),
-        "start": group[0].start,
-        "end": group[-1].end,
-    }
+        "entity": word.tag, "score": float(word.score), "index": index, "word": word.words[0], "start": word.start,
+        "end": word.end,
+    }  # fmt: skip
+
+
+def _entity(group: Sequence[_Word], written: str, start: int, end: int) -> dict[str, Any]:
+    score = float(np.nanmean(np.array([one.score for one in group])))
+    return {"entity_group": _type(group), "score": score, "word": written, "start": start, "end": end}

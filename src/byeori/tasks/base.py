@@ -18,6 +18,7 @@ import numpy as np
 
 from byeori import settings
 from byeori.errors import DataError, ModelError, SettingError
+from byeori.models.checks import DEFAULT_LENGTH
 
 if TYPE_CHECKING:
     import datasets
@@ -68,9 +69,11 @@ class Task:
     unread: ClassVar[tuple[str, ...]] = ()  # how weights are called that may be missing, since it never looks at them
     positional: ClassVar[tuple[str, ...]] = ()  # what else a call of the pipeline takes by place, behind its input
     apart: ClassVar[bool] = False  # a row's sequences (windows) may lie in different packs: no loss is over all of them
+    default_length: ClassVar[int] = DEFAULT_LENGTH  # of --max-length, where the model takes as many tokens
     cut: ClassVar[str] = "texts are longer than {length} tokens and were cut (--max-length, --truncation)"
     Training: ClassVar[type] = NoSettings
     Call: ClassVar[type] = NoSettings
+    labels: list[str] | None  # their names, in the order of the head; only of tasks that have some
     Columns: ClassVar[type] = NoSettings  # which column is which role, for roles that `settings.Data` doesn't name
 
     def __init_subclass__(cls, **options: Any):
@@ -85,6 +88,11 @@ class Task:
     def __init__(self, **values: Any):
         (self.settings,) = settings.read(values, type(self).Training, where=self.name)
         self.columns: dict[str, str | list[str]] = {}  # role → its column in the training data
+
+    @classmethod
+    def values_of(cls, name: str) -> dict[str, str] | None:
+        """The settings that a name of this task carries, most often none; None for a name that isn't its own."""
+        return {} if name in (cls.name, *cls.aliases) else None
 
     # rows -------------------------------------------------------------------------------------------------------
     def inputs(self, given: Any) -> tuple[list[dict[str, Any]], bool]:
@@ -108,6 +116,10 @@ class Task:
 
     def check(self, rows: Rows) -> None:
         """Look at validation or test rows before anything is spent. Raises DataError."""
+
+    def reorder(self, labels: list[str]) -> None:
+        """Take the order that the labels have in a head that is kept."""
+        self.labels = labels
 
     def strata(self, rows: Rows) -> list[Any] | None:
         """A class a row, for splits with the same share of each; None where rows have none."""
@@ -171,12 +183,22 @@ class Task:
         raise TypeError(f"{type(self).__name__} has no loss()")
 
     def losses(self, outputs: Any, pack: Pack) -> torch.Tensor:
-        """`loss`, as training and evaluation take it. Raises SettingError for a mean, which would be divided twice."""
+        """`loss`, as training and evaluation take it. Raises SettingError for a mean, which would be divided twice, and for any
+        other shape than that of the labels or, of labels a sequence or row, one with a sequence of the pack each."""
+        from byeori.text.store import LIST, TOKEN
+
         found = self.loss(outputs, pack)
         if found.ndim == 0:
             raise SettingError(
                 f'{type(self).__name__}.loss gave one number for {len(pack)} rows. Return one a row (reduction="none"); the '
                 f"loop sums them and divides once."
+            )
+        labels, count = tuple(pack.labels.shape), len(pack)
+        whole = pack.levels["labels"] in (TOKEN, LIST)
+        if tuple(found.shape) != labels and (whole or len(found) != count):
+            wanted = f"one a label, {labels}" if whole else f"one a sequence, ({count},) or ({count}, …)"
+            raise SettingError(
+                f"{type(self).__name__}.loss gave losses of shape {tuple(found.shape)} for labels of shape {labels}. Return {wanted}."
             )
         return found
 

@@ -22,8 +22,8 @@ from byeori.settings import setting
 from byeori.tasks.base import DRAW_SEED, texts_from
 from byeori.tasks.fillers import check_masks, filled, likeliest, target_ids
 from byeori.tasks.likelihood import SUMS, Likelihood, a_sequence, at_labels, counted, sums
-from byeori.text.blocks import around, token_lists
-from byeori.text.masking import IGNORED, Masking, Pieces
+from byeori.text.blocks import IGNORED, around, token_lists
+from byeori.text.masking import Masking, Pieces
 from byeori.text.store import SEQUENCE, TOKEN, Encoded
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ class FillMask(Likelihood):
     needed = ("text",)
     answers = ()
     levels = {}
+    apart = True  # each piece of a text hides its own tokens
     Training = Training
     Call = Call
 

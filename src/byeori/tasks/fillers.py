@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from byeori.data.wording import short
-from byeori.errors import DataError, SettingError
+from byeori.errors import RowsError, SettingError
 from byeori.text.blocks import token_lists
 
 if TYPE_CHECKING:
@@ -26,23 +26,23 @@ MASKS = ("[MASK]", "<mask>", "<MASK>", "[mask]", "<extra_id_0>", "___")  # what 
 
 
 def check_masks(texts: Sequence[str], encoded: Encoded, tokenizer: Any, most: int) -> None:
-    """Raises DataError for a text without the mask token; `most`: the tokens of a text that are read."""
-    own = tokenizer.mask_token
+    """Raises RowsError for texts without the mask token; `most`: the tokens of a text that are read."""
     masks = np.cumsum(encoded.input_ids == tokenizer.mask_token_id)
     ends = np.cumsum(encoded.lengths)
-    there = np.diff(masks[ends - 1], prepend=0)
-    for place in np.flatnonzero(there == 0):
-        text = texts[int(place)]
-        other = next((mask for mask in MASKS if mask != own and mask in text), None)
-        start = f'the text "{short(text)}" has '
-        if own in text:
-            raise DataError(
-                f"{start}its {own} beyond the {most} tokens that are read. Shorten it, or raise --max-length."
-            )
-        if other is not None:
-            right = short(text.replace(other, own), 60)
-            raise DataError(f'{start}{other}, but the mask token of this model is {own}. Write "{right}".')
-        raise DataError(f"{start}no mask: put {own} where a word is to be found.")
+    without = np.flatnonzero(np.diff(masks[ends - 1], prepend=0) == 0)
+    if len(without):
+        raise RowsError({int(place): _maskless(texts[int(place)], tokenizer.mask_token, most) for place in without})
+
+
+def _maskless(text: str, own: str, most: int) -> str:
+    other = next((mask for mask in MASKS if mask != own and mask in text), None)
+    start = f'the text "{short(text)}" has '
+    if own in text:
+        return f"{start}its {own} beyond the {most} tokens that are read. Shorten it, or raise --max-length."
+    if other is not None:
+        right = short(text.replace(other, own), 60)
+        return f'{start}{other}, but the mask token of this model is {own}. Write "{right}".'
+    return f"{start}no mask: put {own} where a word is to be found."
 
 
 def target_ids(targets: Any, tokenizer: Any) -> np.ndarray:

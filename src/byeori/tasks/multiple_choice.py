@@ -19,6 +19,8 @@ import numpy as np
 from byeori.errors import DataError
 from byeori.settings import setting
 from byeori.tasks.base import Task
+from byeori.tasks.probabilities import softmax
+from byeori.text.blocks import IGNORED
 from byeori.text.store import SEQUENCE, Encoded
 
 if TYPE_CHECKING:
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
     from byeori.data.rows import Rows
     from byeori.text.encode import Encoder
     from byeori.text.store import TokenStore
-
-IGNORED = -100  # the label of a sequence that is not the right choice
 
 
 @dataclass(kw_only=True)
@@ -201,22 +201,22 @@ def of_rows(values: np.ndarray, store: TokenStore) -> list[np.ndarray]:
     return np.split(values, np.asarray(store.row_offsets[1:-1])) if len(store) else []
 
 
-def softmax(scores: np.ndarray) -> np.ndarray:
-    """Over the last axis, float32."""
-    raised = np.exp(np.asarray(scores, np.float32) - scores.max(-1, keepdims=True))
-    return raised / raised.sum(-1, keepdims=True)
-
-
 def _row(item: Any, place: int) -> dict[str, Any]:
     if isinstance(item, tuple | list) and len(item) == 2 and isinstance(item[0], str) and not isinstance(item[1], str):
         item = {"text": item[0], "choices": item[1]}
     text = None
     if isinstance(item, dict):
         parts = [item[name] for name in ("context", "question") if item.get(name)]
-        text = item.get("text", "\n".join(map(str, parts)) if parts else None)  # as files are read
+        text = item.get("text")
+        if text is None and parts:
+            text = "\n".join(map(str, parts))  # as files are read
     if not isinstance(text, str) or not isinstance(item.get("choices"), Sequence) or isinstance(item["choices"], str):
         raise DataError(
             f'input {place + 1} is {type(item).__name__} {str(item)[:60]!r}: {{"text": …, "choices": […]}} is needed.'
+        )
+    if not text.strip():
+        raise DataError(
+            f"input {place + 1}: its text is empty. Give the question, or what the choices go on from, as text."
         )
     choices = list(item["choices"])
     wrong = next((one for one in choices if not isinstance(one, str)), None)

@@ -1,18 +1,13 @@
-"""The names tasks go by: ours, those that carry settings (translation_en_to_ko), and those of pipelines that are not here.
+"""The tasks of transformers' pipelines that are not here, and why.
 
-named("translation_en_to_ko") == (Translation, {"source_lang": "en", "target_lang": "ko"})
+ABSENT["image-classification"] == "it works on images, and Byeori on text alone"
 """
 
 from __future__ import annotations
 
-from byeori import tasks
-from byeori.errors import SettingError
-from byeori.tasks.base import Task
-
 SEES = "it works on images, and Byeori on text alone"
 HEARS = "it works on sound, and Byeori on text alone"
 CHAT = "a conversation is an input of text-generation: a list of {role, content}"
-# Tasks of transformers' pipelines that are not here, and why.
 ABSENT: dict[str, str] = {
     **dict.fromkeys(
         (
@@ -38,14 +33,3 @@ ABSENT: dict[str, str] = {
         "with a model trained for it"
     ),
 }  # fmt: skip
-
-
-def named(name: str) -> tuple[type[Task], dict[str, str]]:
-    """The task of a name, and the settings that the name carries. Raises SettingError."""
-    if name in ABSENT:
-        raise SettingError(f"there is no task {name!r}: {ABSENT[name]}. `byeori tasks` lists what there is.")
-    for task in tasks.TASKS:
-        values = getattr(task, "values_of", lambda _: None)(name)
-        if values:
-            return task, values
-    return tasks.find(name), {}

@@ -8,7 +8,6 @@ Which, is settled when the rows are encoded; 0 stands for "follows", 1 for "from
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -18,10 +17,9 @@ import torch
 
 from byeori.batches.pack import Pack
 from byeori.errors import ModelError
+from byeori.metrics.sentences import sentences
 from byeori.models.language import head_of
 from byeori.models.packed import runner, unwrapped
-
-_ENDS = re.compile(r"(?<=[.!?。！？…])\s+|(?<=[.!?。！？…][\"'”’)\]])\s+|\s*\n\s*")
 
 
 def pairs(
@@ -52,11 +50,6 @@ def pairs(
         other[same] = rng.integers(0, max(1, len(flat)), int(same.sum()))
     chosen = [pool[other[at]] if elsewhere else flat[at][1] or "" for at, elsewhere in enumerate(labels)]
     return [first for first, _ in flat], chosen, labels.astype(np.int64), counts
-
-
-def sentences(text: str) -> list[str]:
-    """A text at its full stops and line ends."""
-    return [part.strip() for part in _ENDS.split(text) if part and part.strip()]
 
 
 def check(model: Any) -> None:

@@ -49,14 +49,17 @@ class Training:
     """What only question answering knows in training."""
 
     stride: int | None = setting(
-        None, "tokens of context that two neighbouring windows share; min(128, max_length // 4) if not given", least=0
-    )
+        None, "tokens of context that two neighbouring windows share; min(128, max_length // 4) if not given", least=0,
+        scores=True,
+    )  # fmt: skip
     max_question_length: int | None = setting(
         None, "tokens of a question that are kept; min(64, max_length // 2) if not given", least=1
     )
-    max_answer_length: int = setting(30, "most tokens of an answer", least=1)
+    max_answer_length: int = setting(30, "most tokens of an answer", least=1, scores=True)
     null_score_diff_threshold: float | None = setting(
-        None, "no answer is given where its score beats the best answer's by more; tuned on validation if not given"
+        None,
+        "no answer is given where its score beats the best answer's by more; tuned on validation if not given",
+        scores=True,
     )
 
 
@@ -102,7 +105,7 @@ class QuestionAnswering(Task):
         self.learnt = False  # whether it is known what the training rows were
         self.elsewhere = False  # trained by other tools: asked as transformers 4's pipeline did
         self.impossible = False  # whether some training questions have no answer
-        self.threshold: float | None = self.settings.null_score_diff_threshold
+        self.threshold: float | None = None  # as tuned
 
     # rows -------------------------------------------------------------------------------------------------------
     def inputs(self, given: Any) -> tuple[list[dict[str, Any]], bool]:
@@ -263,13 +266,18 @@ class QuestionAnswering(Task):
 
     @property
     def _threshold(self) -> float:
-        return 0.0 if self.threshold is None else self.threshold
+        asked = self.settings.null_score_diff_threshold
+        return asked if asked is not None else self.threshold or 0.0
 
     def _read(self, answers: Answers, store: TokenStore) -> tuple[list[str], np.ndarray]:
-        """Each question's best answer, had it one, and how much it looks like one without (logits, float64)."""
+        """Each question's best answer, had it one, and how much it looks like one without (logits, float64).
+
+        Whoever trained the model: right answers are exact spans, and not the pipeline's, grown to words, of at most 15 tokens.
+        """
+        exact = Call(align_to_words=False, max_answer_len=self.settings.max_answer_length)
         texts, likeness = [], np.zeros(len(store))
         for row in range(len(store)):
-            spans = self._spans(answers, store, row, Call())
+            spans = self._spans(answers, store, row, exact)
             best = spans.best(1)
             texts.append(str(best[0]["answer"]) if best else "")
             likeness[row] = spans.no_answer if best else -NO_SPAN

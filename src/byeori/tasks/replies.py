@@ -1,20 +1,21 @@
 """What a call to go on with a text asks for, and what it gets: texts, conversations, token ids.
 
-Invariants: a prompt comes back as it was given; the text after it is what the new tokens say behind the prompt's own.
+Invariants: what is asked for has room behind every prompt that is let through; a prompt comes back as it was given; the text
+after it is what the new tokens say behind the prompt's own.
 
     replies([[5, 9]], prompt=[7], given={"text": "Once"}, tokenizer=tokenizer, call=Call())      # [{"generated_text": "Once upon"}]
 """
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from byeori.errors import DataError
-from byeori.generate.decoding import Decoding
+from byeori.data.wording import short
+from byeori.errors import DataError, SettingError
+from byeori.generate.decoding import DEFAULT_NEW_TOKENS, Decoding, over
 from byeori.settings import setting
 from byeori.text.parts import WRITER, Messages
 
@@ -27,9 +28,11 @@ class Call(Decoding):
 
     return_full_text: bool | None = setting(None, "with the prompt in front, the default, or the new text alone")
     return_text: bool | None = setting(None, "text; what is returned anyway")
-    return_tensors: bool | None = setting(None, "token ids, the prompt's and the new ones, instead of text")
+    return_tensors: bool | None = setting(
+        None, "token ids, the prompt's and the new ones, the end token too, instead of text"
+    )
     clean_up_tokenization_spaces: bool | None = setting(None, "no spaces before punctuation; the tokenizer's own way")
-    skip_special_tokens: bool = setting(True, "leave special tokens out of the text")
+    skip_special_tokens: bool = setting(True, "leave special tokens out of the text, the end token too")
     add_special_tokens: bool = setting(True, "put the tokenizer's special tokens in front of a prompt")
     continue_final_message: bool | None = setting(
         None, "go on with the last message instead of answering it; so it is done with one of the assistant's"
@@ -76,6 +79,46 @@ def goes_on(messages: Messages, call: Call) -> bool:
     return messages[-1]["role"] == WRITER if asked is None else asked
 
 
+def check_lengths(call: Call, limit: int | None) -> None:
+    """Raises SettingError for a length that no prompt leaves room for, or that is said twice. `limit`: the tokens the model takes."""
+    over(call)
+    if limit is None:
+        return
+    most = {"max_new_tokens": limit - 1, "min_new_tokens": limit - 1, "max_length": limit, "min_length": limit}
+    for name, value in most.items():
+        asked = getattr(call, name)
+        if asked is not None and asked > value:
+            raise SettingError(
+                f"{name}={asked}: the model has room for {limit:,} tokens, its prompt among them. Give {value:,} or less."
+            )
+
+
+def fitting(ids: list[int], text: str, call: Call, limit: int | None) -> list[int]:
+    """The ids of a prompt, or as many of its last ones as leave room, where the call says `hole`. `limit`: as above.
+
+    Raises DataError for one that leaves no room for what is asked.
+    """
+    counted = call.max_length is not None  # with the prompt: what is to be written is what it leaves
+    total = call.max_length if counted else limit
+    if total is None:
+        return ids
+    asked = max(call.max_new_tokens or 0, call.min_new_tokens or 0)
+    if call.handle_long_generation and not counted:
+        return ids[-(total - (asked or min(DEFAULT_NEW_TOKENS, total // 2))) :]
+    if len(ids) + max(asked, 1) <= total:
+        return ids
+    start = f'the prompt that begins with "{short(text)}" has {len(ids):,} tokens; '
+    if counted:
+        raise DataError(
+            f"{start}max_length={call.max_length} counts them too, which leaves too few to write. Shorten the prompt, or give "
+            f"max_new_tokens, which doesn't count them."
+        )
+    raise DataError(
+        f"{start}the model takes {total:,}, {f'the {asked:,}' if asked else 'those'} it writes included. Shorten it, or give "
+        f"handle_long_generation=hole, which reads only its end."
+    )
+
+
 def texts_of(ids: np.ndarray) -> list[list[int]]:
     """Generated ids, each text closed by END → those of each text."""
     return [part[:-1].tolist() for part in np.split(ids, np.flatnonzero(ids == END) + 1) if len(part)]
@@ -112,11 +155,10 @@ def words(tokenizer: Any, prompt: list[int], new: list[int], call: Call) -> str:
     return whole[len(before) :] if whole.startswith(before) else tokenizer.decode(new, **options)
 
 
-def own_decoding(model: Any, task: str) -> Decoding:
-    """How the checkpoint itself says that it writes for a task (GPT-2 draws), without its lengths."""
-    said_so = (getattr(model.config, "task_specific_params", None) or {}).get(task, {})
-    known = {f.name for f in dataclasses.fields(Decoding)} - {"max_length", "min_length", "num_return_sequences"}
-    return Decoding(**{name: value for name, value in said_so.items() if name in known})
+def own_decoding(config: Any, task: str) -> dict[str, Any]:
+    """How a checkpoint's configuration says that it writes for a task (GPT-2 draws), without its lengths."""
+    named = (getattr(config, "task_specific_params", None) or {}).get(task, {})
+    return {name: value for name, value in named.items() if name not in ("max_length", "min_length")}
 
 
 def _answered(messages: Messages, text: str, call: Call) -> Messages:

@@ -60,7 +60,7 @@ class Seq2Seq(Task):
         self.tokenizer: Any = None  # the one at hand, for `decode`; never saved
         self.trained = False  # by us: then how long it writes is by its targets, not by what its checkpoint was for
         self.own_prefix: str | None = None  # the checkpoint's
-        self.own_decoding: Decoding | None = None  # of its task_specific_params
+        self.own_decoding: dict[str, Any] = {}  # of its task_specific_params, where it isn't trained by us
         self.seen: tuple[str | None, str | None] = (None, None)  # languages of the data
         self.shortened = self.targets = 0  # targets cut, and targets encoded, until noted
         self.said: list[str] = []  # of the model, until told
@@ -133,9 +133,11 @@ class Seq2Seq(Task):
             self.shortened, self.targets = self.shortened + cut, self.targets + len(lengths)
         return encoded
 
-    def label_lists(self, values: list[list[int]]) -> dict[str, np.ndarray]:
+    def label_lists(self, values: list[list[int]], tokenizer: Any) -> dict[str, np.ndarray]:
         """Labels of rows that come tokenized, as the store holds them: without −100, without padding behind the end."""
-        ids, lengths = take_targets(self.tokenizer, values, self.settings.max_target_length)
+        self.tokenizer = tokenizer
+        ids, lengths, cut = take_targets(self.tokenizer, values, self.settings.max_target_length)
+        self.shortened, self.targets = self.shortened + cut, self.targets + len(lengths)
         return {"labels": ids, "labels_lengths": lengths}
 
     def notes(self, store: TokenStore) -> list[str]:
@@ -190,8 +192,7 @@ class Seq2Seq(Task):
         if self.own_prefix is None:
             self.own_prefix = found.get("prefix")
         if not self.trained:
-            known = {f.name for f in dataclasses.fields(Decoding)}
-            self.own_decoding = Decoding(**{name: value for name, value in found.items() if name in known})
+            self.own_decoding = found
 
     @property
     def task_keys(self) -> tuple[str, ...]:
@@ -239,12 +240,12 @@ class Seq2Seq(Task):
 
     # predictions ------------------------------------------------------------------------------------------------
     def decoding(self, room: int | None, call: Any | None = None) -> Decoding:
-        """How a text is written: by the call, over the task's settings, over the checkpoint's for the task.
+        """How a text is written: by the call, over the task's settings; the rest is the checkpoint's own (`own_decoding`).
 
         `room`: the most tokens the model can write. A trained model writes as long texts as its targets were.
         """
         most = min(self.settings.max_target_length, room or self.settings.max_target_length)
-        return over(call, self.settings, Writing(max_new_tokens=most) if self.trained else self.own_decoding)
+        return over(call, self.settings, Writing(max_new_tokens=most) if self.trained else None)
 
     def generate(self, model: torch.nn.Module, tokenizer: Any, pack: Pack, call: Any | None = None) -> tuple:
         """(ids int64 flat, how many a sequence): the best text, or several with −1 between them; none of a row past

@@ -15,7 +15,7 @@ import torch
 
 from byeori.errors import ModelError, SettingError
 from byeori.generate.decoding import resolve
-from byeori.generate.plain import generate, room
+from byeori.generate.plain import generate, own_way, room
 from byeori.models.packed import unwrapped
 from byeori.models.seq2seq import decoder_inputs, globally, positions
 from byeori.text import language_tokens as languages
@@ -139,13 +139,20 @@ def write(task: Seq2Seq, model: Any, tokenizer: Any, pack: Pack, call: Any | Non
     """See `Seq2Seq.generate`."""
     inner: Any = unwrapped(model)
     check_kind(inner, task.name)
+    with own_way(inner, task.own_decoding):
+        return _written(task, inner, tokenizer, pack, call)
+
+
+def _written(
+    task: Seq2Seq, inner: Any, tokenizer: Any, pack: Pack, call: Any | None
+) -> tuple[torch.Tensor, np.ndarray]:
     decoding, most = task.decoding(room(inner, 1), call), task.most_rows(call)
     forced = first_tokens(task, inner, tokenizer, call)
     device = pack.input_ids.device.type
     beams = decoding.num_beams or inner.generation_config.num_beams or 1
     step = beams * inner.get_output_embeddings().weight.shape[0]
     together = max(1, min(ROWS.get(device, 32), LOGITS.get(device, 1 << 25) // step))
-    each = decoding.num_return_sequences
+    each, ends = decoding.num_return_sequences, bool(call and call.return_tensors)
     found: list[list[int]] = [[] for _ in range(len(pack))]
     for group in pack.layout.groups:
         rectangle = globally(inner, pack.rectangle(group))
@@ -154,7 +161,7 @@ def write(task: Seq2Seq, model: Any, tokenizer: Any, pack: Pack, call: Any | Non
             rows = wanted[start : start + together]
             at = torch.as_tensor(rows, device=pack.input_ids.device)
             part = {name: values[at] for name, values in rectangle.items()}
-            texts = generate(inner, part, decoding, pad=pack.pad_token_id, tokenizer=tokenizer, **forced)
+            texts = generate(inner, part, decoding, pad=pack.pad_token_id, tokenizer=tokenizer, ends=ends, **forced)
             for place, row in enumerate(rows):
                 found[group.first + row] = _joined(texts[place * each : (place + 1) * each])
     flat = torch.tensor([one for ids in found for one in ids], dtype=torch.int64)

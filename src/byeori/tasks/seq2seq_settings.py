@@ -17,14 +17,18 @@ class Training(Writing):
     """What only tasks that write a text know in training; how it is written holds for evaluation, samples and later use."""
 
     source_prefix: str | None = setting(
-        None, 'what stands before each source ("summarize: "); the checkpoint\'s own if not given, "" for none'
+        None,
+        'what stands before each source ("summarize: "); the checkpoint\'s own if not given, "" for none',
+        scores=True,
     )
-    source_lang: str | None = setting(None, "language of the sources, as the tokenizer spells it or as en, ko…")
-    target_lang: str | None = setting(None, "language of the targets")
+    source_lang: str | None = setting(
+        None, "language of the sources, as the tokenizer spells it or as en, ko…", scores=True
+    )
+    target_lang: str | None = setting(None, "language of the targets", scores=True)
     max_target_length: int = setting(128, "longest target in tokens; longer ones are cut", least=2)
     label_smoothing: float = setting(0.0, "share of each target token spread over the vocabulary", least=0, most=0.99)
     eval_max_rows: int | None = setting(
-        None, "while training, write and score at most the first so many rows of validation and test", least=1
+        None, "write and score at most the first so many rows of validation and test", least=1, scores=True
     )
 
 
@@ -36,6 +40,7 @@ class RougeTraining(Training):
         AUTO,
         "what ROUGE counts: word (English), eojeol, morpheme (needs kiwipiepy) or syllable",
         choices=(AUTO, *UNITS),
+        scores=True,
     )
 
 
@@ -46,5 +51,5 @@ class Call(Decoding):
     src_lang: str | None = setting(None, "language of the input, for a model of many; that of training if not given")
     tgt_lang: str | None = setting(None, "language of the output, for a model of many; that of training if not given")
     return_text: bool = setting(True, "return the texts")
-    return_tensors: bool = setting(False, "return the token ids, as a list")
+    return_tensors: bool = setting(False, "return the token ids, as a list, the start and end tokens too")
     clean_up_tokenization_spaces: bool = setting(False, "take spaces before punctuation out")

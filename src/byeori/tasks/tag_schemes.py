@@ -197,7 +197,7 @@ def labels_for(scheme: Scheme, given: Sequence[str] | None = None) -> list[str]:
     Raises DataError where the ones given lack a tag of the data.
     """
     if given is None:
-        return list(scheme.types) if scheme.bare else _bio(scheme.types)
+        return list(scheme.types) if scheme.bare else bio_labels(scheme.types)
     theirs = of_labels(given)
     types = theirs.types if theirs.bare == scheme.bare else tuple(name for name in given if name != OUTSIDE)
     if lacking := [kind for kind in scheme.types if kind not in types]:
@@ -206,14 +206,29 @@ def labels_for(scheme: Scheme, given: Sequence[str] | None = None) -> list[str]:
         )
     if scheme.bare:
         return list(given)
-    return list(dict.fromkeys([*given, *_bio(types)])) if theirs.is_ours else _bio(types)
+    return list(dict.fromkeys([*given, *bio_labels(types)])) if theirs.is_ours else bio_labels(types)
 
 
 def continued(ids: np.ndarray, labels: Sequence[str]) -> np.ndarray:
-    """The labels of what goes on with these: a B- becomes an I-, where there is one; −100 stays."""
+    """The labels of what goes on with these, BIO labels: a B- becomes an I-, where there is one; −100 stays."""
     numbers = {name: number for number, name in enumerate(labels)}
     goes_on = [numbers.get("I" + name[1:], at) if name.startswith("B-") else at for at, name in enumerate(labels)]
     return np.where(ids < 0, ids, np.array(goes_on, np.int64)[np.maximum(ids, 0)])
+
+
+def answered(tags: Sequence[str], inside: Sequence[bool], scheme: Scheme, parts: Parts) -> list[str]:
+    """What a model said of the units of one text → BIO; bare tags as they are.
+
+    inside: whether a unit lies in a token that begins before it, whose tag it has here: it goes on with that token's
+    entity. Tags in our own BIO stay well formed or not, as the model gave them; labels of no scheme (X) are outside.
+    """
+    if scheme.bare:
+        return list(tags)
+    both = list(zip(tags, inside, strict=True))
+    if scheme.is_ours:
+        return [_bio_tag(parts[tag], within) for tag, within in both]
+    own = iter(to_bio((tag for tag, within in both if not within), parts))
+    return to_bio((_bio_tag(parts[tag], True) if within else next(own) for tag, within in both), parts)
 
 
 def slips(rows: Sequence[Sequence[str]], scheme: Scheme, where: Callable[[int], str]) -> list[str]:
@@ -237,8 +252,14 @@ def slips(rows: Sequence[Sequence[str]], scheme: Scheme, where: Callable[[int], 
     return found if len(found) <= _FEW else []
 
 
-def _bio(types: Sequence[str]) -> list[str]:
+def bio_labels(types: Sequence[str]) -> list[str]:
+    """What a head over BIO needs: "O", and both letters of every type."""
     return [OUTSIDE, *(f"{letter}-{kind}" for kind in types for letter in "BI")]
+
+
+def _bio_tag(part: Part, inside: bool) -> str:
+    letter, kind = part
+    return OUTSIDE if letter == OUTSIDE else f"{'I' if inside or letter in 'IE' else 'B'}-{kind}"
 
 
 def _name(letters: Iterable[str]) -> str:

@@ -87,15 +87,31 @@ def inputs(given: Any, split: bool = False) -> tuple[list[dict[str, Any]], bool]
             wanted = "a list of words (is_split_into_words)" if split else "a text, or a list of words,"
             raise DataError(f"input {number} is {type(item).__name__} {str(item)[:60]!r}: {wanted} is needed.")
         for role, value in rows[-1].items():
+            if role == "tokens" and not isinstance(value, list | tuple | np.ndarray):
+                raise DataError(f"input {number}: {_no_words(value)}")
             wrong = next((part for part in (value if role == "tokens" else [value]) if not isinstance(part, str)), None)
-            if wrong is not None or role == "tokens" and isinstance(value, str):
+            if wrong is not None:
                 raise DataError(f"input {number}: {role} holds {type(wrong).__name__} {str(wrong)[:60]!r}, not a text.")
     return rows, single
 
 
+def _no_words(value: Any) -> str:
+    if isinstance(value, str):
+        return f"tokens is a text ({value[:60]!r}); give a list of words, or name it text."
+    return f"tokens is {type(value).__name__} {str(value)[:60]!r}; give a list of words."
+
+
+def placed(
+    rows: Mapping[str, Sequence[Any]], unit: str | None, delimiter: str | None = None
+) -> list[tuple[str, list[tuple[int, int]] | None]]:
+    """The text of each row by role, and where each of its tokens stands in it: first character, the one behind it; None for
+    rows without tokens. Raises DataError for rows with neither text nor tokens."""
+    return [(text, None) if words is None else _placed(words, text, unit, delimiter) for words, text in _either(rows)]
+
+
 def texts(rows: Mapping[str, Sequence[Any]], unit: str | None, delimiter: str | None = None) -> list[str]:
     """The text of each row by role. Raises DataError for rows with neither text nor tokens."""
-    return [_placed(words, text, unit, delimiter)[0] if words is not None else text for words, text in _either(rows)]
+    return [text for text, _ in placed(rows, unit, delimiter)]
 
 
 def read(rows: Mapping[str, Sequence[Any]], unit: str) -> list[Tagged]:

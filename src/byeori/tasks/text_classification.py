@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from byeori.errors import DataError, ModelError, SettingError
+from byeori.errors import DataError, ModelError, RowsError, SettingError
 from byeori.settings import setting
 from byeori.tasks.base import Task, texts_from
+from byeori.tasks.probabilities import softmax
 from byeori.text.store import ROW, Encoded
 
 if TYPE_CHECKING:
@@ -50,7 +51,9 @@ class Training:
     )
     label_smoothing: float = setting(0.0, "share of each label spread over all labels", least=0, most=0.99)
     class_weights: str | None = setting(None, "balanced, or label=weight,label=weight")
-    threshold: float = setting(0.5, "probability from which a label counts as given (multi_label)", least=0, most=1)
+    threshold: float = setting(
+        0.5, "probability from which a label counts as given (multi_label)", least=0, most=1, scores=True
+    )
 
 
 @dataclass(kw_only=True)
@@ -153,6 +156,17 @@ class TextClassification(Task):
                 f"{where}: the model was trained on {had}, and these are {has}. Name the columns with --text and --text-pair."
             )
 
+    def _all_of_one_shape(self, pairs: list[str | None] | None, count: int) -> None:
+        """As `_same_shape`, for inputs of which some may be pairs and others not. Raises RowsError for the wrong ones."""
+        lone = [place for place, one in enumerate(pairs or ()) if one is None]
+        if not lone or self.pair is None:
+            self._same_shape(pairs is not None, "the input")
+            return
+        had, has = ("pairs of texts", "a single text") if self.pair else ("single texts", "a pair of texts")
+        wrong = lone if self.pair else sorted(set(range(count)) - set(lone))
+        if wrong:
+            raise RowsError(dict.fromkeys(wrong, f"the model was trained on {had}, and this is {has}."))
+
     @property
     def prepared(self) -> bool:
         return self.problem_type == REGRESSION or self.labels is not None
@@ -163,6 +177,11 @@ class TextClassification(Task):
         single = self.problem_type == SINGLE
         counts = np.bincount(values, minlength=len(self.labels)) if single else np.asarray(values).sum(0)
         return {name: int(count) for name, count in zip(self.labels, counts, strict=True)}
+
+    def reorder(self, labels: list[str]) -> None:
+        if self.weights is not None and self.labels is not None:
+            self.weights = [self.weights[self.labels.index(name)] for name in labels]
+        self.labels = labels
 
     def strata(self, rows: Rows) -> list[Any] | None:
         return rows.table["label"][:] if self.problem_type == SINGLE else None
@@ -187,8 +206,9 @@ class TextClassification(Task):
 
     # ids --------------------------------------------------------------------------------------------------------
     def encode(self, rows: dict[str, list], encoder: Encoder, labels: bool = True, call: Any | None = None) -> Encoded:
-        self._same_shape("text_pair" in rows, "the input")
-        encoded = encoder(rows["text"], rows.get("text_pair"))
+        pairs = rows.get("text_pair")
+        self._all_of_one_shape(pairs, len(rows["text"]))
+        encoded = encoder(rows["text"], pairs)
         if labels:
             encoded.columns["labels"] = self._ids(rows["label"])
         return encoded
@@ -250,8 +270,7 @@ class TextClassification(Task):
             return logits
         if function == "sigmoid":
             return 1 / (1 + np.exp(-logits))
-        raised = np.exp(logits - logits.max(-1, keepdims=True))
-        return raised / raised.sum(-1, keepdims=True)
+        return softmax(logits)
 
     def decode(self, answers: Answers, store: TokenStore, call: Any | None = None) -> list[Any]:
         call = call or Call()

@@ -19,12 +19,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from byeori.data.wording import short
-from byeori.errors import DataError, ModelError, SettingError
-from byeori.generate.decoding import DEFAULT_NEW_TOKENS, Decoding, over
+from byeori.errors import DataError, ModelError, RowsError, SettingError
+from byeori.generate.decoding import Decoding, over
 from byeori.settings import setting
 from byeori.tasks.likelihood import Likelihood, a_sequence, at_labels, counted, sums
-from byeori.tasks.replies import END, Call, goes_on, is_chat, own_decoding, replies, request, said, texts_of, words
+from byeori.tasks.replies import (
+    END,
+    Call,
+    check_lengths,
+    fitting,
+    goes_on,
+    is_chat,
+    own_decoding,
+    replies,
+    request,
+    said,
+    texts_of,
+    words,
+)  # fmt: skip
 from byeori.text import parts
 from byeori.text.blocks import IGNORED, LEVELS, around, encode_documents, token_lists
 from byeori.text.store import Encoded
@@ -47,7 +59,9 @@ ORDERS = {"trivial": 1, "linear": 3}  # baselines: how frequent a token is; what
 class Training:
     """What it learns from."""
 
-    block_length: int | None = setting(None, "tokens a block of running text; --max-length if not given", least=2)
+    block_length: int | None = setting(
+        None, "tokens a block of running text; --max-length if not given", least=2, scores=True
+    )
     document: str | None = setting(
         None, "what a document is in a plain text file; recognised if not given", choices=("line", "paragraph", "file")
     )
@@ -67,6 +81,7 @@ class TextGeneration(Likelihood):
     levels = LEVELS
     generates = True
     teacher_forced = True
+    default_length = 1_024  # as the examples of transformers cut running text
     Training = Training
     Call = Call
 
@@ -75,6 +90,7 @@ class TextGeneration(Likelihood):
         self.form: str | None = None  # the column it learnt from
         self.tokenizer: Any = None
         self.limit: int | None = None  # tokens the model takes
+        self.prompts_cut = self.ended = 0  # rows whose prompt was cut, until noted; that got an end token, until told
         self._hinted = False
 
     # rows -------------------------------------------------------------------------------------------------------
@@ -131,12 +147,13 @@ class TextGeneration(Likelihood):
     def _learnt(self, rows: dict[str, list], encoder: Encoder) -> Encoded:
         tokenizer, most, cut = encoder.tokenizer, encoder.max_length, encoder.truncation
         if "messages" in rows:
-            turns = [parts.conversation(tokenizer, messages) for messages in rows["messages"]]
-            return parts.encode_parts(tokenizer, turns, most, cut, special=False)
+            return self._counted(parts.encode_parts(
+                tokenizer, parts.conversations(tokenizer, rows["messages"]), most, cut, special=False
+            ))  # fmt: skip
         if "prompt" in rows:
             pairs = zip(rows["prompt"], rows["completion"], strict=True)
             both = [[parts.Part(prompt, False), parts.Part(completion, True)] for prompt, completion in pairs]
-            return parts.encode_parts(tokenizer, both, most, cut)
+            return self._counted(parts.encode_parts(tokenizer, both, most, cut))
         self._hint(rows["text"])
         length = self.settings.block_length or most
         if self.limit is not None and length > self.limit:
@@ -145,39 +162,68 @@ class TextGeneration(Likelihood):
             )
         return encode_documents(tokenizer, rows["text"], length)
 
+    def _counted(self, encoded: parts.EncodedParts) -> Encoded:
+        self.prompts_cut += encoded.prompts_cut
+        self.ended += encoded.ended
+        return encoded
+
+    def notes(self, store: TokenStore) -> list[str]:
+        """Prompts that were cut since this was last asked. Raises DataError where nothing at all can be learnt."""
+        if len(store) and not (np.asarray(store.columns["labels"]) != IGNORED).any():
+            where = "the texts" if store.source is None else store.source.origin.where(0)
+            raise DataError(
+                f"{where}: nothing of it can be learnt, nor of any other row: after its first token there is none that is to be "
+                f"written. Check which columns are the prompt and the completion (--prompt, --completion), or give longer texts."
+            )
+        cut, self.prompts_cut = self.prompts_cut, 0
+        if not cut:
+            return []
+        return [
+            f"{cut:,} of {len(store):,} prompts fill --max-length ({store.decoding['max_length']}) by themselves; they were cut from "
+            f"their left, so that what follows them is learnt."
+        ]
+
+    def told(self) -> list[str]:
+        """Of a chat template without an end token, since this was last asked."""
+        ended, self.ended = self.ended, 0
+        if not ended:
+            return []
+        return [
+            f"The chat template writes no end token after the assistant's turn; {self.tokenizer.eos_token} is added, or the model "
+            f"would not learn to stop."
+        ]
+
     def _prompts(self, rows: dict[str, list], encoder: Encoder, call: Any) -> Encoded:
-        """Prompts of a call. Raises DataError for one that leaves the model no room to write."""
+        """Prompts of a call. Raises RowsError for those that leave no room for what is asked, or no template takes, SettingError."""
         tokenizer = encoder.tokenizer
+        check_lengths(call, self.limit)
         before = around(tokenizer)[0] if call.add_special_tokens else []
-        texts, chats = [], []
+        texts, chats, refused = [], [], {}
         for row in (dict(zip(rows, values, strict=True)) for values in zip(*rows.values(), strict=True)):
             chats.append(row.get("messages") is not None)
-            texts.append(self._rendered(row["messages"], call) if chats[-1] else (call.prefix or "") + said(row))
+            try:
+                texts.append(self._rendered(row["messages"], call) if chats[-1] else (call.prefix or "") + said(row))
+            except DataError as error:
+                refused[len(texts)] = str(error)
+                texts.append("")
         self._hint([text for text, chat in zip(texts, chats, strict=True) if not chat])
         start = encoder.nothing if tokenizer.bos_token_id is None else tokenizer.bos_token_id
         lists = []
         for text, chat, own in zip(texts, chats, token_lists(tokenizer, texts), strict=True):
             ids = (own if chat else [*before, *own]) or [start]
-            lists.append(self._fitting(ids, text, call))
+            try:
+                lists.append(fitting(ids, text, call, self.limit))
+            except DataError as error:
+                refused[len(lists)] = str(error)
+                lists.append([])
+        if refused:
+            raise RowsError(refused)
         lengths = np.array([len(ids) for ids in lists], np.int64)
         return Encoded(np.concatenate([np.asarray(ids, np.int32) for ids in lists]), lengths, {})
 
     def _rendered(self, messages: list[dict[str, str]], call: Any) -> str:
         going_on = goes_on(messages, call)
         return parts.render(self.tokenizer, messages, opening=not going_on, going_on=going_on)
-
-    def _fitting(self, ids: list[int], text: str, call: Any) -> list[int]:
-        if self.limit is None:
-            return ids
-        room = self.limit - (call.max_new_tokens or min(DEFAULT_NEW_TOKENS, self.limit // 2))
-        if call.handle_long_generation and len(ids) > room > 0:
-            return ids[-room:]
-        if len(ids) >= self.limit:
-            raise DataError(
-                f'the prompt that begins with "{short(text)}" has {len(ids):,} tokens; the model takes {self.limit:,}, those it writes '
-                f"included. Shorten it, or give handle_long_generation=hole, which reads only its end."
-            )
-        return ids
 
     def _hint(self, texts: list[str]) -> None:
         """CTRL was trained on texts that each begin with a word for their kind."""
@@ -218,20 +264,29 @@ class TextGeneration(Likelihood):
         """New ids, each text closed by −1. Of labelled rows (samples) only the longest sequence is gone on with."""
         import torch
 
+        from byeori.generate.plain import own_way
         from byeori.generate.prompts import write
 
         starts, lengths = pack.layout.starts.tolist(), pack.layout.lengths.tolist()
         ids = pack.input_ids.cpu().numpy()
         wanted = np.arange(len(pack))
-        decoding = over(call, own_decoding(model, self.name))
+        decoding, own = over(call), own_decoding(model.config, self.name)
+        ends = call is not None and bool(call.return_tensors or not call.skip_special_tokens)
         if "labels" in pack.columns:
-            decoding = Decoding(max_new_tokens=PREVIEW_NEW, do_sample=False, num_beams=1)
+            most = min(PREVIEW_NEW, (self.limit or 2 * PREVIEW_NEW) // 2)
+            decoding, own = Decoding(max_new_tokens=most, do_sample=False, num_beams=1), {}
             longest = {int(row): place for place, row in enumerate(pack.rows)}  # a pack is in order of length
             labels = pack.labels.cpu().numpy()
             lengths = [_prompt(labels[s : s + n]) for s, n in zip(starts, lengths, strict=True)]
             wanted = np.array([place for place in longest.values() if lengths[place]], np.int64)
+            if self.limit is not None:  # of a prompt without room behind it the end is gone on with
+                skipped = [max(0, n + most - self.limit) for n in lengths]
+                starts, lengths = np.add(starts, skipped).tolist(), np.subtract(lengths, skipped).tolist()
         prompts = [ids[starts[place] : starts[place] + lengths[place]].tolist() for place in wanted]
-        written = write(model, prompts, decoding, pad=pack.pad_token_id, tokenizer=tokenizer, limit=self.limit)
+        with own_way(model, own):
+            written = write(
+                model, prompts, decoding, pad=pack.pad_token_id, tokenizer=tokenizer, limit=self.limit, ends=ends
+            )
         counts = np.zeros(len(pack), np.int64)
         values: list[int] = []
         for place, texts in zip(wanted, written, strict=True):

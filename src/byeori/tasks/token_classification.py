@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from byeori.batches.pack import IGNORED
 from byeori.errors import DataError, ModelError
 from byeori.metrics.entities import spans
-from byeori.tasks import aggregation, tagged
+from byeori.tasks import aggregation, tag_schemes, tagged
 from byeori.tasks.base import Task
-from byeori.tasks.tag_schemes import OUTSIDE, Parts, Scheme, continued, labels_for, of_labels, recognise, slips, to_bio
+from byeori.tasks.probabilities import softmax
+from byeori.tasks.tag_schemes import OUTSIDE, Parts, Scheme, labels_for, of_labels, recognise, slips, to_bio
 from byeori.text.align import align, encode_whole
+from byeori.text.blocks import IGNORED
 from byeori.text.store import TOKEN, Encoded
 
 if TYPE_CHECKING:
@@ -193,18 +194,29 @@ class TokenClassification(Task):
         return fitted.encoded(pieces, encoder.token_types, **columns)
 
     def _labels_of(self, rows: Sequence[Tagged], pieces: Any) -> np.ndarray:
-        """A label id a token: that of the unit it is the first token of; of characters the others continue it."""
-        units = tagged.units(rows)
+        """A label id a token: that of the unit it is the first token of; of characters the others continue it.
+
+        Of a model that writes its labels in another way, the tokens that have one are written so, text by text.
+        """
+        units, scheme = tagged.units(rows), self.scheme
         met = align(units, pieces.starts, pieces.ends, pieces.lengths)
-        ids = {name: number for number, name in enumerate(self.labels or [])}
-        scheme = self.scheme
-        written = [one.tags if scheme.bare or scheme.is_ours else scheme.write(one.tags) for one in rows]
-        of_unit = np.fromiter((ids.get(tag, IGNORED) for tags in written for tag in tags), np.int64)
+        own = scheme.bare or scheme.is_ours
+        names = (self.labels or []) if own else tag_schemes.bio_labels(scheme.types)
+        numbers = {name: number for number, name in enumerate(names)}
+        of_unit = np.fromiter((numbers.get(tag, IGNORED) for one in rows for tag in one.tags), np.int64)
         found = np.full(len(pieces.ids), IGNORED, np.int64)
         found[met.first] = of_unit[met.unit[met.first]]
         if self.unit == CHARACTER:
             rest = (met.unit >= 0) & ~met.first
-            found[rest] = continued(of_unit[met.unit[rest]], self.labels or [])
+            theirs = of_unit[met.unit[rest]]
+            found[rest] = theirs if scheme.bare else tag_schemes.continued(theirs, names)
+        if own:
+            return found
+        ids, last = {name: number for number, name in enumerate(self.labels or [])}, 0
+        for length in pieces.lengths.tolist():
+            first, last = last, last + length
+            at = first + np.flatnonzero(found[first:last] != IGNORED)
+            found[at] = [ids.get(tag, IGNORED) for tag in scheme.write([names[number] for number in found[at]])]
         return found
 
     def notes(self, store: TokenStore) -> list[str]:
@@ -219,8 +231,9 @@ class TokenClassification(Task):
                 f"they count as missed."
             )
         if self.unit == CHARACTER and not self.scheme.bare:
-            labels, names = np.asarray(store.columns["labels"]), self.labels or []
-            said = self._tags_of(np.where(labels < 0, names.index(OUTSIDE), labels), units.lengths, met)
+            labels = np.asarray(store.columns["labels"])
+            outside = len(self.labels or [])  # as `_tags_of` has it: a checkpoint may have no "O" of its own
+            said = self._tags_of(np.where(labels < 0, outside, labels), units.lengths, met)
             right = [spans(one.tags) for one in rows]
             if lost := sum(len(set(b) - set(spans(tags))) for tags, b in zip(said, right, strict=True)):
                 found.append(
@@ -273,14 +286,22 @@ class TokenClassification(Task):
         call = call if call is not None else self.call_settings({})
         strategy, names = self._strategy(call), self.labels or []
         starts, ends = store.columns["starts"], store.columns["ends"]
+        # A row's own words are those that were taught and are evaluated; what others would take for words is asked for by name.
+        own = self.trained_here and self.unit == WORD and call.aggregation_strategy is None
         found = []
-        for row, text in enumerate(tagged.texts(_rows(store), self.unit, call.delimiter)):
-            entities: list[dict[str, Any]] = []
+        for row, (text, words) in enumerate(tagged.placed(_rows(store), self.unit, call.delimiter)):
             windows = range(int(store.row_offsets[row]), int(store.row_offsets[row + 1]))
+            if own and words is not None:
+                bounds = store.offsets[windows.start : windows.stop + 1]
+                of_row = slice(int(bounds[0]), int(bounds[-1]))
+                given = starts[of_row], ends[of_row], np.diff(bounds), np.asarray(answers.values[of_row])
+                found.append(aggregation.of_words(text, words, *given, names, strategy, call.ignore_labels))
+                continue
+            entities: list[dict[str, Any]] = []
             for sequence in windows:
                 first, last = int(store.offsets[sequence]), int(store.offsets[sequence + 1])
                 index = np.flatnonzero(starts[first:last] >= 0)
-                scores = aggregation.softmax(np.asarray(answers.of(sequence), np.float32)[index])
+                scores = softmax(np.asarray(answers.of(sequence), np.float32)[index])
                 at = first + index
                 tokens = aggregation.Tokens(text, store.input_ids[at], starts[at], ends[at], index, scores)
                 entities += aggregation.entities(tokens, strategy, names, self.tokenizer, call.ignore_labels)
@@ -297,27 +318,27 @@ class TokenClassification(Task):
         return self._tags_of(np.asarray(answers.values).argmax(-1), units.lengths, met)
 
     def _tags_of(self, best: np.ndarray, lengths: np.ndarray, met: Alignment) -> list[list[str]]:
-        """Label ids (tokens,) → tags of the units, which lie in rows of `lengths`."""
+        """Label ids (tokens,) → tags of the units, which lie in rows of `lengths`; an id behind the last label says "O"."""
         names, scheme = np.array([*(self.labels or []), self.commonest or OUTSIDE], object), self.scheme
         label = np.full(len(met.covered), len(names) - 1)
+        own, inside = met.unit[met.first], np.zeros(len(met.covered), bool)
         if self.unit == CHARACTER:
-            some = met.covered >= 0
-            label[some] = continued(best[met.covered[some]], list(names))
-        label[met.unit[met.first]] = best[met.first]
-        flat, cuts = names[label].tolist(), np.concatenate([[0], np.cumsum(lengths)]).tolist()
-        found = [flat[a:b] for a, b in zip(cuts, cuts[1:], strict=False)]
-        if scheme.bare or scheme.is_ours:
-            return found
-        parts = Parts(set(scheme.types))
-        return [to_bio(tags, parts) for tags in found]
+            inside = met.covered >= 0
+            inside[own] = False
+            label[inside] = best[met.covered[inside]]
+        label[own] = best[met.first]
+        parts, cuts = Parts(set(scheme.types)), np.concatenate([[0], np.cumsum(lengths)]).tolist()
+        rows = [slice(first, last) for first, last in zip(cuts, cuts[1:], strict=False)]
+        return [tag_schemes.answered(names[label[row]].tolist(), inside[row].tolist(), scheme, parts) for row in rows]
 
     def references(self, rows: Any) -> list[list[str]]:
         """As `predictions`."""
         return [one.tags for one in self._read(rows[:])]
 
     def score(self, predictions: Any, references: Any, resamples: int = 0, seed: int = 0) -> dict[str, Any]:
-        """Entities: f1 and its like by span and type without "O", f1_strict (seqeval's strict mode), f1.TYPE; of characters
-        KLUE's char_f1 too. Bare tags: accuracy and macro_f1."""
+        """Entities: f1 and its like by span and type without "O", f1.TYPE; of characters KLUE's char_f1 too. Bare tags: accuracy
+        and macro_f1. f1_strict (seqeval's strict mode) where the labels are BIO: of other schemes tags become BIO before they are
+        compared, which leaves none that is ill formed."""
         from byeori.metrics.entities import character_scores, entity_scores, tag_scores
 
         doubt: dict[str, Any] = {"resamples": resamples, "seed": seed}
@@ -325,8 +346,9 @@ class TokenClassification(Task):
             return tag_scores(predictions, references, **doubt)
         right = [spans(tags) for tags in references]
         found = entity_scores([spans(tags) for tags in predictions], right, per_class=True, **doubt)
-        strict = entity_scores([spans(tags, "BIO") for tags in predictions], right, **doubt)
-        found = {"f1": found.pop("f1"), "f1_strict": strict["f1"], **found}
+        if self.scheme.is_ours:
+            strict = entity_scores([spans(tags, "BIO") for tags in predictions], right, **doubt)
+            found = {"f1": found.pop("f1"), "f1_strict": strict["f1"], **found}
         return found | (character_scores(predictions, references, **doubt) if self.unit == CHARACTER else {})
 
     def baseline(self, kind: str, train: Rows, rows: Rows, seed: int) -> list[list[str]]:

@@ -25,6 +25,7 @@ class TranslationTraining(Training):
     bleu_tokenize: str = setting(
         AUTO,
         "sacrebleu's tokenizer of BLEU (13a, char, zh, ja-mecab, ko-mecab, flores200…); auto goes by the references' script",
+        scores=True,
     )
 
 
@@ -39,12 +40,9 @@ class Translation(Seq2Seq):
 
     @classmethod
     def values_of(cls, name: str) -> dict[str, str] | None:
-        """The settings that a name of this task carries: translation_en_to_ko → source_lang and target_lang; None for
-        a name that isn't one."""
-        if name == cls.name:
-            return {}
+        """translation_en_to_ko → source_lang and target_lang."""
         found = NAME.fullmatch(name)
-        return None if found is None else {"source_lang": found[1], "target_lang": found[2]}
+        return super().values_of(name) if found is None else {"source_lang": found[1], "target_lang": found[2]}
 
     @property
     def task_keys(self) -> tuple[str, ...]:

@@ -19,7 +19,8 @@ import numpy as np
 from byeori.errors import DataError, ModelError, SettingError
 from byeori.settings import setting
 from byeori.tasks.base import Task, texts_from
-from byeori.tasks.multiple_choice import right_ones, row_losses, softmax
+from byeori.tasks.multiple_choice import right_ones, row_losses
+from byeori.tasks.probabilities import softmax
 from byeori.text.store import SEQUENCE, Encoded
 
 if TYPE_CHECKING:
@@ -41,10 +42,14 @@ CONTRADICTION = ("contrad", "모순", "矛盾")
 class Call:
     """What a call may ask for."""
 
-    candidate_labels: Any = setting(None, "the labels to choose from: a list, or a,b,c", metavar="LABELS")
-    hypothesis_template: str | None = setting(None, f'the sentence a label is put into  [default: "{TEMPLATE}"]')
-    multi_label: bool | None = setting(None, "each label is judged by itself, several may be true")
-    entailment_label: str | None = setting(None, "the model's label for entailment; found by its name if not given")
+    candidate_labels: Any = setting(None, "the labels to choose from: a list, or a,b,c", metavar="LABELS", scores=True)
+    hypothesis_template: str | None = setting(
+        None, f'the sentence a label is put into  [default: "{TEMPLATE}"]', scores=True
+    )
+    multi_label: bool | None = setting(None, "each label is judged by itself, several may be true", scores=True)
+    entailment_label: str | None = setting(
+        None, "the model's label for entailment; found by its name if not given", scores=True
+    )
 
 
 @dataclass(kw_only=True)

@@ -1,8 +1,9 @@
 """Texts → tokens with the characters they stand for, and the words or characters (units) that carry tags → their tokens.
 
-Invariants: `starts` and `ends` are characters of the text as it was given, whatever the tokenizer's normalizer made of it;
-special tokens have −1. A unit's token is the first one that begins inside it, spaces not counted (a byte-level token
-takes the space before a word along); several tokens of one character (bytes, jamo) begin at that character.
+Invariants: `starts` and `ends` are characters of the text as it was given, whatever the tokenizer's normalizer made of it
+(marks of decomposed text stay with their character, see `byeori.text.marks`); special tokens have −1. A unit's token is
+the first one that begins inside it, spaces not counted (a byte-level token takes the space before a word along); several
+tokens of one character (bytes, jamo) begin at that character.
 
     pieces = encode_whole(encoder, ["서울에 산다"]); encoded = pieces.fitted(encoder.max_length, "head").encoded(pieces)
 """
@@ -18,6 +19,7 @@ import numpy as np
 
 from byeori.errors import ModelError, SettingError
 from byeori.text.encode import _flat, _kept
+from byeori.text.marks import with_marks
 from byeori.text.store import Encoded
 
 if TYPE_CHECKING:
@@ -147,6 +149,31 @@ def align(units: Units, starts: np.ndarray, ends: np.ndarray, lengths: np.ndarra
     return Alignment(unit, first, covered)
 
 
+def carriers(
+    text: str,
+    places: Sequence[tuple[int, int]],
+    starts: np.ndarray,
+    ends: np.ndarray,
+    lengths: np.ndarray,
+    sure: np.ndarray,
+) -> np.ndarray:
+    """The token that carries each unit of one text, −1 for none: int64 (units,).
+
+    places: first character of each unit and the one behind it. starts, ends: (tokens,), of the windows of the text one
+    behind the other, each of `lengths` tokens; sure: float (tokens,). Of windows that share a unit's first token the surest
+    counts; where a window begins inside a unit, what it has of it does not.
+    """
+    windows, size = len(lengths), len(places)
+    firsts, behinds = np.tile(np.array(places, np.int64).reshape(-1, 2).T, windows)
+    met = align(Units([text] * windows, firsts, behinds, np.full(windows, size)), starts, ends, lengths)
+    of_unit = np.full(windows * size, -1)
+    of_unit[met.unit[met.first]] = np.flatnonzero(met.first)
+    tokens = of_unit.reshape(windows, size)
+    begins = np.where(tokens >= 0, starts[tokens], len(text))
+    surest = np.where((tokens >= 0) & (begins == begins.min(0)), sure[tokens], -1.0).argmax(0)
+    return tokens[surest, np.arange(size)]
+
+
 def encode_whole(encoder: Encoder, texts: Sequence[str]) -> Pieces:
     """All tokens of texts, none cut, special tokens included. Raises ModelError where a tokenizer gives no offsets."""
     tokenizer = encoder.tokenizer
@@ -168,7 +195,12 @@ def encode_whole(encoder: Encoder, texts: Sequence[str]) -> Pieces:
     spans[special] = -1
     ids, types = (_flat((getattr(part, name) for part in parts), lengths, kind)
                   for name, kind in (("ids", np.int32), ("types", np.uint8)))  # fmt: skip
-    return Pieces(ids, types, np.ascontiguousarray(spans[:, 0]), np.ascontiguousarray(spans[:, 1]), lengths)
+    starts, ends = (np.ascontiguousarray(side) for side in spans.T)
+    last = 0
+    for text, length in zip(texts, lengths.tolist(), strict=True):
+        first, last = last, last + length
+        ends[first:last] = with_marks(text, starts[first:last], ends[first:last])
+    return Pieces(ids, types, starts, ends, lengths)
 
 
 def place(words: Sequence[str], text: str) -> list[tuple[int, int]] | None:

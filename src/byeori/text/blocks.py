@@ -19,9 +19,9 @@ import numpy as np
 
 from byeori.text.store import SEQUENCE, TOKEN, Encoded
 
-IGNORED = -100
+IGNORED = -100  # the label of places that count for nothing, as torch.nn.functional.cross_entropy has it
 LEVELS = {"labels": TOKEN, "begins": SEQUENCE, "characters": SEQUENCE}
-CHARACTERS = 1 << 20  # tokenized at once: the tokenizer's own objects take some 100 bytes a token
+CHARACTERS = 1 << 20  # of texts tokenized at once: the tokenizer's own objects take some 100 bytes a token
 
 
 def encode_documents(tokenizer: Any, texts: Sequence[str], block_length: int) -> Encoded:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from byeori.errors import DataError
-from byeori.text.store import ROW, TOKEN, Encoded, StoreWriter, TokenStore
+from byeori.errors import DataError, RowsError, SettingError
+from byeori.text.blocks import around
+from byeori.text.store import LIST, ROW, TOKEN, Encoded, StoreWriter, TokenStore
 
 if TYPE_CHECKING:
     from byeori.text.encode import Encoder
@@ -36,7 +37,11 @@ def encode_rows(rows: Any, task: Any, encoder: Encoder, labels: bool = True) -> 
             encoded, found = _take_tokenized(batch, task, levels, encoder, first, rows, labels)
             pads += found
         else:
-            encoded = task.encode(batch, encoder, labels)
+            try:
+                encoded = task.encode(batch, encoder, labels)
+            except RowsError as error:
+                place, reason = min(error.reasons.items())
+                raise DataError(f"{rows.origin.where(first + place)}: {reason}") from error
         writer.add(encoded)
     store = writer.close()
     store.source = rows if len(store) == len(table) else None  # blocks of running text have no rows of their own
@@ -57,7 +62,10 @@ def _take_tokenized(
     batch: dict[str, list], task: Any, levels: dict[str, str], encoder: Encoder, first: int, rows: Any, labels: bool
 ) -> tuple[Encoded, int]:
     """Rows with input_ids → flat ids without their padding; returns also how many padded places there were."""
-    masks = batch.get("attention_mask")
+    masks, pad = batch.get("attention_mask"), encoder.tokenizer.pad_token_id
+    # Where the padding is the end token, and texts end in one, the first of a tail of them is the text's own.
+    ended = masks is None and pad is not None and pad == encoder.tokenizer.eos_token_id
+    ended = ended and pad in around(encoder.tokenizer)[1]
     ids: list[np.ndarray] = []
     columns: dict[str, list[np.ndarray]] = {name: [] for name, level in levels.items() if level == TOKEN}
     pads = truncated = 0
@@ -66,15 +74,20 @@ def _take_tokenized(
         real = np.ones(len(one), bool) if masks is None else np.asarray(masks[place]) > 0
         if one.ndim != 1 or len(real) != len(one):
             raise DataError(f"{rows.origin.where(first + place)}: input_ids and attention_mask differ in length.")
-        if masks is None and encoder.tokenizer.pad_token_id is not None:
+        if masks is None and pad is not None:
             # Without a mask only a tail of pads is padding; a pad token inside a text would be content.
-            tail = np.flatnonzero(one != encoder.tokenizer.pad_token_id)
-            real[tail[-1] + 1 if len(tail) else 0 :] = False
+            tail = np.flatnonzero(one != pad)
+            real[tail[-1] + 1 + ended if len(tail) else 0 :] = False
         pads += int((~real).sum())
         kept = np.flatnonzero(real)
         if not len(kept):
             raise DataError(f"{rows.origin.where(first + place)}: input_ids hold nothing but padding.")
         if len(kept) > encoder.max_length:
+            if encoder.truncation != "head":
+                raise SettingError(
+                    f"truncation={encoder.truncation!r}: {rows.origin.where(first + place)} is token ids already, and where its special "
+                    f"tokens stand is not known, so only its end can be cut. Give --truncation head, or tokenize the rows shorter."
+                )
             kept, truncated = kept[: encoder.max_length], truncated + 1
         ids.append(one[kept])
         for name in columns:
@@ -87,5 +100,13 @@ def _take_tokenized(
     made: dict[str, np.ndarray] = {name: np.concatenate(parts) for name, parts in columns.items()}
     if labels and levels.get("labels") == ROW:
         made["labels"] = task.label_ids(batch["label"])
+    if labels and levels.get("labels") == LIST:
+        for place, target in enumerate(batch["label"]):
+            if all(value < 0 or value == pad for value in target):
+                raise DataError(
+                    f"{rows.origin.where(first + place)}: its labels hold nothing but −100 and padding, so there is nothing to learn from "
+                    f"it. Leave such rows out, or tokenize their targets."
+                )
+        made |= task.label_lists(batch["label"], encoder.tokenizer)
     lengths = np.array([len(one) for one in ids], np.int64)
     return Encoded(np.concatenate(ids).astype(np.int32), lengths, made, truncated=truncated), pads

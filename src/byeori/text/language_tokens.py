@@ -17,6 +17,7 @@ from byeori.errors import SettingError
 
 _NLLB = re.compile(r"[a-z]{3}_[A-Z][a-z]{3}")
 _COUNTRIES = {"kr": "ko", "jp": "ja", "cn": "zh", "us": "en", "gb": "en", "vn": "vi"}  # often given for a language
+TAKEN = ("en_XX", "eng_Latn", "en")
 _LISTED = 12  # codes that a message can list
 
 
@@ -69,7 +70,8 @@ def own(tokenizer: Any) -> tuple[str | None, str | None]:
     known = codes(tokenizer)
     found = (tokenizer.init_kwargs.get(name) for name in ("src_lang", "tgt_lang"))
     source, target = (one if one in known else None for one in found)
-    return source, target
+    # What transformers takes where nobody says, it also saves.
+    return (None if target is None and source in TAKEN else source), target
 
 
 def speak(tokenizer: Any, source: str | None, target: str | None) -> None:

@@ -21,7 +21,8 @@ from typing import Any
 
 import numpy as np
 
-IGNORED = -100
+from byeori.text.blocks import IGNORED
+
 MASKED, RANDOM = 0.8, 0.1
 ASK, KIND, WORD = 0, 1, 2  # what a random number is for
 

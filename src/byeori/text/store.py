@@ -10,11 +10,13 @@ a row (`labels`), or a list of any length a row (a translation's ids).
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import tempfile
 import weakref
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +108,21 @@ class TokenStore:
     def tokens(self) -> int:
         return int(self.offsets[-1])
 
+    @cached_property
+    def digest(self) -> str:
+        """A hash of ids, columns and how they fall into rows: two stores with the same are the same."""
+        found = hashlib.blake2b(digest_size=8)
+        for array in (
+            self.input_ids,
+            self.offsets,
+            self.row_offsets,
+            *self.columns.values(),
+            *self.list_offsets.values(),
+        ):
+            for start in range(0, len(array), 1 << 20):
+                found.update(np.ascontiguousarray(array[start : start + (1 << 20)]).tobytes())
+        return found.hexdigest()
+
     @property
     def one_sequence_a_row(self) -> bool:
         return len(self.offsets) == len(self.row_offsets)
@@ -185,6 +202,9 @@ class StoreWriter:
         self.temporary = folder is None
         self.folder = Path(tempfile.mkdtemp(prefix="byeori-store-")) if folder is None else Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._remove = weakref.finalize(self, shutil.rmtree, str(self.folder), ignore_errors=True)  # one never closed
+        if not self.temporary:
+            self._remove.detach()
         self.levels, self.pad = levels, pad or {}
         self.truncated = self._tokens = self._sequences = 0
         self._parts: dict[str, _Growing] = {}
@@ -222,6 +242,7 @@ class StoreWriter:
             part.close()
         meta = {"format": FORMAT, "levels": self.levels, "pad": self.pad, "truncated": self.truncated}
         (self.folder / "store.json").write_text(json.dumps(meta), encoding="utf-8")
+        self._remove.detach()
         return TokenStore.open(self.folder, self.temporary)
 
 

@@ -36,14 +36,31 @@ def adds_end(tokenizer: Any) -> bool:
     return tokenizer.eos_token_id in tokenizer(text_target="a", verbose=False)["input_ids"][-2:]
 
 
-def take_targets(tokenizer: Any, values: list[list[int]], max_length: int) -> tuple[np.ndarray, np.ndarray]:
+def take_targets(tokenizer: Any, values: list[list[int]], max_length: int) -> tuple[np.ndarray, np.ndarray, int]:
     """Targets that come as ids, with −100 and with the padding that `padding=True` puts behind them (its loss would
-    count): (ids int32 (all tokens,), lengths int64 (targets,))."""
-    pad, kept = tokenizer.pad_token_id, []
+    count), as `encode_targets` has them: (ids int32 (all tokens,), lengths int64 (targets,), how many were cut)."""
+    pad, end = tokenizer.pad_token_id, tokenizer.eos_token_id
+    special = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
+    added = [] if adds_end(tokenizer) or end is None else [end]
+    kept, cut = [], 0
     for ids in values:
         one = [int(value) for value in ids if value >= 0]
-        while len(one) > 1 and one[-1] == pad != tokenizer.eos_token_id:
+        while (
+            len(one) > 1 and one[-1] == pad and (pad != end or one[-2] == pad)
+        ):  # of pads that are ends one is the end
             one.pop()
-        kept.append(one[:max_length])
+        tail = _tail(one, end, special)
+        one, tail = one[: len(one) - len(tail)], tail or added
+        room = max_length - len(tail)
+        cut += len(one) > room
+        kept.append([*one[:room], *tail])
     lengths = np.array([len(one) for one in kept], np.int64)
-    return np.fromiter(itertools.chain.from_iterable(kept), np.int32, int(lengths.sum())), lengths
+    return np.fromiter(itertools.chain.from_iterable(kept), np.int32, int(lengths.sum())), lengths, cut
+
+
+def _tail(ids: list[int], end: int | None, special: set[int]) -> list[int]:
+    """The end token and the special tokens behind it (mBART's language); [] where the ids end in none."""
+    place = len(ids)
+    while place and ids[place - 1] in special:
+        place -= 1
+    return ids[ids.index(end, place) :] if end in ids[place:] else []

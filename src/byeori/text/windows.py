@@ -10,7 +10,6 @@ else the place that stands for no answer.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,8 +17,10 @@ from typing import Any
 import numpy as np
 
 from byeori.data.wording import short
-from byeori.errors import DataError, ModelError, SettingError
+from byeori.errors import ModelError, RowsError, SettingError
+from byeori.text.blocks import CHARACTERS
 from byeori.text.encode import Encoder
+from byeori.text.marks import with_marks
 from byeori.text.store import SEQUENCE, TOKEN, Encoded
 
 QUESTION = 64  # tokens of a question that are kept, as transformers 4's pipeline had it
@@ -27,7 +28,6 @@ STRIDE = 128
 OUTSIDE = -1  # the offset of tokens that are not of the context, and the word of tokens without one
 LEVELS = {"char_starts": TOKEN, "char_ends": TOKEN, "words": TOKEN, "no_answer": SEQUENCE}
 ANY = "a"  # stands for the context while the tokens around it are made
-CHARACTERS = 1 << 20  # contexts tokenized at once: the tokenizer's own objects take some 100 bytes a token
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def windows(
     no_answer int64 (windows,), the place of [CLS], or ~place of what stands for it (`null_places`); labels int64 (windows, 2), first and
     last token of the answer; token_type_ids where the encoder keeps them. `truncated` counts questions that were cut.
     Raises SettingError for a length without room for a context, and for a stride with which windows can't advance,
-    DataError for an answer that no token covers, ModelError for a tokenizer that knows no offsets.
+    RowsError for answers that no token covers, ModelError for a tokenizer that knows no offsets.
     """
     if not encoder.tokenizer.is_fast:
         raise ModelError(
@@ -121,6 +121,7 @@ def windows(
     labels: list[tuple[int, int]] = []
     counts, lengths = np.zeros(len(questions), np.int64), []
     nulls: list[int] = []
+    bare: dict[int, str] = {}  # rows whose answer no token covers
     for row, (question, text) in enumerate(zip(questions, contexts, strict=True)):
         frame, context = frames[question], pieces[text]
         room = cut.max_length - frame.tokens
@@ -130,7 +131,12 @@ def windows(
                 f"and leave no room for a context. Give a larger --max-length, or a smaller --max-question-length."
             )
         answer = answers[row] if answers is not None else None
-        covered = None if answer is None else _covering(context, *answer, question, text)
+        covered = None if answer is None else _covering(context, *answer)
+        if answer is not None and covered is None:
+            bare[row] = (
+                f'the question "{short(question)}": the tokenizer makes nothing of its answer "{short(text[slice(*answer)])}". Leave '
+                f"the row out, or mark it as a question without an answer."
+            )
         starts = cut.starts(len(context.ids), room)
         shift = frame.before.shape[1]
         for start in starts:
@@ -147,6 +153,8 @@ def windows(
             )
             lengths.append(length)
         counts[row] = len(starts)
+    if bare:
+        raise RowsError(bare)
     columns = {name: _joined(made[name]) for name in ("char_starts", "char_ends", "words")}
     columns["no_answer"] = np.array(nulls, np.int64)
     if encoder.token_types:
@@ -224,42 +232,18 @@ def _contexts(backend: Any, contexts: list[str]) -> Iterator[tuple[str, _Context
             words = np.array([OUTSIDE if word is None else word for word in found.word_ids], np.int32)
             if len(text.split()) > 1 and len(np.unique(words)) < 2:
                 words[:] = OUTSIDE  # a tokenizer that knows no words (Llama's) calls the whole text one
-            yield text, _Context(np.array(found.ids, np.int32), spans[:, 0].copy(), _with_marks(text, *spans.T), words)
+            yield (
+                text,
+                _Context(np.array(found.ids, np.int32), spans[:, 0].copy(), with_marks(text, *spans.T).copy(), words),
+            )
         first = stop
 
 
-def _with_marks(text: str, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """The ends of tokens, int32 (tokens,), with the marks that belong to their last character.
-
-    A normalizer that composes or strips them (NFC, BERT's accents) leaves them outside: of decomposed "제주도" it says "제주ᄃ".
-    """
-    whole = ends.copy()
-    if unicodedata.is_normalized("NFC", text):
-        return whole
-    limit = len(text)
-    for token in range(len(whole) - 1, -1, -1):
-        end = int(ends[token])
-        while end < limit and ends[token] > starts[token] and _is_mark(text[end]):
-            end += 1
-        whole[token] = end
-        limit = min(limit, int(starts[token])) if token and starts[token] >= ends[token - 1] else limit
-    return whole
-
-
-def _is_mark(character: str) -> bool:
-    """Combining marks, and Hangul's vowels and finals where they stand by themselves (conjoining jamo)."""
-    point = ord(character)
-    return 0x1160 <= point <= 0x11FF or 0xD7B0 <= point <= 0xD7FF or unicodedata.category(character).startswith("M")
-
-
-def _covering(context: _Context, start: int, stop: int, question: str, text: str) -> tuple[int, int]:
-    """The first and last token of the smallest span that covers characters start … stop − 1. Raises DataError for none."""
+def _covering(context: _Context, start: int, stop: int) -> tuple[int, int] | None:
+    """The first and last token of the smallest span that covers characters start … stop − 1; None where there is none."""
     over = np.flatnonzero((context.ends > start) & (context.starts < stop) & (context.ends > context.starts))
     if not len(over):
-        raise DataError(
-            f'the question "{short(question)}": the tokenizer makes nothing of its answer "{short(text[start:stop])}". Leave the '
-            f"row out, or mark it as a question without an answer."
-        )
+        return None
     # Of tokens with the same offsets (a space's own piece before a word, bytes of one character) one covers as much as all.
     firsts, lasts = over[context.starts[over] <= start], over[context.ends[over] >= stop]
     first = int(firsts[-1]) if len(firsts) else int(over[0])

@@ -22,6 +22,7 @@ from byeori.errors import ModelError
 from byeori.models.embedding import full_weights
 from byeori.run import write_folder, write_json
 
+OWN = ("initial_lr", "weight_decay", "betas", "eps")  # of an optimizer's group: settings, not state
 NAME = re.compile(r"step-(\d{8})$")
 
 
@@ -68,20 +69,27 @@ def load(folder: Path, model: Any, optimizer: Any, schedule: Any, compact: Any) 
         random = load_file(folder / "random.safetensors")
     except Exception as error:  # safetensors raises its own kinds
         raise ModelError(
-            f"{folder}: this checkpoint can't be read ({error}). Remove it, and --resume takes the one before."
+            f"{folder}: this checkpoint can't be read ({error}). Remove the folder: --resume then takes the checkpoint before it, if there "
+            f"is one, or begins anew."
         ) from error
     with full_weights(model):
         missing, unexpected = model.load_state_dict(weights, strict=False)
-        own = set(model.state_dict())
+        names = set(model.state_dict())
         untied = [key for key in missing if not _tied_to(model, key, weights)]
     if untied or unexpected:
         raise ModelError(
-            f"{folder}: its weights are another model's ({(untied + list(unexpected))[:3]} of {len(own)})."
+            f"{folder}: its weights are another model's ({(untied + list(unexpected))[:3]} of {len(names)})."
         )
     if compact is not None:
         compact.read_again()
+    own, bases = [{name: group[name] for name in OWN} for group in optimizer.param_groups], schedule.base_lrs
     optimizer.load_state_dict(_unflatten(tensors, state["optimizer"]))
     schedule.load_state_dict(state["schedule"])
+    # What this run was told holds, where the checkpoint was made with another rate or decay.
+    schedule.base_lrs = bases
+    for group, values, base, by in zip(optimizer.param_groups, own, bases, schedule.lr_lambdas, strict=True):
+        group.update(values, lr=base * by(schedule.last_epoch))
+    schedule._last_lr = [group["lr"] for group in optimizer.param_groups]
     _set_random_states(random)
     return state
 

@@ -6,12 +6,13 @@ with RunFolder("run").writing() as folder: metrics = fit(ready, folder, metrics=
 from __future__ import annotations
 
 import dataclasses
+import errno
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import byeori
-from byeori.errors import SettingError
+from byeori.errors import SettingError, TrainingError
 from byeori.predict.evaluate import LOSS, RESAMPLES, Judged, evaluate
 from byeori.run import FORMAT, RunFolder, dumps, write_json, write_text
 from byeori.settings import dump_yaml
@@ -22,6 +23,9 @@ from byeori.train.loop import Loop
 if TYPE_CHECKING:
     from byeori.train.prepare import Ready
     from byeori.train.progress import Progress
+
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def check_watching(ready: Ready, own_metrics: bool) -> None:
@@ -66,15 +70,17 @@ def fit(
         validation=(lambda: judge("validation")) if "validation" in ready.rows else None,
         hooks=hooks, folder=folder, decoding=ready.decoding, progress=progress,
     )  # fmt: skip
-    resume.check(loop)  # a refused one leaves the folder as it was
-    # Neither wish is one to repeat: a rerun that overwrites what it finds has to be asked for again.
-    again = dataclasses.replace(settings, resume=False, overwrite=False)
-    write_text(folder.settings, dump_yaml(again, task.settings, _found(ready, hooks)))
-    write_json(folder.data, data_facts(ready))
-    for label in dict.fromkeys(task.of_class.values() if references else ()):
-        names = [name for name, one in task.of_class.items() if one == label]
-        progress.note(f"{', '.join(names)}: of the class {label}")
-    training = loop.run()
+    try:
+        resume.check(loop)  # a refused one leaves the folder as it was
+        training = _train(loop, ready, folder, hooks, progress)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise TrainingError(
+            f"{folder.path}: the disk is full ({error.strerror}). Make room there, or give another folder with --output."
+        ) from error
+    finally:
+        loop.release()
     _take_best(loop, folder)
 
     found: dict[str, Any] = {"format": FORMAT, "task": task.name, "headline": loop.headline}
@@ -100,18 +106,35 @@ def fit(
     return found
 
 
+def _train(loop: Loop, ready: Ready, folder: RunFolder, hooks: Sequence[Hook], progress: Progress) -> dict[str, Any]:
+    """Write what is known before the first update, then train; what metrics.json says under "training"."""
+    task = ready.task
+    # Neither wish is one to repeat: a rerun that overwrites what it finds has to be asked for again.
+    again = dataclasses.replace(ready.settings, resume=False, overwrite=False)
+    write_text(folder.settings, dump_yaml(again, task.settings, _found(ready, hooks)))
+    write_json(folder.data, data_facts(ready))
+    for label in dict.fromkeys(task.of_class.values() if ready.judged_part else ()):
+        names = [name for name, one in task.of_class.items() if one == label]
+        progress.note(f"{', '.join(names)}: of the class {label}")
+    return loop.run()
+
+
 def _take_best(loop: Loop, folder: RunFolder) -> None:
-    """Put the best weights, as model/ has them, back into the model at hand."""
+    """Put the best weights, as model/ has them, back into the model at hand.
+
+    Through transformers, which may have saved them under other names (LayerNorm.gamma in checkpoints of 2018).
+    """
     if loop.best is None or loop.best["step"] == loop.step:
         return
-    from safetensors.torch import load_file
+    import torch
 
+    from byeori.models.load import quiet
     from byeori.models.packed import unwrapped
 
-    weights: dict[str, Any] = {}
-    for path in sorted(folder.model.glob("*.safetensors")):
-        weights |= load_file(path)
-    unwrapped(loop.model).load_state_dict(weights, strict=False)
+    model: Any = unwrapped(loop.model)
+    with quiet():
+        best = type(model).from_pretrained(folder.model, dtype=torch.float32)
+    model.load_state_dict(best.state_dict())
 
 
 def _write_predictions(ready: Ready, folder: RunFolder, part: str, judged: Judged, references: Any) -> None:

@@ -24,6 +24,7 @@ from byeori.batches.order import Order
 from byeori.batches.pack import Pack
 from byeori.errors import SettingError, TrainingError
 from byeori.models import embedding
+from byeori.models.checks import place_of
 from byeori.models.device import autocast
 from byeori.models.packed import runner, unwrapped
 from byeori.predict.model_folder import save_model
@@ -128,15 +129,16 @@ class Loop:
         self._save_wanted = True
 
     def samples(self, pack: Pack, outputs: Any, most: int) -> list[dict[str, Any]]:
-        """At most so many rows of a pack, short and long ones, beside their predictions and labels, from outputs at hand.
+        """At most so many rows of a pack, from the shortest to the longest, beside predictions and labels, from outputs at hand.
 
         A task that generates writes these few rows; no other task runs the model again.
         """
         owners, counts = np.unique(pack.rows, return_counts=True)
         whole = counts == self.store.row_offsets[owners + 1] - self.store.row_offsets[owners]
         owners = owners[whole]  # a row of many windows may lie in several packs
-        if not len(owners):
+        if not len(owners) or most < 1:
             return []
+        owners = owners[np.argsort(self.store.lengths(owners), kind="stable")]
         rows = owners[np.unique(np.linspace(0, len(owners) - 1, min(most, len(owners))).round().astype(int))]
         few = self.store.select(rows)
         if self.task.generates:
@@ -187,9 +189,13 @@ class Loop:
                 self.progress.samples(*self._unshown)
         finally:
             self.progress.stop()
+            self.release()
         self._tell("train_end")
-        embedding.restore(unwrapped(self.model))
         return self._result()
+
+    def release(self) -> None:
+        """Give the model back as transformers knows it, however the training ended."""
+        embedding.restore(unwrapped(self.model))
 
     def _update(self, batch: Batch) -> tuple[Pack, Any]:
         """One optimizer step: summed losses of its packs, one division, clipping."""
@@ -300,7 +306,7 @@ class Loop:
         self.model.train()
 
     def _keep(self) -> None:
-        save_model(self.folder.model, unwrapped(self.model), self.tokenizer, self.task, self.decoding)
+        save_model(self.folder.model, unwrapped(self.model), self.tokenizer, self.task, self.decoding, self.step)
         self.account.lap("checkpoint")
 
     def _checkpoint(self) -> None:
@@ -320,8 +326,7 @@ class Loop:
             getattr(hook, event)(self, *arguments)
 
     def _not_a_number(self, batch: Batch, norm: float) -> None:
-        rows = [int(r) for r in batch.rows[:5]]
-        where = ", ".join(self.rows.origin.where(r) for r in rows) if self.rows is not None else f"rows {rows}"
+        where = ", ".join(place_of(self.store, self.rows, int(row)) for row in batch.rows[:5])
         rate = float(self.settings.learning_rate)
         what = f"the loss is {self.loss}" if not math.isfinite(self.loss) else f"the gradient's norm is {norm}"
         raise TrainingError(

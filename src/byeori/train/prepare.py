@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 DEFAULTS = {"max_length": None, "truncation": "head"}
 WIDTHS = ("hidden_size", "d_model", "n_embd", "dim")
+ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout", "attn_pdrop", "attn_dropout")
 BASELINES = ("trivial", "linear")
 
 
@@ -76,6 +77,9 @@ def prepare(settings: Train, task: Task, progress: Progress) -> Ready:
         for note in rows.notes:
             progress.note(f"  {note}")
     seconds["read_seconds"] = time.perf_counter() - clock
+    from byeori.models.load import load_model, take_label_order
+
+    take_label_order(settings.model, task, revision=settings.revision, trust_remote_code=settings.trust_remote_code)
     _tell_labels(task, progress)
     clock = time.perf_counter()
     baselines = {} if task.counts_tokens else _baselines(parts, parts, task, settings)
@@ -83,7 +87,6 @@ def prepare(settings: Train, task: Task, progress: Progress) -> Ready:
 
     from byeori.models.checks import check_contract, check_ids
     from byeori.models.device import device_for, precision_for, set_threads, total_memory
-    from byeori.models.load import load_model
     from byeori.models.packed import runner
     from byeori.train.optimize import learning_rate_for
 
@@ -99,7 +102,7 @@ def prepare(settings: Train, task: Task, progress: Progress) -> Ready:
     loaded.notes.extend(check_contract(loaded.model, loaded.tokenizer, texts))
     for note in loaded.notes:
         progress.note(note)
-    max_length = length_for(settings.max_length, loaded.max_length, loaded.source)
+    max_length = length_for(settings.max_length, loaded.max_length, loaded.source, task.default_length)
     seconds["load_seconds"] = time.perf_counter() - clock
 
     from byeori.predict.engine import Engine
@@ -142,6 +145,10 @@ def prepare(settings: Train, task: Task, progress: Progress) -> Ready:
     packing = Packing(
         pack_tokens, budget.GROUP["packed" if run.packs else "rectangles"], run.varlen(precision) and run.packs
     )
+    if packing.varlen and any(getattr(loaded.model.config, name, 0) for name in ATTENTION_DROPOUT):
+        progress.note(
+            "Attention dropout is left out: attention of variable length has none on this device. --precision float32 trains with it."
+        )
     resolved = dataclasses.replace(
         settings, device=device.type, precision=precision, threads=threads, max_length=max_length,
         pack_tokens=pack_tokens, learning_rate=learning_rate,
@@ -170,11 +177,11 @@ def _check_early(settings: Train) -> None:
 def read_parts(settings: Train, task: Task) -> dict[str, Rows]:
     """Training, validation and test rows, the missing ones split off; labels learnt and checked."""
     from byeori.data.read import read_splits
+    from byeori.data.wish import wanted
 
     wish = data_wish(settings, task)
-    required = None if task.forms else tuple(role for role in task.roles if role in (*task.needed, *task.answers))
 
-    def read(source: Any, names: list[str] | None = None) -> dict[str | None, Rows]:
+    def read(source: Any, wish: Any, names: list[str] | None = None) -> dict[str | None, Rows]:
         if isinstance(source, TokenStore):
             source = source.source if source.source is not None else source
         if isinstance(source, TokenStore):
@@ -183,21 +190,22 @@ def read_parts(settings: Train, task: Task) -> dict[str, Rows]:
             )
         if isinstance(source, Rows):
             return {None: source}
-        return read_splits(
-            source, wish, roles=task.roles, required=required, label_names=names, forms=task.forms
-        )  # fmt: skip
+        return read_splits(source, wish, label_names=names, **wanted(task))
 
-    found = read(settings.train)
-    train = found.pop("train", None) or found.pop(None, None)
+    found = read(settings.train, wish)
+    if settings.split and len(found) == 1:
+        found = {"train": next(iter(found.values()))}
+    train = found.pop("train", found.pop(None, None))
     if train is None:
-        raise DataError(f"{settings.train}: it has the splits {', '.join(map(str, found))}, none of them train.")
+        raise DataError(
+            f"{_named(settings.train)}: it has the splits {', '.join(map(str, found))}, none of them train. Name one with --split."
+        )
     parts = {"train": train}
     for name, source in (("validation", settings.validation), ("test", settings.test)):
         if source is not None:
-            given = read(source, getattr(task, "labels", None))
-            rows = given.get(name) or given.get(None) or next(iter(given.values()))
-            parts[name] = rows
-        elif found.get(name) is not None:
+            others = SimpleNamespace(**{**vars(wish), "split": None})  # --split is of the training source
+            parts[name] = _part(read(source, others, getattr(task, "labels", None)), name, source)
+        elif name in found:
             parts[name] = found[name]
     for name, rows in parts.items():
         if not len(rows):
@@ -209,6 +217,22 @@ def read_parts(settings: Train, task: Task) -> dict[str, Rows]:
         if name != "train":
             task.check(rows)
     return parts
+
+
+def _part(given: dict[str | None, Rows], name: str, source: Any) -> Rows:
+    """The validation or test rows of a source: its split of this name, or all of one without splits. Raises DataError."""
+    if name in given:
+        return given[name]
+    if len(given) == 1:
+        return next(iter(given.values()))
+    raise DataError(
+        f"{_named(source)}: it has the splits {', '.join(map(str, given))} and none called {name}; training rows must not be scored as "
+        f"{name} rows. Name the file of the {name} rows with --{name}, or leave --{name} out: some are then split off."
+    )
+
+
+def _named(source: Any) -> str:
+    return str(source) if isinstance(source, str | os.PathLike) else type(source).__name__
 
 
 def _split_off(parts: dict[str, Rows], settings: Train, task: Task) -> dict[str, Rows]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from byeori.errors import SettingError
 from byeori.models.packed import unwrapped
+from byeori.run import read_json
 from byeori.train import checkpoint
 
 if TYPE_CHECKING:
@@ -48,8 +49,8 @@ def check(loop: Loop) -> None:
     if place is None:
         return
     made, now = checkpoint.settings(place), _settings(loop)
-    other = {name: f"{name} {made[name]} → {now[name]}" for name in made if made[name] != now.get(name)}
-    if {"rows", *ORDER} & set(other):
+    other = {name: f"{name} {made[name]} → {now.get(name)}" for name in made if made[name] != now.get(name)}
+    if {"rows", "data", *ORDER} & set(other):
         raise SettingError(
             f"{place}: this checkpoint was made with other rows or another order of them ({', '.join(other.values())}). "
             f"Resume with the data and settings it began with, or start anew with --overwrite."
@@ -69,10 +70,15 @@ def go_on(loop: Loop) -> None:
         return
     found = checkpoint.load(place, unwrapped(loop.model), loop.optimizer.optimizer, loop.schedule, loop.compact)
     loop.step, loop.best, loop.worse, loop.metrics = found["step"], found["best"], found["worse"], found["metrics"]
-    if loop.best is not None and loop.best["metric"] not in (None, loop.headline):
-        loop.best, loop.worse = None, 0  # another score chooses now: the first evaluation to come is the best so far
+    # Where another score chooses now, or model/ is of an evaluation after the checkpoint, the first one to come is the best.
+    kept = read_json(folder.model / "byeori.json").get("step") if folder.has_model else None
+    if loop.best is not None and (
+        loop.best["metric"] not in (None, loop.headline) or kept not in (None, loop.best["step"])
+    ):
+        loop.best, loop.worse = None, 0
     loop.account.restore(found)
-    loop.scaler.load_state_dict(found["scaler"])
+    if found["scaler"]:  # of float16 alone
+        loop.scaler.load_state_dict(found["scaler"])
     _cut(folder.history, found["history"])
     _cut(folder.samples, found["samples"])
     absent = set(found["hooks"]) - {f"{i}.{type(hook).__name__}" for i, hook in enumerate(loop.hooks)}
@@ -86,7 +92,12 @@ def go_on(loop: Loop) -> None:
 def _settings(loop: Loop) -> dict[str, Any]:
     """What a checkpoint was made with: another order of rows would train some twice and some never."""
     own = dataclasses.asdict(loop.task.settings)
-    return {"rows": len(loop.store), **{name: getattr(loop.settings, name) for name in (*ORDER, *MATHS)}, **own}
+    return {
+        "rows": len(loop.store),
+        "data": loop.store.digest,
+        **{name: getattr(loop.settings, name) for name in (*ORDER, *MATHS)},
+        **own,
+    }
 
 
 def _cut(path: Path, lines: int) -> None:

@@ -1,0 +1,168 @@
+"""What there is to say of a run by its task: its baselines, its long inputs, how it is used, where it is wrong. One table.
+
+Invariants: a sentence is true of what the task's file in byeori.tasks does; of an own task, whose file is no part of a run,
+and where nothing says the task, nothing is claimed.
+
+    about(read_facts("run")).long
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from byeori.report import mistakes, usage
+from byeori.report.facts import Facts, table
+from byeori.report.predicted import by_label
+from byeori.text.windows import STRIDE, Cut
+
+Said = str | Callable[[Facts], str]
+
+
+@dataclass(frozen=True)
+class About:
+    """`trivial`, `linear`: what the baselines of these names do, behind "The … baseline"; `long`: what becomes of inputs
+    longer than the model takes, behind "It"; `mistakes`: the report's tables of a part; `labels`: what is counted by label
+    in the data, "" for a task without labels."""
+
+    use: Callable[[Facts], str]
+    mistakes: Callable[[Facts, str], str]
+    trivial: Said = ""
+    linear: Said = ""
+    long: Said = ""
+    labels: str = ""
+
+
+def about(facts: Facts) -> About:
+    """The entry of the run's task."""
+    return OWN if table(facts.saved, "own_task") else TASKS.get(facts.task, OWN)
+
+
+def baselines(facts: Facts) -> str:
+    """What the baselines beside the scores are; empty where there are none."""
+    entry, found = about(facts), []
+    for kind, said in (("trivial", entry.trivial), ("linear", entry.linear)):
+        if said and facts.baseline(kind):
+            found.append(f"The {kind} baseline {_told(said, facts)}.")
+    return " ".join(found)
+
+
+def long_inputs(facts: Facts) -> str:
+    """What becomes of inputs that are longer than the model takes; empty where nothing says how long that is."""
+    said = about(facts).long
+    return f"It {_told(said, facts)}." if said and facts.length else ""
+
+
+def _told(said: Said, facts: Facts) -> str:
+    return said if isinstance(said, str) else said(facts)
+
+
+def _using(use: usage.Use) -> Callable[[Facts], str]:
+    return lambda facts: usage.section(facts, use)
+
+
+# inputs longer than the model takes -------------------------------------------------------------------------------------
+def _cut(what: str) -> Callable[[Facts], str]:
+    return lambda facts: f"reads up to {facts.length} tokens; longer {what} are cut ({facts.truncation} kept)"
+
+
+def _cut_unless_asked(facts: Facts) -> str:
+    return f"{_cut('texts')(facts)}, or read whole, in windows that overlap, where a call gives `stride`"
+
+
+def _windows(facts: Facts) -> str:
+    asked, question, length = facts.own("stride"), facts.own("max_question_length"), facts.length or 0
+    shared = min(STRIDE, length // 4) if asked is None else asked
+    kept = Cut(length, asked, question).most_question
+    return (
+        f"reads a context whole, in windows of up to {length} tokens of which neighbours share up to {shared}; the question "
+        f"stands in each, cut after {kept} tokens"
+    )
+
+
+def _sources(facts: Facts) -> str:
+    return f"{_cut('sources')(facts)}. Targets were learnt up to {facts.own('max_target_length')} tokens"
+
+
+def _prompts(facts: Facts) -> str:
+    if facts.own("form") == "text":
+        learnt = f"learnt from running text in blocks of {facts.own('block_length') or facts.length} tokens"
+    else:
+        learnt = f"learnt from rows of up to {facts.length} tokens; longer ones were cut ({facts.truncation} kept)"
+    return f"{learnt}. No prompt is cut by Byeori: one that leaves no room to write is refused"
+
+
+def _pieces(facts: Facts) -> str:
+    whole = facts.own("long_texts") != "truncate" and not facts.own("next_sentence") and not facts.pairs
+    learnt = f"learnt from texts in pieces of up to {facts.length} tokens. A call reads as many" if whole else ""
+    return f"{learnt or f'reads up to {facts.length} tokens'}; longer texts are cut ({facts.truncation} kept)"
+
+
+# baselines --------------------------------------------------------------------------------------------------------------
+def _commonest(facts: Facts) -> str:
+    named = {"regression": "the training mean", "multi_label": "the labels that most training rows have"}
+    return f"always gives {named.get(facts.kind or '', 'the most frequent answer')}"
+
+
+def _filler(facts: Facts) -> str:
+    tag = facts.own("commonest")
+    return "finds no entity" if tag is None else f"gives every word the commonest tag, {tag}"
+
+
+def _lexicon(facts: Facts) -> str:
+    unit = "run of characters between spaces" if facts.own("unit") == "character" else "word"
+    return f"is no linear model but a lexicon: each {unit} gets the tags that it had most often in training"
+
+
+def _sentence(facts: Facts) -> str:
+    none = ", or no answer where that is too unlike it" if facts.own("impossible") else ""
+    return (
+        f"is no linear model: it answers with the sentence of the context that is most like the question (TF-IDF of character "
+        f"n-grams){none}"
+    )
+
+
+def _lines(facts: Facts, part: str) -> str:
+    """Of an own task: labels where it has them, else where its predictions lie."""
+    return by_label(facts, part) if facts.kind else f"<p>predictions/{part}.jsonl has a line for each row.</p>"
+
+
+NEAREST = (
+    "is no linear model: it gives the target of the training source most like the source (TF-IDF of character n-grams)"
+)
+FREQUENCIES = "knows only how frequent each token is in training (add-one unigrams)"
+
+OWN = About(usage.of_own_task, _lines)
+TASKS: dict[str, About] = {
+    "text-classification": About(
+        _using(usage.CLASSIFY), by_label, trivial=_commonest, labels="rows",
+        linear="is a linear model on TF-IDF of character n-grams", long=_cut("inputs"),
+    ),
+    "token-classification": About(
+        _using(usage.TAG), mistakes.entities, trivial=_filler, linear=_lexicon, long=_cut_unless_asked, labels="tokens",
+    ),
+    "question-answering": About(
+        _using(usage.ANSWER), mistakes.answers, linear=_sentence, long=_windows,
+        trivial="answers with the first sentence of the context, or never, whichever does better on training rows",
+    ),
+    "summarization": About(
+        _using(usage.SUMMARIZE), mistakes.written, long=_sources,
+        trivial="gives the beginning of the source, one sentence or three by the length of the training targets",
+    ),
+    "translation": About(
+        _using(usage.TRANSLATE), mistakes.written, trivial="copies the source", linear=NEAREST, long=_sources,
+    ),
+    "text2text-generation": About(
+        _using(usage.REWRITE), mistakes.written, trivial="copies the source", linear=NEAREST, long=_sources,
+    ),
+    "text-generation": About(
+        _using(usage.WRITE), mistakes.surprises, trivial=FREQUENCIES, long=_prompts,
+        linear="is no linear model but one of token trigrams (Witten–Bell)",
+    ),
+    "fill-mask": About(_using(usage.FILL), mistakes.masks, trivial=FREQUENCIES, long=_pieces),
+    "multiple-choice": About(
+        _using(usage.CHOOSE), mistakes.choices, long=_cut("pairs of text and choice"),
+        trivial="always takes the choice at the place that is right most often in training",
+        linear="is a logistic regression on the words and character pairs that a choice shares with the text, and its length",
+    ),
+}  # fmt: skip
