@@ -65,6 +65,7 @@ def with_byeori(job: dict) -> dict:
             weight_decay=0.0,
             warmup_ratio=0.1,
             previews=0,
+            seed=job["seed"],
             **parts(job),
         )
     return {"scores": run.metrics["test"], "baseline": run.metrics["baseline"], "training": run.metrics["training"]}
@@ -91,7 +92,7 @@ def with_trainer(job: dict) -> dict:
         ids = tokenizer(table["text"][:], pairs, truncation=True, max_length=job["length"])
         return datasets.Dataset.from_dict({**ids, "labels": task.label_ids(table["label"][:]).tolist()})
 
-    transformers.set_seed(0)
+    transformers.set_seed(job["seed"])
     config = task.config()
     model = transformers.AutoModelForSequenceClassification.from_pretrained(
         job["model"], num_labels=len(config["id2label"]), problem_type=config["problem_type"]
@@ -110,7 +111,7 @@ def with_trainer(job: dict) -> dict:
             report_to="none",
             disable_tqdm=True,
             logging_strategy="no",
-            seed=0,
+            seed=job["seed"],
         )
         trainer = transformers.Trainer(
             model, arguments, train_dataset=encoded(rows["train"].table), processing_class=tokenizer
@@ -128,6 +129,7 @@ def main() -> None:
     parser.add_argument("--worker")
     parser.add_argument("--only", default="", help="data sets whose name holds this")
     parser.add_argument("--who", default="byeori,trainer", help="which of the two")
+    parser.add_argument("--seed", type=int, default=0, help="of the head, the order and dropout")
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--length", type=int, default=128)
     parser.add_argument("--output", default="real.jsonl", help="results, a line a run, appended")
@@ -143,11 +145,12 @@ def main() -> None:
             continue
         for who in options.who.split(","):
             job = {"epochs": 6, **kind, "rate": options.rate, "length": options.length, "who": who, "model": model}
+            job["seed"] = options.seed
             found = measure("benchmarks.real", job)
             with open(options.output, "a", encoding="utf-8") as file:
                 file.write(json.dumps({"data": name, "who": who, **found}) + "\n")
             shown = {k: round(v["value"], 4) for k, v in found["scores"].items() if v["value"] is not None}
-            print(name, who, shown, flush=True)
+            print(name, who, options.seed, shown, flush=True)
 
 
 if __name__ == "__main__":

@@ -105,8 +105,9 @@ def test_a_mega_batch_is_a_stretch_of_the_permutation_cut_by_length():
     size, rows = 4, 950
     grouped = Order(rows, size, seed=9, mode="grouped", lengths=lengths_of)
     random = Order(rows, size, seed=9, mode="random")
-    for first in range(0, grouped.steps, MEGA_BATCHES):
-        steps = range(first, min(first + MEGA_BATCHES, grouped.steps))
+    assert grouped.mega == MEGA_BATCHES
+    for first in range(0, grouped.steps, grouped.mega):
+        steps = range(first, min(first + grouped.mega, grouped.steps))
         batches = [grouped.batch(2, step) for step in steps]
         stretch = np.concatenate([random.batch(2, step) for step in steps])
         assert sorted(np.concatenate(batches).tolist()) == sorted(stretch.tolist())
@@ -114,6 +115,17 @@ def test_a_mega_batch_is_a_stretch_of_the_permutation_cut_by_length():
         assert all(before[1] <= after[0] for before, after in itertools.pairwise(spans))  # cut where lengths are sorted
         means = [float(lengths_of(b).mean()) for b in batches]
         assert abs(stats.spearmanr(range(len(means)), means).statistic) < 0.5  # and in no order among themselves
+
+
+@pytest.mark.parametrize(("rows", "mega"), [(3, 1), (31, 1), (300, 9), (1_600, 50), (9_000, 50)])
+def test_a_small_set_is_not_sorted_whole(rows, mega):
+    """At most a quarter of the batches, as transformers has it: else every epoch would have the same ones."""
+    order = Order(rows, 8, seed=0, mode="grouped", lengths=lengths_of)
+    assert order.mega == mega
+    assert sorted(all_rows(order, 0).tolist()) == list(range(rows))
+    if rows >= 300:
+        first, second = ({frozenset(order.batch(e, s).tolist()) for s in range(order.steps)} for e in (0, 1))
+        assert len(first & second) <= 0.02 * order.steps
 
 
 def test_padding_of_grouped_batches():

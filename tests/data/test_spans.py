@@ -125,7 +125,8 @@ def test_the_first_complete_form_wins():
         read_rows([{"body": "글", "kind": "x"}], **NER)
     assert str(caught.value) == (
         'rows: no complete set of columns was found: "tokens" and "tags" (not found: "tokens" and "tags"), or "text" and '
-        '"entities" (not found: "entities"). The columns are "body" and "kind". Name them: --tokens COLUMN --tags COLUMN.'
+        '"entities" (not found: "entities"). The columns are "body" and "kind". Name them: '
+        "--tokens COLUMN --tags COLUMN, or --entities COLUMN."
     )
 
 

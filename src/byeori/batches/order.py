@@ -2,8 +2,9 @@
 
 `random` is a permutation of all rows, computed where it is asked for (a Feistel network over the positions, cycle-walked
 down to the number of rows), so that a run of a thousand rows and one of a billion start equally fast and any position
-can be resumed by any number of processes. `grouped` cuts that permutation into mega-batches of 50 batches, sorts each
-by length and shuffles its batches: rows of a batch are alike in length, batches come in no order.
+can be resumed by any number of processes. `grouped` cuts that permutation into mega-batches of 50 batches, at most a quarter
+of all, sorts each by length and shuffles its batches: rows of a batch are alike in length, batches come in no order. Sorted
+whole, a small set would have the same batches in every epoch.
 
     Order(rows=29_999, batch_size=32, seed=0, mode="grouped", lengths=store.lengths).batch(epoch=0, step=3)
 
@@ -60,6 +61,7 @@ class Order:
         lengths: Callable[[np.ndarray], np.ndarray] | None = None,
     ):
         self.rows, self.batch_size, self.seed, self.mode, self.lengths = rows, batch_size, seed, mode, lengths
+        self.mega = max(1, min(MEGA_BATCHES, rows // (4 * batch_size)))  # batches sorted together
         self._mega: tuple[tuple[int, int], np.ndarray] | None = None
 
     @property
@@ -72,7 +74,7 @@ class Order:
         start = step * self.batch_size
         if self.mode == "random":
             return permute(np.arange(start, min(start + self.batch_size, self.rows)), self.rows, self.seed, epoch)
-        mega, place = divmod(step, MEGA_BATCHES)
+        mega, place = divmod(step, self.mega)
         rows = self._mega_batch(epoch, mega)
         return rows[place * self.batch_size : (place + 1) * self.batch_size]
 
@@ -80,7 +82,7 @@ class Order:
         if self._mega is not None and self._mega[0] == (epoch, mega):
             return self._mega[1]
         assert self.lengths is not None
-        size = MEGA_BATCHES * self.batch_size
+        size = self.mega * self.batch_size
         rows = permute(np.arange(mega * size, min((mega + 1) * size, self.rows)), self.rows, self.seed, epoch)
         rows = rows[np.argsort(-self.lengths(rows), kind="stable")]
         # Only whole batches change places, so that the short one stays last and every row is taken once.
