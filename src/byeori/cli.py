@@ -146,11 +146,13 @@ def evaluate(model: str | None, data: str | None, as_json: bool, **values: Any) 
     name, data = values.pop("model"), values.pop("data")
     run = byeori.load_run(name, **_using(values))
     note = progress_for(as_json).note
-    rows = run.read(data, **given(values, Reading, run.task.Columns))
+    reading, own = given(values, Reading, run.task.Columns), given(values)
+    with run.scoring(**own):
+        rows = run.read(data, **reading)
     for line in (f"{data}: {len(rows):,} rows", *rows.notes):
         note(line)
     said = len(rows.notes)
-    scores = run.evaluate(rows, **given(values))
+    scores = run.evaluate(rows, **own)
     for line in rows.notes[said:]:
         note(line)
     print(dumps(scores)) if as_json else print_scores(scores, run.of_class)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from typing import Any
 from byeori.errors import ByeoriError, ModelError, SettingError
 
 FORMAT = 1
+HALF = re.compile(r"\.(old|[a-z0-9_]{8})")  # how tempfile ends the names of what is being written
 
 
 class RunFolder:
@@ -110,8 +112,8 @@ class RunFolder:
 
     def _clear_halves(self) -> None:
         """What a process that was killed while it wrote has left: files and folders under temporary names."""
-        for part in (*self.parts, self.checkpoints / "step-*"):
-            for half in part.parent.glob(f".{part.name}.*"):
+        for part in (*self.parts, self.checkpoints / "step-*", self.predictions / "*.jsonl"):
+            for half in (one for one in part.parent.glob(f".{part.name}.*") if HALF.fullmatch(one.suffix)):
                 named = half.with_name(half.name.removeprefix(".").removesuffix(".old"))
                 if half.suffix == ".old" and not named.exists():  # killed between two renames: this one is whole
                     os.replace(half, named)

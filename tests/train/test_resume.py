@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import pickle
 import shutil
 import weakref
 from pathlib import Path
@@ -11,10 +12,10 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, BertForSequenceClassification
 
 import byeori
-from byeori.errors import DataError, SettingError
+from byeori.errors import SettingError
 from byeori.models import embedding
 from byeori.models.packed import runner
 from byeori.run import RunFolder
@@ -146,44 +147,36 @@ def test_what_a_killed_process_left_is_cleared(train, tmp_path):
     """Half-written files go; a folder that was about to be replaced is there again."""
     train()
     folder = RunFolder(tmp_path / "run")
-    (tmp_path / "run" / ".model.abc123").mkdir()
-    (tmp_path / "run" / ".metrics.json.xyz").write_text("{")
+    (tmp_path / "run" / ".model.abc123_x").mkdir()
+    (tmp_path / "run" / ".metrics.json.xyz01234").write_text("{")
+    (tmp_path / "run" / "predictions" / ".test.jsonl.xyz01234").write_text("{")
+    (tmp_path / "run" / ".settings.yaml.swp").write_text("an editor's")
     (tmp_path / "run" / "model").rename(tmp_path / "run" / ".model.old")
     with folder.writing(resume=True):
         assert folder.has_model
-        assert not list((tmp_path / "run").glob(".*"))
+        assert [path.name for path in (tmp_path / "run").rglob(".*")] == [".settings.yaml.swp"]
 
 
-# parts ------------------------------------------------------------------------------------------------------------------
-def test_rows_of_training_are_never_scored_as_others(train, demo_rows):
-    """A source of several splits has one of the name, or is refused; --split is of the training source."""
-    import datasets
-
-    parts = datasets.DatasetDict(
-        {name: datasets.Dataset.from_list(demo_rows[a:b]) for name, a, b in (("train", 0, 60), ("validation", 60, 96))}
-    )
-    with pytest.raises(DataError, match="DatasetDict: it has the splits train, validation and none called test"):
-        train(train=parts, test=parts)
-    run = train(train=parts, validation=parts, test_size=0)
-    facts = json.loads(run.folder.data.read_text())["parts"]
-    assert {name: part["rows"] for name, part in facts.items()} == {"train": 60, "validation": 36}
-    named = train("named", train=parts, split="validation", validation=demo_rows[:20], test_size=0)
-    facts = json.loads(named.folder.data.read_text())["parts"]
-    assert {name: part["rows"] for name, part in facts.items()} == {"train": 36, "validation": 20}
+def test_a_model_can_be_pickled_after_a_training(train):
+    """Its hooks go along and do nothing."""
+    run = train(max_steps=1)
+    again = pickle.loads(pickle.dumps(run.model))
+    ids = torch.tensor([[5, 6, 7]])
+    assert torch.equal(again.eval()(input_ids=ids).logits, run.model.eval()(input_ids=ids).logits)
 
 
-def test_baselines_and_weights_go_by_the_order_of_a_head_that_is_kept(train, demo_rows, tiny):
-    """Not by the order that the labels had before the model was loaded."""
-    names = sorted({row["label"] for row in demo_rows})
-    turned = str(tiny("bert", labels=tuple(reversed(names))))
-    values = {"train": demo_rows, "baselines": True, "class_weights": f"{names[0]}=9", "epochs": 1}
-    found = [
-        train(name, model=model, **values)
-        for name, model in (("kept", turned), ("new", str(tiny("bert", auto="AutoModel"))))
-    ]
-    assert found[0].task.labels == list(reversed(names)) and found[1].task.labels == names
-    assert found[0].task.weights == found[1].task.weights[::-1]
-    assert found[0].task.weights[-1] == max(found[0].task.weights)
-    for kind in ("trivial", "linear"):
-        scores = [run.metrics["baseline"][kind]["accuracy"]["value"] for run in found]
-        assert scores[0] == pytest.approx(scores[1])
+class Own(BertForSequenceClassification):
+    """A class of somebody's, which from_pretrained can't make."""
+
+    def __init__(self, config, extra):
+        super().__init__(config)
+        self.extra = extra
+
+
+def test_the_best_of_a_class_of_ones_own(train, still_bert):
+    config = AutoConfig.from_pretrained(still_bert, num_labels=4)
+    values = {"epochs": 4, "learning_rate": 0.05, "best_metric": "loss", "evaluate_every": 1}
+    run = train(model=Own(config, extra=1), tokenizer=AutoTokenizer.from_pretrained(still_bert), **values)
+    best = run.metrics["training"]["best"]
+    assert best["step"] < run.metrics["training"]["steps"]
+    assert run.metrics["validation"]["loss"]["value"] == pytest.approx(best["value"], abs=1e-6)

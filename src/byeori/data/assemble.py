@@ -176,9 +176,14 @@ def _roles(
             advice = "Fix the data, or leave such rows out with --skip-bad-rows."
             raise DataError(_refusal(name, row_of, list(problems), next(iter(problems.values())), advice))
         unusable |= problems
-        if empty and not wish.setting(flag[2:].replace("-", "_")):
-            advice = f"Drop such rows with {flag}, or fix the file."
-            kind = Unanswered if role in vals.OUTCOMES and len(empty) == sheet.rows else DataError
+        unanswered = role in vals.OUTCOMES and 0 < len(empty) == sheet.rows
+        if unanswered or (empty and not wish.setting(flag[2:].replace("-", "_"))):
+            advice = (
+                "Name another column, or fix the file."
+                if unanswered
+                else f"Drop such rows with {flag}, or fix the file."
+            )
+            kind = Unanswered if unanswered else DataError
             raise kind(_refusal(name, row_of, empty, f"the {columns} is empty", advice))
         if empty:
             drop[empty] = True

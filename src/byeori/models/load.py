@@ -215,7 +215,7 @@ def _match_labels(config: Any, task: Task) -> bool:
         and (sorted(theirs) == sorted(ours) or (numbered and [f"LABEL_{name}" for name in ours] == theirs))
     )
     if kept and not numbered and theirs != ours:
-        task.reorder(theirs)  # the head's own order
+        kept = task.reorder(theirs)  # the head's own order
         wanted = task.config()
     config.num_labels = len(ours)
     for name, value in wanted.items():

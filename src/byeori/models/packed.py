@@ -64,6 +64,10 @@ class Runner:
     def model(self) -> Any:
         return self._model()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """A pickled model takes its hooks along; they do nothing, until its own runner is made."""
+        return {**vars(self), "_model": _nothing, "pack": None}
+
     def varlen(self, precision: str) -> bool:
         """Whether packs run without any padding: variable-length attention needs a GPU and 16 bits."""
         return next(self.model.parameters()).device.type == "cuda" and precision in ("bfloat16", "float16")
@@ -160,6 +164,10 @@ class Runner:
             self.reason = "packed and single sequences give different numbers"
             return False
         return True
+
+
+def _nothing() -> None:
+    """In the place of the model of a runner that was pickled."""
 
 
 _runners: WeakKeyDictionary[nn.Module, Runner] = WeakKeyDictionary()

@@ -9,6 +9,7 @@ import copy
 import dataclasses
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,12 +72,9 @@ class Run:
         Raises DataError, SettingError, also for `arrays` of a task that has no logits (fill-mask, text-generation), or of
         rows that are several windows or have different numbers of choices.
         """
-        kind = type(self.task).Training
-        own = {name: options.pop(name) for name in settings.of_scoring(kind) if name in options}
-        rows = self.read(data, **options)
-        before = self.task.settings
-        (self.task.settings,) = settings.read({**dataclasses.asdict(before), **own}, kind, where=self.task.name)
-        try:
+        own = {name: options.pop(name) for name in settings.of_scoring(type(self.task).Training) if name in options}
+        with self.scoring(**own):
+            rows = self.read(data, **options)
             store = self.encode(rows, labels=True)
             if arrays and (why := lacking_labelled(self.task, store)):
                 raise SettingError(
@@ -85,14 +83,25 @@ class Run:
             references = self.task.references(rows.table)
             judged = evaluate(self.engine, store, references, metrics=metrics, resamples=resamples, seed=seed)
             self.of_class = judged.of_class
+            if not arrays:
+                return judged.scores
+            return {
+                "metrics": judged.scores, "predictions": self.task.decode(judged.answers, store),
+                "logits": judged.logits, "label_ids": judged.label_ids,
+            }  # fmt: skip
+
+    @contextmanager
+    def scoring(self, **own: Any) -> Iterator[None]:
+        """The task with other settings that scoring goes by, reading included, and as it was afterwards. Raises SettingError."""
+        task = self.task
+        before, columns = task.settings, task.columns
+        (task.settings,) = settings.read({**dataclasses.asdict(before), **own}, type(task).Training, where=task.name)
+        if own.keys() & {"source_lang", "target_lang"}:  # the columns of training were those of its languages
+            task.columns = {role: column for role, column in columns.items() if role not in ("source", "target")}
+        try:
+            yield
         finally:
-            self.task.settings = before
-        if not arrays:
-            return judged.scores
-        return {
-            "metrics": judged.scores, "predictions": self.task.decode(judged.answers, store),
-            "logits": judged.logits, "label_ids": judged.label_ids,
-        }  # fmt: skip
+            task.settings, task.columns = before, columns
 
     def predict(self, data: Any, *, arrays: bool = False, read: dict[str, Any] | None = None, **call: Any) -> Any:
         """Predictions in row order, as the pipeline gives them.

@@ -88,8 +88,8 @@ def _prompts(facts: Facts) -> str:
     if facts.own("form") == "text":
         learnt = f"learnt from running text in blocks of {facts.own('block_length') or facts.length} tokens"
     else:
-        learnt = f"learnt from rows of up to {facts.length} tokens; longer ones were cut ({facts.truncation} kept)"
-    return f"{learnt}. No prompt is cut by Byeori: one that leaves no room to write is refused"
+        learnt = f"learnt from rows of up to {facts.length} tokens; longer ones were cut ({facts.truncation} kept, of a prompt its end)"
+    return f"{learnt}. A call's prompt that leaves no room to write is refused, or cut to its end (`handle_long_generation`)"
 
 
 def _pieces(facts: Facts) -> str:

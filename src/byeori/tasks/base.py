@@ -117,9 +117,10 @@ class Task:
     def check(self, rows: Rows) -> None:
         """Look at validation or test rows before anything is spent. Raises DataError."""
 
-    def reorder(self, labels: list[str]) -> None:
-        """Take the order that the labels have in a head that is kept."""
+    def reorder(self, labels: list[str]) -> bool:
+        """Take the order that the labels have in a head; False where that can't be, and the head is made anew."""
         self.labels = labels
+        return True
 
     def strata(self, rows: Rows) -> list[Any] | None:
         """A class a row, for splits with the same share of each; None where rows have none."""

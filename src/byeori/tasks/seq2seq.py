@@ -191,8 +191,7 @@ class Seq2Seq(Task):
         found = self.named_by(config)
         if self.own_prefix is None:
             self.own_prefix = found.get("prefix")
-        if not self.trained:
-            self.own_decoding = found
+        self.own_decoding = {} if self.trained else found
 
     @property
     def task_keys(self) -> tuple[str, ...]:

@@ -86,6 +86,7 @@ class TextClassification(Task):
         self.problem_type: str | None = self.settings.problem_type or (SINGLE if labels is not None else None)
         self.pair: bool | None = None  # whether it was trained on pairs; None for a model that doesn't say
         self.weights: list[float] | None = None  # one a label, mean 1 over the training rows
+        self.by_place = False  # whether the training data name labels by their place alone
         self.many_by_default = False  # a multi_label model of ours answers with every label over its threshold
 
     # rows -------------------------------------------------------------------------------------------------------
@@ -102,6 +103,9 @@ class TextClassification(Task):
             self._by_position(values), kind, self.labels or rows.label_names, rows.origin.where
         )
         self.many_by_default = self.problem_type == MULTI
+        self.by_place = self._by_position(values) is not values or (
+            self.problem_type == MULTI and isinstance(values[0], list) and all(one in (0, 1) for one in values[0])
+        )
         self._weigh(values, rows)
 
     def _weigh(self, values: list[Any], rows: Rows) -> None:
@@ -178,10 +182,14 @@ class TextClassification(Task):
         counts = np.bincount(values, minlength=len(self.labels)) if single else np.asarray(values).sum(0)
         return {name: int(count) for name, count in zip(self.labels, counts, strict=True)}
 
-    def reorder(self, labels: list[str]) -> None:
+    def reorder(self, labels: list[str]) -> bool:
+        """Not where the data say labels by their place: 0 and 1 would stand for others than before."""
+        if self.by_place:
+            return False
         if self.weights is not None and self.labels is not None:
             self.weights = [self.weights[self.labels.index(name)] for name in labels]
         self.labels = labels
+        return True
 
     def strata(self, rows: Rows) -> list[Any] | None:
         return rows.table["label"][:] if self.problem_type == SINGLE else None

@@ -102,7 +102,7 @@ def _take_tokenized(
         made["labels"] = task.label_ids(batch["label"])
     if labels and levels.get("labels") == LIST:
         for place, target in enumerate(batch["label"]):
-            if all(value < 0 or value == pad for value in target):
+            if not target or all(value < 0 or value == pad for value in target):
                 raise DataError(
                     f"{rows.origin.where(first + place)}: its labels hold nothing but −100 and padding, so there is nothing to learn from "
                     f"it. Leave such rows out, or tokenize their targets."

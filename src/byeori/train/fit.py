@@ -122,16 +122,25 @@ def _train(loop: Loop, ready: Ready, folder: RunFolder, hooks: Sequence[Hook], p
 def _take_best(loop: Loop, folder: RunFolder) -> None:
     """Put the best weights, as model/ has them, back into the model at hand.
 
-    Through transformers, which may have saved them under other names (LayerNorm.gamma in checkpoints of 2018).
+    Where they were saved under other names (LayerNorm.gamma, in checkpoints of 2018) transformers reads them again.
     """
     if loop.best is None or loop.best["step"] == loop.step:
         return
     import torch
+    from safetensors.torch import load_file
 
     from byeori.models.load import quiet
     from byeori.models.packed import unwrapped
 
     model: Any = unwrapped(loop.model)
+    weights: dict[str, Any] = {}
+    for path in sorted(folder.model.glob("*.safetensors")):
+        weights |= load_file(path)
+    saved = {value.data_ptr() for name, value in model.state_dict().items() if name in weights}
+    known = all(value.data_ptr() in saved for value in model.state_dict().values())  # tied weights are saved once
+    if known and weights.keys() <= model.state_dict().keys():
+        model.load_state_dict(weights, strict=False)
+        return
     with quiet():
         best = type(model).from_pretrained(folder.model, dtype=torch.float32)
     model.load_state_dict(best.state_dict())

@@ -181,7 +181,7 @@ def read_parts(settings: Train, task: Task) -> dict[str, Rows]:
 
     wish = data_wish(settings, task)
 
-    def read(source: Any, wish: Any, names: list[str] | None = None) -> dict[str | None, Rows]:
+    def read(source: Any, wish: Any, names: list[str] | None = None, secret: bool = False) -> dict[str | None, Rows]:
         if isinstance(source, TokenStore):
             source = source.source if source.source is not None else source
         if isinstance(source, TokenStore):
@@ -190,9 +190,9 @@ def read_parts(settings: Train, task: Task) -> dict[str, Rows]:
             )
         if isinstance(source, Rows):
             return {None: source}
-        return read_splits(source, wish, label_names=names, **wanted(task))
+        return read_splits(source, wish, label_names=names, secret=secret, **wanted(task))
 
-    found = read(settings.train, wish)
+    found = read(settings.train, wish, secret=True)
     if settings.split and len(found) == 1:
         found = {"train": next(iter(found.values()))}
     train = found.pop("train", found.pop(None, None))

@@ -49,6 +49,10 @@ def check(loop: Loop) -> None:
     if place is None:
         return
     made, now = checkpoint.settings(place), _settings(loop)
+    if made and "data" not in made and loop.settings.order == "grouped":
+        raise SettingError(
+            f"{place}: this checkpoint was made by an earlier version, whose batches were others. Start anew with --overwrite."
+        )
     other = {name: f"{name} {made[name]} → {now.get(name)}" for name in made if made[name] != now.get(name)}
     if {"rows", "data", *ORDER} & set(other):
         raise SettingError(
