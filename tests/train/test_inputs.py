@@ -287,3 +287,13 @@ def test_a_negative_id_is_no_token(train):
     rows[7]["input_ids"] = [2, 15, -100, 3]
     with pytest.raises(DataError, match="rows, row 8: input_ids hold -100, which is no token"):
         train(train=rows, validation_size=0, test_size=0)
+
+
+@pytest.mark.parametrize("ids", [[2, "x", 3], [2, 2**70, 3], "2 3"], ids=str)
+def test_ids_that_are_no_numbers_are_named_with_their_row(train, ids):
+    rows = [{"input_ids": [2, 15 + n, 3], "label": n % 2} for n in range(20)]
+    rows[7]["input_ids"] = ids
+    with pytest.raises(DataError, match="rows, row 8: input_ids is .*, not a list of whole numbers"):
+        train(train=rows, validation_size=0, test_size=0)
+    run = train(train=rows, validation_size=0, test_size=0, skip_bad_rows=True)
+    assert json.loads(run.folder.data.read_text())["parts"]["train"]["rows"] == 19

@@ -229,7 +229,9 @@ def _role(
         return vals.check(role, sheet.columns[column], matched.columns, taken, sheet, wish), []
     values, note = cols.take(sheet, column, name)
     said = [note] if note else []
-    if role in _TOKENIZED or (role == "label" and "input_ids" in sheet.columns):
+    if role in _TOKENIZED:
+        return _numbers(role, values), said
+    if role == "label" and "input_ids" in sheet.columns:
         return cols.Checked(_any(values), np.zeros(0, np.int64), {}, []), said
     if role in vals.STRUCTURED | vals.TEXTS or role == "label" and "choices" in taken:
         return vals.check(role, values, matched.columns, taken, sheet, wish), said
@@ -239,6 +241,24 @@ def _role(
     if wish.setting("problem_type") == "multi_label":
         checked.empty = np.zeros(0, np.int64)  # no label at all is a value there
     return checked, said
+
+
+def _numbers(role: str, values: Any) -> cols.Checked:
+    """A column of tokenized rows, a list of numbers each; `problems` says which rows hold something else."""
+    nothing = np.zeros(0, np.int64)
+    if isinstance(values, pa.ChunkedArray):
+        if pa.types.is_nested(values.type) or pa.types.is_null(values.type):
+            return cols.Checked(values, nothing, {}, [])
+        values = values.to_pylist()
+    rows, problems = [], {}
+    for place, value in enumerate(values):
+        try:
+            absent = value is None and role != "input_ids"  # a mask may be left out
+            rows.append(None if absent else pa.array(value, pa.int64()).to_pylist())
+        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, TypeError):
+            rows.append(None)
+            problems[place] = f"{role} is {str(value)[:60]!r}, not a list of whole numbers"
+    return cols.Checked(pa.chunked_array([pa.array(rows, pa.list_(pa.int64()))]), nothing, {}, [], problems)
 
 
 def _any(values: Any) -> pa.ChunkedArray:
