@@ -102,6 +102,23 @@ def t5(folder: str, train: Rows) -> str:
     return _saved(folder, transformers.T5ForConditionalGeneration, config, tokenizer)
 
 
+def minilm_writer(folder: str, train: Rows) -> str:
+    """MiniLM twice, as encoder and as decoder, the attention between them new (Rothe et al., 2020)."""
+    import torch
+    import transformers
+
+    torch.manual_seed(0)
+    source = minilm(folder, train)
+    model = transformers.EncoderDecoderModel.from_encoder_decoder_pretrained(source, source)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(source)
+    for config in (model.config, model.generation_config):
+        config.decoder_start_token_id = tokenizer.cls_token_id
+        config.eos_token_id, config.pad_token_id = tokenizer.sep_token_id, tokenizer.pad_token_id
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
 def _learn(learner: Any, trainer: Any, train: Rows) -> None:
     given: Iterable[str] = texts(train)
     learner.train_from_iterator(given, trainer)
@@ -118,4 +135,5 @@ def _saved(folder: str, kind: Any, config: Any, tokenizer: Any) -> str:
 
 BODIES: dict[str, Callable[[str, Any], str]] = {
     "minilm": minilm, "korean_bert": korean_bert, "small_bert": small_bert, "gpt2": gpt2, "t5": t5,
+    "minilm_writer": minilm_writer,
 }  # fmt: skip

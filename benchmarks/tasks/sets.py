@@ -97,7 +97,7 @@ def squad(source: str, longest: int, train: int, test: int) -> Parts:
 
 
 def squad2() -> Parts:
-    return squad("squad2/dev-v2.0.json", 700, 400, 200)
+    return squad("squad2/dev-v2.0.json", 800, 3_500, 500)
 
 
 def xquad() -> Parts:
@@ -201,7 +201,10 @@ SETS = {
         "UD Korean, parts of speech", "token-classification", ud_pos, "korean_bert",
         {**ENTITIES, "epochs": 8, "learning_rate": 1e-3, "batch_size": 8}, ("accuracy", "macro_f1", "loss"),
     ),
-    "squad2": Set("SQuAD 2", "question-answering", squad2, "minilm", QUESTIONS, ("f1", "exact_match", "has_answer_f1", "loss")),
+    "squad2": Set(
+        "SQuAD 2", "question-answering", squad2, "minilm", {**QUESTIONS, "learning_rate": 2e-4, "max_length": 224},
+        ("f1", "exact_match", "has_answer_f1", "loss"),
+    ),
     "xquad": Set("XQuAD", "question-answering", xquad, "minilm", QUESTIONS, ("f1", "exact_match", "loss")),
     "xquad_choices": Set(
         "XQuAD, which sentence", "multiple-choice", xquad_choices, "minilm",
@@ -214,12 +217,12 @@ SETS = {
     ),
     "news": Set(
         "news ko → en", "translation", news, "t5",
-        {**WRITING, "epochs": 5, "max_length": 128, "max_target_length": 96, "bleu_tokenize": "13a"},
+        {**WRITING, "epochs": 30, "max_length": 128, "max_target_length": 96, "bleu_tokenize": "13a"},
         ("chrf", "bleu", "loss"),
     ),
     "dialogsum": Set(
-        "DialogSum", "summarization", dialogsum, "t5",
-        {**WRITING, "epochs": 8, "batch_size": 16, "max_length": 256, "max_target_length": 64},
+        "DialogSum", "summarization", dialogsum, "minilm_writer",
+        {"epochs": 8, "learning_rate": 3e-4, "batch_size": 8, "max_length": 256, "max_target_length": 64},
         ("rougeL", "rouge1", "rouge2", "loss"),
     ),
     "wikitext": Set(

@@ -22,7 +22,8 @@ import numpy as np
 from byeori.data.wording import count, short
 from byeori.errors import DataError, SettingError
 from byeori.settings import setting
-from byeori.tasks.base import Task
+from byeori.tasks.base import Row, Task
+from byeori.tasks.label_names import config_of
 from byeori.tasks.questions import asked, first_answer
 from byeori.tasks.spans import NO_SPAN, Spans
 from byeori.text.store import SEQUENCE, Encoded
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from byeori.batches.answers import Answers
     from byeori.batches.pack import Pack
+    from byeori.data.cleaning import Cleaner
     from byeori.data.rows import Rows
     from byeori.text.encode import Encoder
     from byeori.text.store import TokenStore
@@ -205,12 +207,7 @@ class QuestionAnswering(Task):
     # model ------------------------------------------------------------------------------------------------------
     def config(self) -> dict[str, Any]:
         """Two outputs, start and end, whatever the checkpoint's old head had; the names are transformers' own for two."""
-        names = ["LABEL_0", "LABEL_1"]
-        return {
-            "id2label": dict(enumerate(names)),
-            "label2id": {name: number for number, name in enumerate(names)},
-            "problem_type": None,
-        }
+        return config_of(["LABEL_0", "LABEL_1"])
 
     def outputs(self, model: torch.nn.Module, pack: Pack) -> Any:
         """logits (tokens of the pack, 2): start and end."""
@@ -259,6 +256,15 @@ class QuestionAnswering(Task):
             found.append(best[0] if len(best) == 1 else best)
         return found
 
+    def given_back(self, prediction: Any, row: Row, given: Row, cleaner: Cleaner, call: Any | None = None) -> Any:
+        """Answers with their characters in the context as it was given."""
+        if isinstance(prediction, list):
+            return [self.given_back(one, row, given, cleaner, call) for one in prediction]
+        if not prediction["answer"] or row["context"] == given["context"]:
+            return prediction
+        start, end = cleaner.align(given["context"])[1].back(prediction["start"], prediction["end"])
+        return {**prediction, "start": start, "end": end, "answer": given["context"][start:end]}
+
     def _spans(self, answers: Answers, store: TokenStore, row: int, call: Any, none: bool = True) -> Spans:
         longest = call.max_answer_len or (LONGEST if self.elsewhere else self.settings.max_answer_length)
         align = self.elsewhere if call.align_to_words is None else call.align_to_words
@@ -284,9 +290,10 @@ class QuestionAnswering(Task):
         return texts, likeness
 
     def predictions(self, answers: Answers, store: TokenStore) -> list[str]:
-        """An answer a question, "" for none: by the threshold where training had such questions, or these rows have."""
+        """An answer a question, "" for none: by the threshold where one is asked for, or training or these rows have such questions."""
         texts, likeness = self._read(answers, store)
-        if not self.impossible and (self.learnt or not _unanswered(store)):
+        asked = self.settings.null_score_diff_threshold is not None
+        if not asked and not self.impossible and (self.learnt or not _unanswered(store)):
             return texts
         return ["" if score > self._threshold else text for text, score in zip(texts, likeness, strict=True)]
 

@@ -20,6 +20,7 @@ import numpy as np
 from byeori.errors import DataError, ModelError, RowsError, SettingError
 from byeori.settings import setting
 from byeori.tasks.base import Task, texts_from
+from byeori.tasks.label_names import config_of, names_in
 from byeori.tasks.probabilities import softmax
 from byeori.text.store import ROW, Encoded
 
@@ -204,13 +205,7 @@ class TextClassification(Task):
         kinds = {theirs: ours for ours, theirs in PROBLEM_TYPES.items()}
         found = kinds.get(getattr(config, "problem_type", None) or "")
         self.problem_type = self.problem_type or found or SINGLE
-        names = {int(number): name for number, name in (config.id2label or {}).items()}
-        if sorted(names) != list(range(len(names))):
-            raise ModelError(
-                f"config.json: id2label numbers its {len(names)} labels {', '.join(map(str, sorted(names)[:6]))}…, not from 0 on "
-                f"without a gap. Correct the file."
-            )
-        self.labels = [names[i] for i in range(len(names))]
+        self.labels = names_in(config)
 
     # ids --------------------------------------------------------------------------------------------------------
     def encode(self, rows: dict[str, list], encoder: Encoder, labels: bool = True, call: Any | None = None) -> Encoded:
@@ -227,12 +222,7 @@ class TextClassification(Task):
         return len(self.labels) if self.labels else 1
 
     def config(self) -> dict[str, Any]:
-        names = self.labels or ["LABEL_0"]
-        return {
-            "id2label": dict(enumerate(names)),
-            "label2id": {name: number for number, name in enumerate(names)},
-            "problem_type": PROBLEM_TYPES[self.problem_type or SINGLE],
-        }
+        return config_of(self.labels or ["LABEL_0"], PROBLEM_TYPES[self.problem_type or SINGLE])
 
     def outputs(self, model: torch.nn.Module, pack: Pack) -> Any:
         from byeori.models.packed import pooled_logits

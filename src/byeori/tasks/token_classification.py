@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from byeori.errors import DataError, ModelError
+from byeori.errors import DataError
 from byeori.metrics.entities import spans
 from byeori.tasks import aggregation, tag_schemes, tagged
-from byeori.tasks.base import Task
+from byeori.tasks.base import Row, Task
+from byeori.tasks.label_names import config_of, names_in
 from byeori.tasks.probabilities import softmax
 from byeori.tasks.tag_schemes import OUTSIDE, Parts, Scheme, labels_for, of_labels, recognise, slips, to_bio
 from byeori.text.align import align, encode_whole
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from byeori.batches.answers import Answers
     from byeori.batches.pack import Pack
+    from byeori.data.cleaning import Cleaner
     from byeori.data.rows import Rows
     from byeori.tasks.tagged import Tagged
     from byeori.text.align import Alignment
@@ -154,13 +156,7 @@ class TokenClassification(Task):
         return np.unique(["\0".join(words) for words in rows.table["tokens"][:]], return_inverse=True)[1]
 
     def adopt(self, config: Any) -> None:
-        names = {int(number): name for number, name in (config.id2label or {}).items()}
-        if sorted(names) != list(range(len(names))):
-            numbers = ", ".join(map(str, sorted(names)[:6]))
-            raise ModelError(
-                f"config.json: id2label numbers its labels {numbers}…, not from 0 on without a gap. Correct the file."
-            )
-        self.labels = [names[i] for i in range(len(names))]
+        self.labels = names_in(config)
 
     @property
     def scheme(self) -> Scheme:
@@ -244,12 +240,7 @@ class TokenClassification(Task):
 
     # model ------------------------------------------------------------------------------------------------------
     def config(self) -> dict[str, Any]:
-        names = self.labels or ["LABEL_0"]
-        return {
-            "id2label": dict(enumerate(names)),
-            "label2id": {name: number for number, name in enumerate(names)},
-            "problem_type": None,
-        }
+        return config_of(self.labels or ["LABEL_0"])
 
     def outputs(self, model: torch.nn.Module, pack: Pack) -> Any:
         from byeori.models.packed import token_logits
@@ -306,6 +297,19 @@ class TokenClassification(Task):
                 tokens = aggregation.Tokens(text, store.input_ids[at], starts[at], ends[at], index, scores)
                 entities += aggregation.entities(tokens, strategy, names, self.tokenizer, call.ignore_labels)
             found.append(aggregation.merged(entities) if len(windows) > 1 else entities)
+        return found
+
+    def given_back(self, prediction: Any, row: Row, given: Row, cleaner: Cleaner, call: Any | None = None) -> Any:
+        """Entities with their characters in the text as it was given, or in its words as they were."""
+        text, raw, alignment = tagged.aligned(row, given, cleaner, self.unit, call and call.delimiter)
+        found = []
+        for one in prediction:
+            if one.get("start") is None or one.get("end") is None:
+                found.append(one)
+                continue
+            start, end = alignment.back(one["start"], one["end"])
+            word = raw[start:end] if one["word"] == text[one["start"] : one["end"]] else one["word"]
+            found.append({**one, "word": word, "start": start, "end": end})
         return found
 
     def predictions(self, answers: Answers, store: TokenStore) -> list[list[str]]:
