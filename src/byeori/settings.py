@@ -63,7 +63,15 @@ class Data:
     header: bool | None = setting(None, "whether the first line names the columns; recognised if not given")
     encoding: str | None = setting(None, "encoding of text files; recognised if not given")
     field: str | None = setting(None, "where the rows stand in a nested JSON file, as a.b")
-    split: str | None = setting(None, "the split of the training source to take (train, validation, test)")
+    sheet: str | None = setting(None, "the sheet of a spreadsheet, by name or number; the only one that holds rows if not given")
+    missing: str | list[str] | None = setting(
+        None, "words that stand for a missing value (NA,null); they are text if not given", metavar="WORDS"
+    )
+    allow_pickle: bool = setting(False, "open pickles, which run whatever code is in them")
+    streaming: bool = setting(False, "take rows of a Hub data set as they come, without fetching it whole; with --max-rows")
+    split: str | None = setting(
+        None, "what of the training source to take: train, validation, test, train[:10%], train+validation"
+    )
     skip_bad_rows: bool = setting(False, "leave out rows that can't be read, and say how many")
     drop_empty: bool = setting(False, "leave out rows whose text is empty")
     drop_empty_labels: bool = setting(False, "leave out rows whose label is empty")
@@ -72,10 +80,34 @@ class Data:
 
 
 @dataclass(kw_only=True)
+class Cleaning:
+    """How texts are cleaned: off unless asked; what is done goes with the model."""
+
+    normalize: str = setting(
+        "auto", "Unicode form of the texts; auto is NFC where the training texts hold Hangul",
+        choices=("auto", "nfc", "nfkc", "none"),
+    )  # fmt: skip
+    clean: str | list[str] | None = setting(
+        None,
+        "what to clean (a,b,c): html (entities), control, zero-width, lower, inner-spaces, spaces",
+        metavar="STEPS",
+    )
+    clean_function: Any = setting(
+        None, "an own function, text in, text out, that comes after these", metavar="FILE.py:NAME"
+    )
+
+
+@dataclass(kw_only=True)
 class Model:
     """What is trained, and on what."""
 
     model: Any = setting(None, "a Hub id, a local folder or a run", metavar="MODEL")
+    from_scratch: str | None = setting(
+        None,
+        "instead of a model a fresh one: a named shape, a configuration's file or folder, or a Hub id whose configuration alone is "
+        "taken; with --tokenizer",
+        metavar="SHAPE|FILE",
+    )
     tokenizer: Any = setting(None, "tokenizer's Hub id or folder; the model's own if not given")
     revision: str | None = setting(None, "revision of a Hub model")
     trust_remote_code: bool = setting(False, "run Python code that comes with the model")
@@ -150,13 +182,13 @@ class Output:
 
 
 @dataclass(kw_only=True)
-class Train(Output, Watching, Optimization, Batches, Model, Data):
+class Train(Output, Watching, Optimization, Batches, Model, Cleaning, Data):
     """Everything `byeori train` takes, beside the task's own."""
 
     task: Any = setting(None, "what to train for; `byeori tasks` lists them")
 
 
-SECTIONS = (Data, Model, Batches, Optimization, Watching, Output)
+SECTIONS = (Data, Cleaning, Model, Batches, Optimization, Watching, Output)
 FEW = 20  # settings that a message can list
 
 

@@ -141,8 +141,8 @@ def test_a_task_reads_as_its_settings_say(tmp_path):
     assert as_rows([{"text": "a", "label": "x"}], TextClassification(), labels=False).table.column_names == ["text"]
 
 
-def test_streaming_is_no_setting():
+def test_streaming_wants_a_number_of_rows():
     from byeori.data.read import read
 
-    with pytest.raises(SettingError, match='no setting "streaming"'):
-        read([{"text": "a"}], streaming=True)
+    with pytest.raises(SettingError, match="how many rows to take with --max-rows"):
+        read("someone/a-data-set", streaming=True)

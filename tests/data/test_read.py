@@ -72,7 +72,8 @@ def test_json_with_two_lists_wants_a_name(tmp_path):
         ("a.txt", "one\n\ntwo\n", 'row 2: the column "text" is empty'),
         ("a.gz", "no archive", "can't be unpacked"),
         ("a.pkl", "x", "pickles run code"),
-        ("a.xlsx", "x", "Save the sheet as CSV"),
+        ("a.xlsx", "x", "no spreadsheet, or a damaged one"),
+        ("a.xls", "x", "Save it as .xlsx, or as CSV"),
     ],
 )
 def test_bad_files(tmp_path, name, content, what):

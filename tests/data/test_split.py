@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import train_test_split
 
+from byeori.data import split
 from byeori.data.split import split_indices, text_groups
 from byeori.errors import DataError, SettingError
 
@@ -70,3 +71,13 @@ def test_too_few_rows():
         split_indices(["a", "b"] * 10, 0.2, 0.0, 0, np.zeros(20, int))
     with pytest.raises(SettingError, match="validation_size"):
         split_indices(["a", "b"] * 5, -1)
+
+
+def test_large_columns_fall_into_the_same_groups(monkeypatch):
+    texts = ["나", "가", None, "나", "a b", "가", None, "", "c"] * 40
+    table = datasets.Dataset.from_dict({"text": texts, "text_pair": ["x", "y", "x"] * 120})
+    sorted_ = text_groups(table)
+    monkeypatch.setattr(split, "_SORTED", 0)
+    monkeypatch.setattr(split, "_BLOCK", 50)
+    hashed = text_groups(table)
+    assert len(set(zip(sorted_, hashed, strict=True))) == len(set(sorted_)) == len(set(hashed))

@@ -5,14 +5,17 @@ assemble([sheet], Wish(settings, ("text", "label"), ("text",), None, "raise", Fa
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
 from byeori.data import columns as cols
+from byeori.data import disk
 from byeori.data import values as vals
+from byeori.data.clean_rows import clean_columns, notes_of
 from byeori.data.forms import choose
 from byeori.data.languages import code
 from byeori.data.roles import FLAGS, Match
@@ -23,6 +26,10 @@ from byeori.data.wish import Wish
 from byeori.data.wording import count, listed
 from byeori.errors import DataError
 
+if TYPE_CHECKING:
+    from byeori.data.cleaning import Cleaner
+
+LABEL_AS_WRITTEN = "label as it is written"  # a column beside the labels, of rows that are read to be judged
 _TOKENIZED = ("input_ids", "attention_mask", "token_type_ids", "special_tokens_mask")
 
 
@@ -32,8 +39,6 @@ class Unanswered(DataError):
 
 def assemble(sheets: list[Sheet], wish: Wish) -> Rows:
     """Sheets of one split → one table with role names."""
-    import datasets
-
     files = [sheet.file for sheet in sheets]
     names = Origin(files, np.zeros(0, np.int32), np.zeros(0, np.int64))
     sheets = [reshape(sheet, names.name(at), wish) for at, sheet in enumerate(sheets)]
@@ -45,6 +50,7 @@ def assemble(sheets: list[Sheet], wish: Wish) -> Rows:
     tables: list[pa.Table] = []
     numbers: list[np.ndarray] = []
     errors: dict[int, str] = {}
+    cleaner, tally = wish.cleaner, Counter[str]()
     done, most = 0, wish.setting("max_rows")
     for at, sheet in enumerate(sheets):
         absent = [column for column in _all(matched) if _outer(column, sheet) not in sheet.columns]
@@ -53,7 +59,7 @@ def assemble(sheets: list[Sheet], wish: Wish) -> Rows:
                 f"{names.name(at)}: there is no column {listed(absent)}, which {names.name(0)} has. "
                 "All files of one set need the same columns."
             )
-        table, row_of, problems, said = _roles(sheet, names.name(at), matched, wish)
+        table, row_of, problems, said = _roles(sheet, names.name(at), matched, wish, cleaner, tally)
         if most is not None and done + len(row_of) > most:
             table, row_of = table.slice(0, most - done), row_of[: most - done]
             problems = {i: why for i, why in problems.items() if i < len(row_of)}
@@ -78,7 +84,9 @@ def assemble(sheets: list[Sheet], wish: Wish) -> Rows:
         notes.append(f"{names.name(0)}: a token is a character here, spaces included.")
     if "id" in wish.roles and "id" in table.column_names:
         table = _own_ids(table, notes)
-    return Rows(datasets.Dataset(table), origin, dict(matched.columns), notes, class_names, errors, facts)
+    made = disk.dataset(table)
+    done_to = (cleaner or None, dict(tally))
+    return Rows(made, origin, dict(matched.columns), notes, class_names, errors, facts, *done_to)
 
 
 def _facts(first: Sheet, matched: Match, table: pa.Table, wish: Wish) -> dict[str, str]:
@@ -141,7 +149,7 @@ def _stack(tables: list[pa.Table]) -> pa.Table:
 
 
 def _roles(
-    sheet: Sheet, name: str, matched: Match, wish: Wish
+    sheet: Sheet, name: str, matched: Match, wish: Wish, cleaner: Cleaner, tally: Counter[str]
 ) -> tuple[pa.Table, np.ndarray, dict[int, str], list[str]]:
     """One sheet → (table with role names, row numbers, position → error for kept bad rows, notes)."""
     row_of = sheet.numbers if sheet.numbers is not None else np.arange(1, sheet.rows + 1)
@@ -163,7 +171,7 @@ def _roles(
         columns = f"{'label ' if label else ''}column {listed([column] if isinstance(column, str) else column)}"
         flag = "--drop-empty-labels" if label else "--drop-empty"
         if wish.bad == "keep":  # the caller answers row by row; what is to be predicted is not needed for that
-            if role not in vals.OUTCOMES:
+            if role not in vals.OUTCOMES or wish.judged:
                 errors |= {i: f"the {shown} is {what}, not text" for i, what in wrong.items()}
                 errors |= dict.fromkeys(empty, f"the {shown} is empty")
                 errors |= problems
@@ -188,11 +196,31 @@ def _roles(
         if empty:
             drop[empty] = True
             notes.append(f"{name}: {count(len(empty), 'row')} with an empty {shown} left out ({flag}).")
+    if cleaner:
+        gone = {*errors, *unusable, *map(int, np.flatnonzero(drop))}
+        taken, emptied, problems = _clean(taken, cleaner, gone, name, tally, notes)
+        if wish.bad == "keep":
+            errors |= {**problems, **emptied}
+        elif problems and wish.bad == "raise":
+            advice = "Fix the data or the cleaning, or leave such rows out with --skip-bad-rows."
+            raise DataError(_refusal(name, row_of, list(problems), next(iter(problems.values())), advice))
+        elif emptied and not wish.setting("drop_empty"):
+            advice = "Drop such rows with --drop-empty, or clean less."
+            raise DataError(_refusal(name, row_of, list(emptied), next(iter(emptied.values())), advice))
+        else:
+            unusable |= problems
+            drop[list(emptied)] = True
+            if emptied:
+                tally["emptied"] += len(emptied)
+                notes.append(f"{name}: {count(len(emptied), 'row')} left out that cleaning left empty (--drop-empty).")
     if unusable:
         drop[list(unusable)] = True
         some = "; ".join(f"row {int(row_of[i])}: {why}" for i, why in list(unusable.items())[:5])
         notes.append(f"{name}: {count(len(unusable), 'row')} that can't be used left out ({some}).")
     taken = {role: taken[role] for role in matched.columns}
+    spelled = matched.columns.get("label")
+    if wish.judged and isinstance(spelled, str) and spelled in sheet.columns:
+        taken[LABEL_AS_WRITTEN] = _any(sheet.columns[spelled])
     if "id" in wish.roles and "question" in taken:
         ids = taken["id"].to_pylist() if "id" in taken else [""] * sheet.rows
         made = [one or str(int(row)) for one, row in zip(ids, row_of, strict=True)]
@@ -203,9 +231,25 @@ def _roles(
         taken |= {column if column not in taken else f"{column}_": _any(values) for column, values in left.items()}
     table = pa.table(taken)
     if drop.any():
-        at = np.flatnonzero(~drop)
-        return table.take(pa.array(at)), row_of[at], {}, notes
+        return disk.kept(table, ~drop), row_of[~drop], {}, notes
     return table, row_of, errors, notes
+
+
+def _clean(
+    taken: dict[str, Any], cleaner: Cleaner, gone: set[int], name: str, tally: Counter[str], notes: list[str]
+) -> tuple[dict[str, Any], dict[int, str], dict[int, str]]:
+    """Cleaned columns, place → what is empty then, place → why the row can't be used; those of rows not `gone` before."""
+    made = clean_columns(taken, cleaner)
+    notes += notes_of(name, made, cleaner)
+    tally.update({"texts": made.texts, **made.counts})
+    problems = {at: why for at, why in sorted(made.problems.items()) if at not in gone}
+    emptied = {
+        at: f"cleaning leaves nothing of the {role.replace('_', ' ')}"
+        for role, places in made.emptied.items()
+        for at in places
+        if at not in gone and at not in problems
+    }
+    return made.columns, dict(sorted(emptied.items())), problems
 
 
 def _refusal(name: str, row_of: np.ndarray, rows: Sequence[int], what: str, advice: str) -> str:
@@ -227,7 +271,10 @@ def _role(
         return cols.joined(several, wish.label_names), said
     if role in vals.STRUCTURED and column in sheet.columns:
         return vals.check(role, sheet.columns[column], matched.columns, taken, sheet, wish), []
-    values, note = cols.take(sheet, column, name)
+    if role == "label" and column in sheet.columns and (by_name := cols.flag_columns(sheet.columns[column])):
+        said = [f'the column "{column}" holds objects; their {listed(by_name)} were joined into one set of labels']
+        return cols.joined(by_name, wish.label_names), said
+    values, note = cols.take(sheet, column, name, label=role == "label")
     said = [note] if note else []
     if role in _TOKENIZED:
         return _numbers(role, values), said
@@ -237,7 +284,7 @@ def _role(
         return vals.check(role, values, matched.columns, taken, sheet, wish), said
     if role != "label":
         return cols.texts(values), said
-    checked = cols.labels(values)
+    checked = cols.labels(values, wish.setting("problem_type"))
     if wish.setting("problem_type") == "multi_label":
         checked.empty = np.zeros(0, np.int64)  # no label at all is a value there
     return checked, said

@@ -5,6 +5,7 @@ texts(["hi", None]).empty.tolist() == [1]
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from byeori.data.label_forms import (
+    flags,
+    inner_key,
+    names_of,
+    of_several_types,
+    parsed,
+    same_but_for_spaces,
+    several_in_one,
+)
 from byeori.data.labels import label_name
 from byeori.data.rows import Sheet
 from byeori.data.wording import count, listed, short
@@ -36,8 +46,8 @@ class Checked:
     problems: dict[int, str] = field(default_factory=dict)
 
 
-def take(sheet: Sheet, name: str, where: str) -> tuple[Any, str | None]:
-    """A column by name, dotted for a value inside objects (a column of objects gives its obvious label), and a note.
+def take(sheet: Sheet, name: str, where: str, label: bool = False) -> tuple[Any, str | None]:
+    """A column by name, dotted for a value inside objects, and a note. label: objects give the name of their class.
 
     Raises DataError, beginning with `where` (the file), for a name that isn't there.
     """
@@ -47,6 +57,9 @@ def take(sheet: Sheet, name: str, where: str) -> tuple[Any, str | None]:
         first, *path = name.split(".")
         values = sheet.columns[first]
     nested = _is_nested(values)
+    written = parsed(as_list(values)) if (label or path) and not nested and _is_text(values) else None
+    if written is not None and _is_nested(written):
+        values, nested = written, True
     if not nested and not path:
         return values, None
     if not nested:
@@ -54,12 +67,11 @@ def take(sheet: Sheet, name: str, where: str) -> tuple[Any, str | None]:
     values = as_list(values)
     note = None
     if not path:
-        keys = list(dict.fromkeys(key for value in values if isinstance(value, Mapping) for key in value))
-        inner = "label" if "label" in keys else keys[0] if len(keys) == 1 else None
+        inner, keys = inner_key(values) if label else _only(values)
         if inner is None:
             raise DataError(
                 f'{where}: the column "{name}" holds objects with {listed(keys)}. Name one, for example '
-                f"{name}.{keys[0]}."
+                f"{name}.{keys[0] if keys else 'label'}."
             )
         path, note = [inner], f'the column "{name}" holds objects; "{name}.{inner}" was taken'
     for key in path:
@@ -76,6 +88,27 @@ def _is_nested(values: Any) -> bool:
     return any(isinstance(value, Mapping) for value in values[:100])
 
 
+def _only(values: list[Any]) -> tuple[str | None, list[str]]:
+    """(`label`, or the only key there is; all keys) of a column of objects."""
+    keys = list(dict.fromkeys(key for value in values if isinstance(value, Mapping) for key in value))
+    return ("label" if "label" in keys else keys[0] if len(keys) == 1 else None), keys
+
+
+def _is_text(values: Any) -> bool:
+    """Whether the first values could be objects or lists that are written as text."""
+    first = next((value for value in sample(values, 100) if isinstance(value, str) and value.strip()), "")
+    return first.strip()[:1] in ("[", "{")
+
+
+def flag_columns(values: Any) -> dict[str, list[Any]] | None:
+    """A column of objects with a zero or one a label as the columns they stand for; None for any other."""
+    if not _is_nested(values):
+        if not _is_text(values):
+            return None
+        values = parsed(as_list(values)) or []
+    return flags(as_list(values))
+
+
 def as_list(values: Any) -> list[Any]:
     return values.to_pylist() if isinstance(values, (pa.ChunkedArray, pa.Array)) else list(values)
 
@@ -88,9 +121,11 @@ def sample(values: Any, most: int = 1000) -> list[Any]:
 def texts(values: Any) -> Checked:
     """A column of texts: missing, NaN and blank values are `empty`, values of another type `wrong`; both become ""."""
     if isinstance(values, pa.ChunkedArray) and pa.types.is_string(values.type):
-        blank = pc.fill_null(pc.equal(pc.utf8_trim_whitespace(values), ""), True)
-        empty = np.flatnonzero(blank.to_numpy(zero_copy_only=False))
-        return Checked(pc.fill_null(values, "") if values.null_count else values, empty, {}, [])
+        empty = np.flatnonzero(_blank(values))
+        if values.null_count:  # chunk by chunk: the others stay where they lie, perhaps on disk
+            filled = [one.fill_null("") if one.null_count else one for one in values.chunks]
+            values = pa.chunked_array(filled, pa.string())
+        return Checked(values, empty, {}, [])
     column: list[str] = []
     empty_at: list[int] = []
     wrong: dict[int, str] = {}
@@ -115,24 +150,60 @@ def texts(values: Any) -> Checked:
     return Checked(pa.chunked_array([array]), np.asarray(empty_at, np.int64), wrong, [])
 
 
+# No character of white space begins with another byte than these (UTF-8; U+0085, U+1680, U+2000… and U+3000).
+_MAY_BE_SPACE = np.zeros(256, bool)
+_MAY_BE_SPACE[[*range(0x21), 0xC2, 0xE1, 0xE2, 0xE3]] = True
+
+
+def _blank(values: pa.ChunkedArray) -> np.ndarray:
+    """bool (n,): missing, empty, or nothing but white space."""
+    found = [np.zeros(0, bool)]
+    for chunk in values.chunks:
+        blank = np.zeros(len(chunk), bool)
+        _, bounds, data = chunk.buffers()
+        if len(chunk) and data is not None and data.size:
+            at = np.frombuffer(bounds, np.int32)[chunk.offset : chunk.offset + len(chunk) + 1]
+            blank = at[1:] == at[:-1]
+            first = np.frombuffer(data, np.uint8).take(at[:-1], mode="clip")  # of an empty one at the end: any byte
+            some = np.flatnonzero(_MAY_BE_SPACE.take(first) & ~blank)
+            if len(some):
+                blank[some] = (
+                    pc.utf8_is_space(chunk.take(pa.array(some))).fill_null(True).to_numpy(zero_copy_only=False)
+                )
+        else:
+            blank[:] = True
+        if chunk.null_count:
+            blank |= chunk.is_null().to_numpy(zero_copy_only=False)
+        found.append(blank)
+    return np.concatenate(found)
+
+
 def _type(value: Any) -> str:
     names = {bool: "a truth value", int: "a number", float: "a number", list: "a list", dict: "an object"}
     return names.get(type(value), f"a {type(value).__name__}")
 
 
-def labels(values: Any) -> Checked:
-    """A column of labels, strings without their outer spaces (said in a note); lists stay lists."""
-    if isinstance(values, pa.ChunkedArray) and pa.types.is_string(values.type):
+def labels(values: Any, kind: str | None = None) -> Checked:
+    """A column of labels, strings without their outer spaces (said in a note); lists stay lists. kind: the problem type
+    that a person named."""
+    if isinstance(values, pa.ChunkedArray) and pa.types.is_string(values.type) and not _is_text(values):
+        distinct = values.unique()
+        hint = _hint(distinct, kind)
+        if not values.null_count and pc.utf8_trim_whitespace(distinct).equals(distinct) and not _blank_in(distinct):
+            return Checked(values, np.zeros(0, np.int64), {}, hint)
         trimmed = pc.utf8_trim_whitespace(values)
         changed = pc.sum(pc.not_equal(trimmed, values)).as_py() or 0
         empty = pc.fill_null(pc.equal(trimmed, ""), True).to_numpy(zero_copy_only=False)
-        notes = [f"outer spaces cut from {count(changed, 'label')}"] if changed else []
-        return Checked(trimmed, np.flatnonzero(empty), {}, notes)
+        return Checked(trimmed, np.flatnonzero(empty), {}, _cut(values, changed) + hint)
+    if isinstance(values, pa.ChunkedArray) and (plain := _numbers(values)) is not None:
+        return Checked(plain, np.flatnonzero(plain.is_null().to_numpy()), {}, [])
     column = [value.tolist() if hasattr(value, "tolist") else value for value in as_list(values)]
     notes = []
+    if _is_text(column) and (found := parsed(column)) is not None and kind != "regression":
+        column = found
+        notes.append("the labels are lists written as text, and are read as lists")
     changed = sum(isinstance(v, str) and v != v.strip() for v in column)
-    if changed:
-        notes.append(f"outer spaces cut from {count(changed, 'label')}")
+    notes += _cut(column, changed)
     column = [v.strip() if isinstance(v, str) else None if isinstance(v, float) and v != v else v for v in column]
     empty_at = [at for at, v in enumerate(column) if v is None or v == ""]
     wrong = {
@@ -142,22 +213,79 @@ def labels(values: Any) -> Checked:
     }
     kinds = {type(v) for at, v in enumerate(column) if v is not None and at not in wrong}
     if kinds & {list, tuple}:
-        column = [
-            None
-            if v is None
-            else [label_name(x) if isinstance(x, str) else x for x in v]
-            if isinstance(v, (list, tuple))
-            else [v]
-            for v in column
-        ]
-        inner = {type(x) for v in column if v for x in v}
-        if len(inner - {int, float}) and len(inner) > 1:
-            column = [None if v is None else [label_name(x) for x in v] for v in column]
+        column, said = _lists(column, kind)
+        notes += said
+    elif kinds == {str}:
+        notes += _hint(list(dict.fromkeys(v for at, v in enumerate(column) if v and at not in wrong)), kind)
     elif len(kinds) > 1 and kinds != {int, float}:
-        column = [None if v is None else label_name(v) for v in column]
-        notes.append(f"labels of several types ({listed(sorted(k.__name__ for k in kinds))}) read as names")
+        plain_column = of_several_types([None if at in wrong else v for at, v in enumerate(column)], kinds)
+        if plain_column is not None:
+            column = plain_column[0]
+            notes.append(plain_column[1])
+        else:
+            column = [None if v is None else label_name(v) for v in column]
+            notes.append(f"labels of several types ({listed(sorted(k.__name__ for k in kinds))}) read as names")
     column = [None if at in wrong else v for at, v in enumerate(column)]
     return Checked(pa.chunked_array([pa.array(column)]), np.asarray(empty_at, np.int64), wrong, notes)
+
+
+def _lists(column: list[Any], kind: str | None) -> tuple[list[Any], list[str]]:
+    """Lists of labels, a label alone being a list of one; objects inside them say their class."""
+    notes = []
+    lists = [None if v is None else list(v) if isinstance(v, (list, tuple)) else [v] for v in column]
+    inner, _ = inner_key(one for v in lists for one in v or ())
+    if inner is not None:
+        lists = [None if v is None else names_of(v, inner) for v in lists]
+        notes.append(f'the labels are lists of objects; "{inner}" was taken of each')
+    lists = [None if v is None else [label_name(x) if isinstance(x, str) else x for x in v] for v in lists]
+    types = {type(x) for v in lists if v for x in v}
+    if len(types - {int, float}) and len(types) > 1:
+        lists = [None if v is None else [label_name(x) for x in v] for v in lists]
+    if kind is None and all(v is None or len(v) == 1 for v in lists):
+        notes.append("each label is a list of one: --problem-type single_label says that a row never has more")
+    return lists, notes
+
+
+def _cut(values: Any, changed: int) -> list[str]:
+    """The note on outer spaces that were cut from so many labels."""
+    if not changed:
+        return []
+    if isinstance(values, pa.ChunkedArray):
+        pairs = values.value_counts()
+        counts = {one["values"]: one["counts"] for one in pairs.to_pylist() if one["values"] is not None}
+    else:
+        counts = dict(Counter(value for value in values if isinstance(value, str)))
+    joined = same_but_for_spaces(counts)
+    return [f"outer spaces cut from {count(changed, 'label')}" + (f": {joined}" if joined else "")]
+
+
+def _hint(distinct: Any, kind: str | None) -> list[str]:
+    """What else a person may want to say of such names."""
+    hint = several_in_one(as_list(distinct)) if kind is None and 3 <= len(distinct) <= 5000 else None
+    return [hint] if hint else []
+
+
+def _blank_in(distinct: pa.Array) -> bool:
+    return bool(pc.any(pc.equal(pc.binary_length(distinct), 0)).as_py())
+
+
+def _numbers(values: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    """Numbers and truth values as Python's lists of them would come back, NaN as missing; None for other columns."""
+    kind = values.type
+    if values.null_count == len(values):
+        return None
+    if pa.types.is_boolean(kind):
+        return values
+    if pa.types.is_integer(kind) and not pa.types.is_uint64(kind):
+        return values.cast(pa.int64())
+    if pa.types.is_floating(kind):
+        wide = values.cast(pa.float64())
+        unusual = pc.is_nan(wide)
+        if not pc.any(unusual).as_py():
+            return wide
+        missing = pc.if_else(unusual, pa.scalar(None, pa.float64()), wide)
+        return None if missing.null_count == len(missing) else missing
+    return None
 
 
 def joined(columns: Mapping[str, Any], known: Sequence[str] | None = None) -> Checked:

@@ -12,18 +12,20 @@ from __future__ import annotations
 import csv
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from byeori.data.header import SEPARATOR_NAMES, column_names, has_header, names_without_header, separator_of, sniff
-from byeori.data.quoting import Layout, layout, split_line
+from byeori.data.quoting import Layout, Watch, enclosing, layout, split_line
 from byeori.data.roles import is_label_like
 from byeori.data.wording import count, short
 from byeori.errors import DataError, SettingError
 
-_SAMPLE = 1 << 18
+SAMPLE = 1 << 18
+_BLOCK = 4 << 20
 _UNIT = "\x1f"  # stands in for a separator of several bytes while the file is parsed
 
 
@@ -51,7 +53,7 @@ def separator_for(data: bytes, suffix: str, given: str | None, names: Collection
 
 
 def _first_lines(data: bytes, most: int) -> list[str]:
-    head = data[:_SAMPLE]
+    head = data[:SAMPLE]
     lines = head.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
     if len(head) < len(data) and len(lines) > 1:
         lines.pop()  # cut in the middle
@@ -83,40 +85,83 @@ def parse(
                 f'{name}: the separator "{separator}" can\'t be used: the file holds the control character 0x1F.'
             )
         data, separator = data.replace(separator.encode(), _UNIT.encode()), _UNIT
-    returns = data.count(b"\r")
-    lone = returns and returns != data.count(b"\r\n")
+    lone = b"\r" in data and data.count(b"\r") != data.count(b"\r\n")
     if lone and b"\n" not in data:  # the line ends of old Macs
-        data, lone = data.replace(b"\r", b"\n"), 0
+        data, lone = data.replace(b"\r", b"\n"), False
     mark = separator.encode()
 
     quoted_somewhere = b'"' in data
     fast = not quoted_somewhere and not lone and not broken
-    plan = layout(data[:_SAMPLE] if fast and len(data) > _SAMPLE else data, mark)
+    large = len(data) > SAMPLE
+    certain = enclosing(data[:SAMPLE], mark) if large and quoted_somewhere and not lone and not broken else None
+    watch = Watch(mark)
+    if certain:
+        watch.feed(data)
+    if certain and watch.close().well_formed:
+        opening = opened(data, certain, separator, name, header, known)
+        opening.newlines = watch.newlines
+    else:
+        certain, cut = None, fast and large
+        opening = opened(data, layout(data[:SAMPLE] if cut else data, mark), separator, name, header, known, cut)
+        opening.newlines = data.count(b"\n") if fast else None
+    result = None
+    if not lone:
+        result = bulk(data, opening, data.endswith(b"\n"))
+    if result is None and certain:  # a row that spoils it showed in the parser
+        opening = opened(data, layout(data, mark), separator, name, header, known)
+        result = bulk(data, opening, data.endswith(b"\n"))
+    if result is None or broken:
+        if fast:
+            opening.plan = layout(data, mark)
+        result = rows_one_by_one(data, opening, name, bad, broken)
+    return finished(result, opening, name, suffix, shown)
+
+
+@dataclass(slots=True)
+class Opening:
+    """What a file's beginning tells. names: of its columns. sample: the fields of its first rows, header included.
+
+    newlines: line ends in the file, where `plan` does not hold all its records: how many there are follows from them.
+    """
+
+    plan: Layout
+    separator: str
+    header: bool
+    names: list[str]
+    sample: list[list[str]]
+    guess: str | None
+    newlines: int | None = None
+
+
+def opened(
+    data: bytes, plan: Layout, separator: str, name: str, header: bool | None, known: Collection[str], cut: bool = False
+) -> Opening:
+    """cut: the last record of `plan` is not whole. Raises DataError where there is none."""
     if not len(plan.starts):
         raise DataError(f"{name}: the file is empty.")
     sample = [_fields(data, plan, i, separator, name) for i in range(min(len(plan.starts), 300))]
-    if fast and len(data) > _SAMPLE and len(sample) > 1:
+    if cut and len(sample) > 1:
         sample.pop()
     header, guess = has_header(sample[0], sample[1:], known) if header is None else (header, None)
-    names = column_names(sample[0]) if header else None
-    result = None
-    if fast or not lone:
-        result = _bulk(data, plan, names or names_without_header(sample, _mode(plan)), header, separator, fast)
-    if result is None or broken:
-        plan = layout(data, mark) if fast else plan
-        result = _rows(data, plan, name, names, header, separator, bad, broken, sample)
+    names = column_names(sample[0]) if header else names_without_header(sample, mode(plan))
+    return Opening(plan, separator, header, names, sample, guess)
+
+
+def finished(result: Parsed, opening: Opening, name: str, suffix: str, shown: str) -> Parsed:
+    """With what is to be said of the file. Raises DataError where it has no row."""
+    plan = opening.plan
     if not result.found:
-        raise DataError(f"{name}: there is a header ({', '.join(names or [])}) and no row under it.")
+        raise DataError(f"{name}: there is a header ({', '.join(opening.names)}) and no row under it.")
     result.separator = shown
-    result.columns = _without_empty_tail(result.columns, sample[0] if header else None)
-    if quoted_somewhere and plan.reason:
+    result.columns = _without_empty_tail(result.columns, opening.sample[0] if opening.header else None)
+    if plan.reason:
         result.notes.append(f"{name}: {plan.reason}.")
-    if guess:
-        result.notes.append(f"{name}: {guess}.")
+    if opening.guess:
+        result.notes.append(f"{name}: {opening.guess}.")
     kind = SEPARATOR_NAMES.get(shown, f'"{shown}"')
     if {".csv": ",", ".tsv": "\t"}.get(suffix) != shown and len(result.columns) > 1:
         result.notes.insert(0, f"{name}: separated by {kind}.")
-    if plan.blank and not fast:
+    if plan.blank:
         result.notes.append(f"{name}: {count(plan.blank, 'empty line')} left out.")
     return result
 
@@ -133,19 +178,45 @@ def _fields(data: bytes, plan: Layout, i: int, separator: str, name: str) -> lis
             csv.field_size_limit(limit)
 
 
-def _mode(plan: Layout) -> int:
+def mode(plan: Layout) -> int:
     values, counts = np.unique(plan.fields, return_counts=True)
     return int(values[counts.argmax()])
 
 
-def _bulk(data: bytes, plan: Layout, names: list[str], header: bool, separator: str, fast: bool) -> Parsed | None:
+def bulk(data: bytes, opening: Opening, ended: bool) -> Parsed | None:
     """The whole file by pyarrow, or None where some row is irregular (the slow way then says which)."""
-    if plan.by_line:
-        return None
-    if not fast and (plan.fields != len(names)).any():
+    plan, names, header = opening.plan, opening.names, opening.header
+    if plan.by_line or opening.newlines is None and (plan.fields != len(names)).any():
         return None
     start = int(plan.ends[0]) if header else 0
     body = pa.py_buffer(memoryview(data)[start:]) if start else pa.py_buffer(data)
+    found = None
+    for multiline in (False, True) if plan.quoted else (False,):
+        found = found or table(pa.BufferReader(body), names, opening.separator, plan.quoted, multiline)
+    if found is None:
+        return None
+    if opening.newlines is not None:
+        plan.blank = opening.newlines + (not ended) - header - found.num_rows
+        if plan.blank and plan.quoted:  # line ends inside of values, blank lines, or both
+            whole = layout(data, opening.separator.encode(), True)
+            plan.blank = whole.blank
+            if found.num_rows != len(whole.starts) - header:
+                return None
+    elif found.num_rows != len(plan.starts) - header:
+        return None
+    columns = {name: found.column(at) for at, name in enumerate(names)}
+    return Parsed(columns, found.num_rows, found.num_rows, opening.separator)
+
+
+def table(
+    source: Any, names: list[str], separator: str, quoted: bool, multiline: bool = False, checked: bool = True
+) -> pa.Table | None:
+    """Rows by pyarrow; None where a row has not as many fields as there are names, or can't be read.
+
+    source: an Arrow stream or a Python file, behind the header. multiline: blocks are cut where records end; else at line
+    ends, whatever quotes they stand in. That is twice as fast, and safe: a block that ends inside a value is an error.
+    checked: the bytes are known to be UTF-8; else such as are not give None too.
+    """
     irregular = 0
 
     def refuse(row: pacsv.InvalidRow) -> str:
@@ -154,60 +225,52 @@ def _bulk(data: bytes, plan: Layout, names: list[str], header: bool, separator: 
         return "skip"
 
     try:
-        table = pacsv.read_csv(
-            pa.BufferReader(body),
+        found = pacsv.read_csv(
+            source,
             # A block must hold the longest row; 4 MiB keeps both cores busy on large files.
-            read_options=pacsv.ReadOptions(column_names=names, block_size=4 << 20),
+            read_options=pacsv.ReadOptions(column_names=names, block_size=_BLOCK),
             parse_options=pacsv.ParseOptions(
                 delimiter=separator,
-                quote_char='"' if plan.quoted else False,
-                newlines_in_values=plan.multiline,
+                quote_char='"' if quoted else False,
+                newlines_in_values=multiline,
                 invalid_row_handler=refuse,
             ),
-            convert_options=pacsv.ConvertOptions(column_types={name: pa.string() for name in names}, null_values=[]),
+            convert_options=pacsv.ConvertOptions(
+                column_types={name: pa.string() for name in names}, null_values=[], check_utf8=not checked
+            ),
         )
     except pa.ArrowInvalid as error:
         if "Empty CSV" in str(error):
-            return Parsed({name: pa.chunked_array([], pa.string()) for name in names}, 0, 0, separator)
+            return pa.table({name: pa.chunked_array([], pa.string()) for name in names})
         return None
-    if irregular or (not fast and table.num_rows != len(plan.starts) - header):
-        return None
-    columns = {name: table.column(at) for at, name in enumerate(names)}
-    result = Parsed(columns, table.num_rows, table.num_rows, separator)
-    if fast:
-        lines = data.count(b"\n") + (not data.endswith(b"\n"))
-        plan.blank = lines - header - table.num_rows
-        if plan.blank:
-            result.notes.append(f"{count(plan.blank, 'empty line')} left out.")
-    return result
+    return None if irregular else found
 
 
-def _rows(
-    data: bytes,
-    plan: Layout,
-    name: str,
-    names: list[str] | None,
-    header: bool,
-    separator: str,
-    bad: str,
-    broken: Sequence[int],
-    sample: list[list[str]],
+def rows_one_by_one(
+    data: bytes, opening: Opening, name: str, bad: str, broken: Sequence[int], inside: bool = False
 ) -> Parsed:
-    """Row by row: exact, slower, and able to say what is wrong with which row."""
+    """Row by row: exact, slower, and able to say what is wrong with which row.
+
+    inside: `data` is a block of a file whose names are those of `opening`, and how its rows are to be read is settled.
+    """
+    plan, sample, separator = opening.plan, opening.sample, opening.separator
+    header = opening.header and not inside
+    names = opening.names
     fields = plan.fields[header:]
-    tail_open = False
-    if names is None:
-        width = _mode(plan)
+    tail_open = by_last = False
+    width = len(names)
+    result = Parsed({}, 0, len(fields), separator)
+    if not opening.header and not inside:
+        width = mode(plan)
         names = names_without_header(sample, width)
-    else:
-        width = len(names)
-        if len(fields) and not sample[0][-1].strip() and (fields == width - 1).all():
+    elif header and len(fields):
+        if not sample[0][-1].strip() and (fields == width - 1).all():
             width, names = width - 1, names[:-1]  # the header alone ends with a separator
-        elif len(fields) and (fields == width + 1).all():
+        elif (fields == width + 1).all():
             # every row ends with a separator and the header does not
             tail_open = all(_fields(data, plan, i, separator, name)[-1] == "" for i in range(header, len(plan.starts)))
-    result = Parsed({}, 0, len(fields), separator)
-    by_last = width == 2 and not plan.quoted and _last_separator(data, plan, header, separator, name)
+    if width == 2 and not plan.quoted and not inside:
+        by_last = _last_separator(data, plan, header, separator, name)
     if by_last:
         over = np.flatnonzero(fields > 2)
         first = f"the first is row {int(over[0]) + 1}"
@@ -234,7 +297,9 @@ def _rows(
         if i in broken_records:
             why = "bytes that are not in the file's encoding"
         elif len(row) != width:
-            why = f"{count(len(row), 'field')} where {'the header has' if header else 'other rows have'} {width}"
+            why = (
+                f"{count(len(row), 'field')} where {'the header has' if opening.header else 'other rows have'} {width}"
+            )
         if why:
             text = data[plan.starts[i] : plan.ends[i]][:400].decode("utf-8", errors="replace")
             wrong.append((number, f'{why} ("{short(text)}")'))
@@ -249,21 +314,30 @@ def _rows(
         raise DataError(irregular(name, wrong, len(fields)))
     if wrong and bad == "skip":
         result.numbers = np.asarray(numbers, np.int64)
-        shown = "; ".join(f"row {number}: {why}" for number, why in wrong[:5])
-        result.notes.append(f"{name}: {count(len(wrong), 'row')} that can't be read left out ({shown}).")
+        result.notes.append(left_out(name, wrong))
     result.rows = len(numbers)
     result.columns = {n: pa.chunked_array([pa.array(v, pa.string())]) for n, v in zip(names, values, strict=True)}
     return result
 
 
-def irregular(name: str, wrong: Sequence[tuple[int, str]], found: int) -> str:
-    """The message for rows that can't be read: the first in full, up to four more, and what to do."""
+def irregular(name: str, wrong: Sequence[tuple[int, str]], found: int, many: int | None = None) -> str:
+    """The message for rows that can't be read: the first in full, up to four more, and what to do.
+
+    wrong: (row, why) of all, or of the first of `many`.
+    """
     number, why = wrong[0]
+    many = len(wrong) if many is None else many
     message = f"{name}, row {number}: {why}."
-    if len(wrong) > 1:
+    if many > 1:
         more = "; ".join(f"row {n}: {w}" for n, w in wrong[1:5])
-        message += f" {len(wrong):,} of {found:,} rows can't be read; the next: {more}."
+        message += f" {many:,} of {found:,} rows can't be read; the next: {more}."
     return message + " Fix the file, name its --separator, or leave such rows out with --skip-bad-rows."
+
+
+def left_out(name: str, wrong: Sequence[tuple[int, str]], many: int | None = None) -> str:
+    """The note for such rows where they are skipped."""
+    shown = "; ".join(f"row {number}: {why}" for number, why in wrong[:5])
+    return f"{name}: {count(len(wrong) if many is None else many, 'row')} that can't be read left out ({shown})."
 
 
 def _last_separator(data: bytes, plan: Layout, header: bool, separator: str, name: str) -> bool:

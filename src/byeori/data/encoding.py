@@ -1,7 +1,8 @@
 """Bytes → UTF-8 bytes: which encoding a file has, and which of its lines break it.
 
-UTF-8 unless found otherwise; UTF-16 and UTF-32 by their mark (UTF-16 also by its zeros), CP949 by decoding without
-an error into mostly Hangul. Nothing is replaced in silence: lines with broken bytes are returned by number.
+UTF-8 unless found otherwise; UTF-16 and UTF-32 by their mark or by their zeros, CP949 by decoding without an error into
+mostly Hangul, Latin-1 and Windows-1252 where no line is either and the bytes stand as accents and quotation marks stand
+in words. Nothing is replaced in silence: lines with broken bytes are returned by number.
 
     decode("가".encode("cp949"), "a.txt").encoding == "cp949"
 """
@@ -9,6 +10,7 @@ an error into mostly Hangul. Nothing is replaced in silence: lines with broken b
 from __future__ import annotations
 
 import codecs
+import re
 from dataclasses import dataclass, field
 
 from byeori.errors import DataError, SettingError
@@ -32,6 +34,9 @@ class Decoded:
     broken: list[int] = field(default_factory=list)
 
 
+_CONTROL = bytes({*range(32)} - {9, 10, 11, 12, 13, 27, 31})
+
+
 def decode(raw: bytes, name: str, encoding: str | None = None) -> Decoded:
     """Recognise the encoding (or use the one given) and return UTF-8.
 
@@ -48,34 +53,42 @@ def decode(raw: bytes, name: str, encoding: str | None = None) -> Decoded:
     head = raw[:4096]
     zeros = head.count(0)
     if zeros:
-        even, odd = head[0::2].count(0), head[1::2].count(0)
-        if max(even, odd) > len(head) * 0.1 and min(even, odd) <= max(even, odd) * 0.1:
-            kind = "utf-16-le" if odd > even else "utf-16-be"
-            shown = head[: len(head) // 2 * 2].decode(kind, errors="replace")
-            if sum(c < " " and c not in "\t\r\n" for c in shown) <= len(shown) * 0.01:
-                return _wide(raw, name, kind)
-        if zeros > len(head) * 0.01:
+        wide = _by_zeros(head)
+        if wide:
+            return _wide(raw, name, wide)
+        control = len(head) - len(head.translate(None, _CONTROL))
+        if zeros > len(head) * 0.01 or control > len(head) * 0.05:
             raise DataError(
-                f"{name}: this looks like a binary file, not text. Byeori reads CSV, TSV, JSON, JSONL, Parquet "
-                f"and text."
+                f"{name}: this looks like a binary file, not text. Byeori reads CSV, TSV, JSON, JSONL, Parquet, Excel and "
+                f"text. (If it is text, name its --encoding.)"
             )
     return _utf8(raw, name, "utf-8", None)
 
 
-def _utf8(raw: bytes, name: str, encoding: str, note: str | None) -> Decoded:
+def is_utf8(raw: bytes | bytearray) -> bool:
+    """Whether these bytes are UTF-8, found without making a text of them (Arrow's check, twice as fast as `decode`)."""
     if raw.isascii():
-        return Decoded(raw, encoding, note)
+        return True
+    import pyarrow as pa
+
+    bounds = pa.array([0, len(raw)], pa.int64()).buffers()[1]
     try:
-        raw.decode("utf-8")
+        pa.Array.from_buffers(pa.large_string(), 1, [None, bounds, pa.py_buffer(raw)]).validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _utf8(raw: bytes, name: str, encoding: str, note: str | None) -> Decoded:
+    if is_utf8(raw):
         return Decoded(raw, encoding, note)
-    except UnicodeDecodeError:
-        pass
     if encoding == "utf-8":
         try:
             text = raw.decode("cp949")
         except UnicodeDecodeError:
             text = None
-        if text is not None and _hangul(text) >= 0.5:
+        korean = text is not None and _hangul(text) >= 0.5 and (_is_common(text) or not _latin(raw))
+        if text is not None and korean and not any(map(_is_long_utf8, raw.split(b"\n"))):
             return Decoded(text.encode("utf-8"), "cp949", f"{name}: read as CP949 (EUC-KR).")
     return _lines(raw, name, encoding, note)
 
@@ -86,22 +99,85 @@ def _hangul(text: str) -> float:
     return sum("가" <= c <= "힣" or "ㄱ" <= c <= "ㆎ" for c in sample) / max(1, len(sample))
 
 
+def _by_zeros(head: bytes) -> str | None:
+    """UTF-16 or UTF-32 without a mark, of the first bytes of a file that holds zeros: the one in which they are text."""
+    best: tuple[int, str] | None = None
+    for kind in ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be"):
+        try:
+            text = codecs.getincrementaldecoder(kind)().decode(head)
+        except UnicodeDecodeError:
+            continue
+        if not text or any(c < " " and c not in "\t\r\n" for c in text):
+            continue
+        known = sum(c < "\x7f" or "가" <= c <= "힣" or c < "\u0250" or "\u3000" <= c <= "\u318e" for c in text)
+        if known >= len(text) * 0.8 and (best is None or known > best[0]):
+            best = known, kind
+            if kind.startswith("utf-32"):
+                return kind  # nearly no other bytes are
+    return best and best[1]
+
+
+def _is_common(text: str) -> bool:
+    """Whether most Hangul syllables are among the 2,350 of KS X 1001: rarer ones are what accents in Latin text make."""
+    sample = [c for c in text[:200_000] if "가" <= c <= "힣"][:2000]
+    return 2 * sum(min(c.encode("cp949")) >= 0xA1 for c in sample) >= len(sample)
+
+
+_LATIN = frozenset("ŠšŽžŒœŸƒªº" + "".join(map(chr, range(0xC0, 0xFF))))
+_SIGNS = frozenset("‘’“”‚„–—…•€™©®°«»¿¡£¥§·½¼¾²³´×÷‹›¢\xa0")
+
+
+def _latin(raw: bytes) -> str | None:
+    """`cp1252` or `latin-1` where every byte beyond ASCII is a letter in a word or a usual sign, alone or in twos."""
+    try:
+        text = raw.decode("cp1252")
+    except UnicodeDecodeError:
+        return None
+    runs = re.findall(r"[^\x00-\x7f]+", text)
+    high = sum(map(len, runs))
+    letters = sum(c.isascii() and c.isalpha() for c in text)
+    if letters < 2 * high or sum(len(run) <= 2 for run in runs) < 0.9 * len(runs):
+        return None
+    if any(c not in _LATIN and c not in _SIGNS for run in runs for c in run):
+        return None
+    alone = len(re.findall(r"(?<![A-Za-z])[À-þ]{1,2}(?![A-Za-z])", text))  # à, é and the like are words by themselves
+    if alone > high / 2:
+        return None
+    return "latin-1" if not re.search(rb"[\x80-\x9f]", raw) else "cp1252"
+
+
 def _lines(raw: bytes, name: str, encoding: str, note: str | None) -> Decoded:
     """No encoding reads the whole: take the one that reads most lines, and say which lines it does not read."""
     lines = raw.split(b"\n")
     wide = [i for i, line in enumerate(lines) if not line.isascii()]
-    broken = {kind: [i for i in wide if not _reads(lines[i], kind)] for kind in ("utf-8", "cp949")}
+    broken = {
+        "utf-8": [i for i in wide if not _reads(lines[i], "utf-8")],
+        "cp949": [i for i in wide if not _reads(lines[i], "cp949") or _is_long_utf8(lines[i])],
+    }
     kind = "utf-8" if len(broken["utf-8"]) <= len(broken["cp949"]) else "cp949"
+    western = _latin(raw) if encoding == "utf-8" and len(broken["utf-8"]) == len(wide) else None
+    if western:
+        shown = "Latin-1" if western == "latin-1" else "Windows-1252"
+        note = f"{name}: read as {shown} (Western European); if its accents look wrong, name its --encoding."
+        return Decoded(raw.decode(western).encode("utf-8"), western, note)
     if len(broken[kind]) > len(wide) / 2 and len(wide) > 1:
         raise DataError(
-            f"{name}: the encoding was not recognised (neither UTF-8, UTF-16 nor CP949). Name it, for example "
-            f"--encoding latin-1."
+            f"{name}, line {broken[kind][0] + 1}: the encoding was not recognised (neither UTF-8, UTF-16, CP949 nor Latin-1). "
+            f"Name it, for example --encoding cp1251."
         )
     text = raw.decode(kind, errors="replace")
-    label = encoding if kind == "utf-8" else kind
-    return Decoded(
-        text.encode("utf-8"), label, note if kind == "utf-8" else f"{name}: read as CP949 (EUC-KR).", broken[kind]
-    )
+    said = note if kind == "utf-8" else f"{name}: read as CP949 (EUC-KR)."
+    other = "cp949" if kind == "utf-8" else "utf-8"
+    mixed = [i for i in broken[kind] if i not in set(broken[other])]
+    if mixed and len(wide) > len(broken[kind]):
+        says = f"{len(mixed):,} of its lines are {other.upper()} (the first is line {mixed[0] + 1}), the others {kind.upper()}"
+        said = f"{said[:-1]}; {says}." if said else f"{name}: {says}."
+    return Decoded(text.encode("utf-8"), encoding if kind == "utf-8" else kind, said, broken[kind])
+
+
+def _is_long_utf8(line: bytes) -> bool:
+    """Whether a line is UTF-8 with characters of three bytes, as Hangul is: CP949 would read it too, as other signs."""
+    return re.search(rb"[\xe1-\xef][\x80-\xbf]{2}", line) is not None and _reads(line, "utf-8")
 
 
 def _reads(line: bytes, kind: str) -> bool:

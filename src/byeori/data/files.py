@@ -1,157 +1,143 @@
-"""Paths → sheets: which files a name stands for, their splits, and each file read by what it is.
+"""One file → its sheet: opened, unpacked, and read by what it is.
 
-read_file(Path("nsmc.tsv")).rows
+Invariants: what a file is follows from its name and, where its first bytes say otherwise, from these, which is said;
+`read_file` is the one door for a file, a packed file and a member of an archive.
+
+    read_file(Path("nsmc.tsv"), wish).rows
 """
 
 from __future__ import annotations
 
-import bz2
-import glob
-import gzip
 import hashlib
-import io
-import lzma
-import re
+import stat
 import sys
-import zipfile
-import zlib
-from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
-from byeori.data import conll, documents
+from byeori.data import archives, conll, documents, stream
 from byeori.data.delimited import parse, separator_for
 from byeori.data.encoding import decode
 from byeori.data.names import header_names
+from byeori.data.nested import parse_json
+from byeori.data.places import BOOKS, DATA_SUFFIXES, DELIMITED, LINES, TABLES, TEXT
 from byeori.data.rows import FileInfo, Sheet
-from byeori.data.structured import parse_json, parse_jsonl, parse_table, parse_text
+from byeori.data.structured import parse_jsonl, parse_table, parse_text
 from byeori.data.wish import Wish
-from byeori.data.wording import listed, nearest
 from byeori.errors import DataError
 
-_DELIMITED = (".csv", ".tsv", ".tab", ".psv")
-_TEXT = (".txt", ".text")
-_TABLES = {".parquet": "parquet", ".pq": "parquet", ".arrow": "arrow", ".feather": "arrow"}
-_LINES = (".jsonl", ".ndjson", ".jsonlines")
-DATA_SUFFIXES = (*_DELIMITED, *_TEXT, *_TABLES, *_LINES, ".json")
-_PACKED = (".gz", ".xz", ".bz2", ".zip")
-_PICKLES = (".pkl", ".pickle", ".p", ".joblib", ".pt", ".pth")
-_SHEETS = (".xlsx", ".xls", ".ods")
-_SPLIT = re.compile(r"(?:^|[^a-z])(train|training|dev|devel|valid|validation|val|eval|test)(?![a-z])")
-_SPLITS = {
-    "training": "train",
-    "dev": "validation",
-    "devel": "validation",
-    "valid": "validation",
-    "val": "validation",
-    "eval": "validation",
-}
-_NOT_DATA = re.compile(r"^(readme|licen[cs]e|source|notice|changelog|citation)\b", re.IGNORECASE)
-
-
-def split_of(name: str) -> str | None:
-    """`train`, `validation` or `test` from a file, folder or key name; None where it says nothing."""
-    found = _SPLIT.findall(name.casefold())
-    return _SPLITS.get(found[-1], found[-1]) if found else None
-
-
-def find(source: str | Path, more: tuple[str, ...] = ()) -> dict[str | None, list[Path]]:
-    """The files that a path, folder or glob stands for, by split (None where no name tells).
-
-    more: suffixes that count as data in a folder besides DATA_SUFFIXES, all of one kind.
-    Raises DataError for a missing path (with close names), a folder of mixed kinds, and a file of unknown split
-    among others whose split is known.
-    """
-    path = Path(source).expanduser()
-    if path.is_dir():
-        return _folder(path, more)
-    if path.exists():
-        return {None: [path]}
-    if any(c in str(source) for c in "*?["):
-        hits = sorted(Path(hit) for hit in glob.glob(str(path), recursive=True) if Path(hit).is_file())
-        if not hits:
-            raise DataError(f"{source}: no file matches.")
-        return {None: hits}
-    raise DataError(missing(path))
-
-
-def missing(path: Path) -> str:
-    """The message for a path that isn't there, with what lies near it."""
-    folder = path.parent
-    if not folder.is_dir():
-        return f"{path}: there is no such file, and no folder {folder}."
-    names = sorted(p.name for p in folder.iterdir() if not p.name.startswith("."))
-    close = nearest(path.name, names)
-    data = [name for name in names if Path(name).suffix.casefold() in DATA_SUFFIXES]
-    hint = f" Did you mean {folder / close}?" if close else f" The folder holds {listed(data, most=6)}." if data else ""
-    return f"{path}: there is no such file.{hint}"
-
-
-def _kind(path: Path) -> str:
-    suffixes = [s.casefold() for s in path.suffixes]
-    if suffixes and suffixes[-1] in _PACKED:
-        suffixes.pop()
-    return suffixes[-1] if suffixes else ""
-
-
-def _folder(folder: Path, more: tuple[str, ...] = ()) -> dict[str | None, list[Path]]:
-    files = sorted(
-        p for p in folder.iterdir() if p.is_file() and not p.name.startswith(".") and not _NOT_DATA.match(p.name)
-    )
-    files = [p for p in files if _kind(p) in (*DATA_SUFFIXES, *more)]
-    inside = {p: split_of(p.name) for p in sorted(folder.iterdir()) if p.is_dir() and split_of(p.name)}
-    parts: dict[str | None, list[Path]] = {}
-    if inside and not files:
-        for sub, split in inside.items():
-            parts.setdefault(split, []).extend(path for paths in _folder(sub, more).values() for path in paths)
-        return parts
-    if not files:
-        raise DataError(f"{folder}: the folder holds no data file ({', '.join(DATA_SUFFIXES)}).")
-    kinds = {more[0] if _kind(p) in more else _kind(p) for p in files}
-    if len(kinds) > 1:
-        raise DataError(
-            f"{folder}: the folder holds files of several kinds ({', '.join(sorted(kinds))}). Name one, for "
-            f"example {files[0]}, or use a glob such as {folder}/*{sorted(kinds)[0]}."
-        )
-    for path in files:
-        parts.setdefault(split_of(path.stem), []).append(path)
-    if None in parts and len(parts) > 1:
-        raise DataError(
-            f"{folder}: some files are named for a split, but {listed(p.name for p in parts[None])} for none. "
-            "Give the files one by one with --train, --validation and --test."
-        )
-    return parts
+_PICKLES = (".pkl", ".pickle", ".p")
+_CODE = (".joblib", ".pt", ".pth", ".bin", ".rds", ".rdata")
+_OLD_BOOKS = (".xls", ".xlsb", ".numbers")
+# The first bytes of what is no data file whatever its name says.
+_FOREIGN = {
+    b"%PDF-": "a PDF", b"\x89PNG": "an image (PNG)", b"\xff\xd8\xff": "an image (JPEG)", b"SQLite format 3": "an SQLite "
+    "database", b"\x89HDF": "an HDF5 file", b"7z\xbc\xaf": "a 7-Zip archive", b"Rar!\x1a": "a RAR archive",
+    b"\xd0\xcf\x11\xe0": "a file of an old Office program", b"\x7fELF": "a program", b"\x93NUMPY": "a NumPy array",
+    b"HWP Document File": "a Hangul document",
+}  # fmt: skip
 
 
 def read_file(path: Path, wish: Wish) -> Sheet:
     """Read one file, as the settings (separator, header, encoding, field…) and roles of `wish` have it.
 
-    Raises DataError for whatever can't be read, with the row where there is one.
+    path: a file, a packed file, or a member of an archive as `archives.inside` writes it. Raises DataError for whatever
+    can't be read, with the row where there is one.
     """
-    suffix = path.suffix.casefold()
-    if suffix in _PICKLES:
-        raise DataError(
-            f"{path}: pickles run code when they are opened, so Byeori does not open them. Save the data as "
-            f"Parquet or JSONL."
-        )
-    if suffix in _SHEETS:
-        raise DataError(f"{path}: spreadsheets are not read. Save the sheet as CSV (UTF-8) and give that.")
+    place, member = archives.parted(path)
+    suffix = PurePosixPath(member or path.name).suffix.casefold()
+    _refuse_by_name(path, suffix)
+    if member is None and path.is_file() and (sheet := stream.sheet_of(path, suffix, wish)):
+        return sheet
+    raw, info, inner = _opened(path)
+    name = place.name if member is None else f"{place.name}{archives.MARK}{member}"
+    _refuse_by_name(path, _suffix_of(inner))
+    return _content(raw, name, _suffix_of(inner), info, wish)
+
+
+def content(path: Path) -> tuple[bytes, FileInfo]:
+    """(bytes, what is known) of a file, unpacked where it is packed. Raises DataError."""
+    raw, info, _ = _opened(path)
+    return raw, info
+
+
+def _opened(path: Path) -> tuple[bytes, FileInfo, str]:
+    """A file's bytes, unpacked, and the name of what was packed. Of one member of several the hash is its own."""
+    place, member = archives.parted(path)
+    if member is None and not archives.is_packed(path.name):
+        raw = _bytes(path)
+        return raw, FileInfo.of_file(path, raw), path.name
     try:
-        raw = path.read_bytes()
+        with place.open("rb") as packed:
+            raw, inner = archives.unpack(packed, place.name, member)
+            if member is not None:
+                return raw, FileInfo(str(path), sha256=hashlib.sha256(raw).hexdigest(), bytes=len(raw)), inner
+            packed.seek(0)
+            digest = hashlib.file_digest(packed, "sha256").hexdigest()
+            return raw, FileInfo(str(path), sha256=digest, bytes=place.stat().st_size), inner
+    except OSError as error:
+        raise DataError(f"{place}: the file can't be opened ({error.strerror}).") from None
+
+
+def _bytes(path: Path) -> bytes:
+    """A whole file, where memory has room for it and what is made of it."""
+    try:
+        status = path.stat()
+        if stat.S_ISCHR(status.st_mode):
+            raise DataError(f"{path}: this is a device, not a file. Standard input is written -.")
+        if not stat.S_ISREG(status.st_mode):  # a pipe, whose end nobody knows
+            with path.open("rb") as pipe:
+                return archives.read_all(pipe, path.name)
+        archives.check_size(status.st_size, status.st_size, path.name)
+        return path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: the file can't be opened ({error.strerror}).") from None
-    info = FileInfo(str(path), sha256=hashlib.sha256(raw).hexdigest(), bytes=len(raw))
-    name = path.name
-    if suffix in _PACKED:
-        raw, suffix = _unpack(raw, path)
+
+
+def _refuse_by_name(path: Path, suffix: str) -> None:
+    if suffix in _CODE:
+        raise DataError(
+            f"{path}: files of this kind ({suffix}) run code when they are opened, so Byeori does not open them. Save the "
+            f"data as Parquet or JSONL."
+        )
+    if suffix in _OLD_BOOKS:
+        raise DataError(
+            f"{path}: spreadsheets of this kind ({suffix}) are not read. Save it as .xlsx, or as CSV (UTF-8)."
+        )
+
+
+def _content(raw: bytes, name: str, suffix: str, info: FileInfo, wish: Wish) -> Sheet:
+    """A file's bytes by its name and its first bytes: a spreadsheet, a pickle, a table or a text."""
+    if suffix in _PICKLES:
+        from byeori.data.pickles import read_pickle
+
+        return read_pickle(raw, name, info, wish)
+    if suffix in BOOKS:
+        from byeori.data.spreadsheets import read_book
+
+        return read_book(raw, name, suffix, info, wish)
+    found = archives.magic(raw[:8])
+    book = book_of(raw) if found == ".zip" else ""
+    if book:
+        return _content(raw, name, book, info, wish)
+    if found and suffix in ("", ".dat", *DATA_SUFFIXES):  # downloaded under a name that isn't its own
+        inner, inner_name = archives.unpack(raw, name + found)
+        sheet = _content(inner, name, _suffix_of(inner_name) or suffix, info, wish)
+        sheet.notes.insert(0, f"{name}: it is packed ({found}), whatever its name says; it was unpacked.")
+        return sheet
     return read_bytes(raw, name, suffix, info, wish)
 
 
-def unpack(raw: bytes, path: Path) -> bytes:
-    """The bytes in a packed file; those of any other as they are."""
-    return _unpack(raw, path)[0] if path.suffix.casefold() in _PACKED else raw
+def book_of(raw: bytes) -> str:
+    """`.xlsx` or `.ods` where a zip is a spreadsheet by what it holds first."""
+    if b"opendocument.spreadsheet" in raw[:200]:
+        return ".ods"
+    return ".xlsx" if b"[Content_Types].xml" in raw[:4096] or b"xl/workbook.xml" in raw[-65536:] else ""
+
+
+def _suffix_of(name: str) -> str:
+    return PurePosixPath(name).suffix.casefold()
 
 
 def is_table(path: Path) -> bool:
@@ -162,33 +148,9 @@ def is_table(path: Path) -> bool:
 
 def read_standard_input(wish: Wish) -> Sheet:
     """Standard input: JSON lines, a delimited file or one text a line, told apart by its first lines."""
-    raw = sys.stdin.buffer.read()
+    raw = archives.read_all(sys.stdin.buffer, "standard input")
     info = FileInfo("standard input", sha256=hashlib.sha256(raw).hexdigest(), bytes=len(raw))
-    return read_bytes(raw, "standard input", "", info, wish)
-
-
-def _unpack(raw: bytes, path: Path) -> tuple[bytes, str]:
-    inner = path.with_suffix("").suffix.casefold()
-    openers: dict[str, Callable[[bytes], bytes]] = {
-        ".gz": gzip.decompress,
-        ".xz": lzma.decompress,
-        ".bz2": bz2.decompress,
-    }
-    try:
-        if path.suffix.casefold() != ".zip":
-            return openers[path.suffix.casefold()](raw), inner
-        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
-            members = [m for m in archive.infolist() if not m.is_dir() and not m.filename.startswith("__MACOSX")]
-            if len(members) != 1:
-                raise DataError(
-                    f"{path}: the archive holds {len(members)} files "
-                    f"({listed((m.filename for m in members), most=5)}). Unpack it and name one."
-                )
-            return archive.read(members[0]), Path(members[0].filename).suffix.casefold()
-    except (OSError, EOFError, lzma.LZMAError, zipfile.BadZipFile, zlib.error, RuntimeError, ValueError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{path}: the archive can't be unpacked ({error}).") from None
+    return _content(raw, "standard input", "", info, wish)
 
 
 def _known(wish: Wish) -> set[str] | None:
@@ -200,8 +162,14 @@ def _known(wish: Wish) -> set[str] | None:
 
 def read_bytes(raw: bytes, name: str, suffix: str, info: FileInfo, wish: Wish) -> Sheet:
     """A file's bytes → its sheet; `suffix` (lower case, with the dot) says what they should be."""
-    if raw[:4] == b"PAR1" or suffix in _TABLES:
-        info.format = "parquet" if raw[:4] == b"PAR1" else _TABLES[suffix]
+    foreign = next((what for mark, what in _FOREIGN.items() if raw.startswith(mark)), None)
+    if foreign:
+        raise DataError(
+            f"{name}: this is {foreign}, not data that Byeori reads. Save the rows as CSV, JSONL or Parquet."
+        )
+    table = "parquet" if raw[:4] == b"PAR1" else "arrow" if raw[:6] == b"ARROW1" else TABLES.get(suffix)
+    if table:
+        info.format = table
         columns, names = parse_table(raw, name, info.format)
         return _sheet(columns, info, class_names=names)
     if not raw or raw.isspace():
@@ -211,20 +179,20 @@ def read_bytes(raw: bytes, name: str, suffix: str, info: FileInfo, wish: Wish) -
     if not data or data.isspace():
         raise DataError(f"{name}: the file is empty.")
     notes = [decoded.note] if decoded.note else []
-    known = suffix in _DELIMITED or suffix in _TEXT or suffix in conll.SUFFIXES
-    if wish.wants("tokens") and suffix != ".json" and suffix not in _LINES:
+    known = suffix in DELIMITED or suffix in TEXT or suffix in conll.SUFFIXES
+    if wish.wants("tokens") and suffix != ".json" and suffix not in LINES:
         layout = conll.recognise(data, suffix, _known(wish))
         if layout:
             sheet = _sentences(data, name, layout, info, wish, decoded.broken)
             sheet.notes[:0] = notes
             return sheet
-    if suffix == ".json" or suffix in _LINES or (not known and data.lstrip()[:1] in (b"{", b"[")):
+    if suffix == ".json" or suffix in LINES or (not known and data.lstrip()[:1] in (b"{", b"[")):
         if decoded.broken:
             raise DataError(
                 f"{name}, line {decoded.broken[0] + 1}: bytes that are not {decoded.encoding.upper()}. Save the "
                 f"file again as UTF-8, or name its --encoding."
             )
-        info.format = "jsonl" if suffix in _LINES else "json"
+        info.format = "jsonl" if suffix in LINES else "json"
         if info.format == "jsonl":
             columns, more, extra = parse_jsonl(data, name, wish.bad, wish.roles)
         else:
@@ -232,9 +200,9 @@ def read_bytes(raw: bytes, name: str, suffix: str, info: FileInfo, wish: Wish) -
             info.format = "jsonl" if extra else "json"
         return _sheet(columns, info, notes + more, extra.get("numbers"), extra.get("bad"), extra.get("found"))
     given = wish.setting("separator")
-    running = wish.documents and not given and suffix not in _DELIMITED
+    running = wish.documents and not given and suffix not in DELIMITED
     header = header_names(wish.roles)
-    if suffix not in _DELIMITED and (
+    if suffix not in DELIMITED and (
         running and wish.setting("document") or separator_for(data, suffix, given, header) is None
     ):
         return _text(data, name, info, wish, decoded.broken, notes, running)

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from byeori.data.label_forms import merged, truth
 from byeori.data.wording import listed, short
 from byeori.errors import DataError, SettingError
 
@@ -81,6 +82,8 @@ def resolve_labels(
     values = values if isinstance(values, list) else list(values)
     if not values:
         raise DataError("There are no rows to learn labels from.")
+    if problem_type not in (None, "multi_label"):
+        values = _alone(values, where)
     kind = problem_type or _problem_type(values)
     if kind != "multi_label":
         _refuse_empty(values, where)
@@ -106,7 +109,7 @@ def resolve_labels(
         if missing:
             raise DataError(f"The labels {listed(missing)} are not among those given ({listed(names)}).")
         counts = Counter(dict.fromkeys(names, 1))
-    found = list(names) if names is not None else sorted(_merge_numbers(counts), key=natural)
+    found = list(names) if names is not None else sorted(merged(counts), key=natural)
     if len(found) < 2 and kind == "single_label":
         raise DataError(
             f"The label column holds one class only ({listed(found)} in all {len(values):,} rows): there is "
@@ -114,6 +117,20 @@ def resolve_labels(
             "Name another column with --label, or add rows of another class."
         )
     return kind, found
+
+
+def _alone(values: list[Any], where: Where) -> list[Any]:
+    """Lists of one label each as that label: for classes of which each row has one."""
+    lists = [i for i, value in enumerate(values) if isinstance(value, (list, tuple))]
+    if not lists:
+        return values
+    wrong = [i for i in lists if len(values[i]) != 1]
+    if wrong:
+        raise DataError(
+            f"{where(wrong[0])}: the label is a list of {len(values[wrong[0]])} ({len(wrong):,} rows have other than one label), and "
+            f"one label a row is wanted. Say --problem-type multi_label, or give each row one label."
+        )
+    return [value[0] if isinstance(value, (list, tuple)) else value for value in values]
 
 
 def _problem_type(values: Sequence[Any]) -> str:
@@ -181,17 +198,6 @@ def _refuse_text(counts: Counter[str], values: Sequence[Any], where: Where) -> N
         )
 
 
-def _merge_numbers(counts: Counter[str]) -> set[str]:
-    """Names with "1.0" and "1" as one class, where every name is a whole number."""
-    try:
-        numbers = {name: float(name) for name in counts}
-    except ValueError:
-        return set(counts)
-    if all(number.is_integer() for number in numbers.values()) and any("." in name for name in counts):
-        return {str(int(number)) for number in numbers.values()}
-    return set(counts)
-
-
 def _multi_hot(values: Sequence[Any], size: int | None = None) -> int:
     """The length of 0/1 vectors, or 0 where the values are lists of labels.
 
@@ -215,6 +221,8 @@ def encode_labels(
     that are not finite numbers in a regression.
     """
     values = values if isinstance(values, list) else list(values)
+    if problem_type != "multi_label":
+        values = _alone(values, where)
     if problem_type == "regression":
         return _encode_numbers(values, where)
     if names is None:
@@ -267,7 +275,7 @@ def _id(name: str, ids: dict[str, int]) -> int | None:
         except ValueError:
             return None
         at = ids.get(str(int(number))) if number.is_integer() else None
-    return at
+    return truth(name, ids) if at is None else at
 
 
 def _encode_numbers(values: Sequence[Any], where: Where) -> np.ndarray:

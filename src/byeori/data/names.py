@@ -90,7 +90,12 @@ PAIRS: tuple[tuple[str, str], ...] = (
     ("query", "document"), ("문장1", "문장2"), ("질문1", "질문2"), ("전제", "가설"), ("텍스트1", "텍스트2"),
 )  # fmt: skip
 
-IDS = ("id", "idx", "guid", "uid", "index", "no", "번호", "url", "date", "qid", "qid1", "qid2", "test_id", "filename")
+# Names of what numbers the rows, and of what is beside them as well: none of it is a text or a label.
+KEYS = (
+    "id", "idx", "guid", "uid", "uuid", "index", "no", "번호", "아이디", "qid", "qid1", "qid2", "pairid", "pair_id", "promptid",
+    "test_id", "unnamed:_0",
+)  # fmt: skip
+IDS = (*KEYS, "url", "date", "filename")
 
 KNOWN = frozenset(
     {name for tiers in NAMES.values() for tier in tiers for name in tier}
@@ -98,6 +103,12 @@ KNOWN = frozenset(
     | {"text", "text_pair", "label", *NAMES}
     | set(IDS)
 )
+
+# (a Hub data set, its configuration) → the score it is judged by where that is not its task's own, and who says so.
+JUDGED_BY = {
+    ("glue", "cola"): ("mcc", "GLUE judges CoLA by Matthews correlation"),
+    ("klue", "ynat"): ("macro_f1", "KLUE judges YNAT by macro F1"),
+}
 
 
 def tiers(role: str, roles: Iterable[str]) -> tuple[tuple[str, ...], ...]:

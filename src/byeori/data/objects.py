@@ -10,12 +10,16 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import urlsplit
 
-from byeori.data.files import DATA_SUFFIXES, split_of
+from byeori.data.archives import PACKED
+from byeori.data.nested import find_rows
+from byeori.data.places import DATA_SUFFIXES, split_of
 from byeori.data.rows import FileInfo, Sheet
-from byeori.data.structured import columns_of, find_rows, rows_of, table_columns
+from byeori.data.structured import columns_of, rows_of, table_columns
+from byeori.data.urls import is_url
 from byeori.data.wording import listed
 from byeori.errors import DataError
 
@@ -41,6 +45,8 @@ def _is_file(text: str) -> bool:
 def _is_path(text: str) -> bool:
     if len(text) > 1000 or "\n" in text:
         return False
+    if is_url(text):
+        return PurePosixPath(urlsplit(text).path).suffix.casefold() in (*DATA_SUFFIXES, *PACKED)
     return Path(text).suffix.casefold() in DATA_SUFFIXES and " " not in text or os.path.isfile(text)
 
 

@@ -9,7 +9,6 @@ which the files are given, or the order in a name such as `jhe-koen-dev`; where 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ from byeori.errors import DataError
 
 Pair = tuple[Path, Path]
 _ROLES = {"source": "source", "src": "source", "target": "target", "tgt": "target"}
-_AFTER = ("txt", "gz", "xz", "bz2", "zip")
+_AFTER = ("txt", "gz", "xz", "bz2", "zst", "zip")
 _NAMES = {"ko": ("ko", "kor", "korean"), "en": ("en", "eng", "english"), "ja": ("ja", "jpn", "japanese"),
           "zh": ("zh", "zho", "chinese")}  # fmt: skip
 
@@ -140,10 +139,11 @@ def in_name(name: str, languages: Sequence[str]) -> tuple[str, str] | None:
 
 
 # Line files -------------------------------------------------------------------------------------------------------
-def read_pair(pair: Sequence[Path], settings: Any = None, bad: str = "raise", unpack: Any = None) -> Sheet:
+def read_pair(pair: Sequence[Path], settings: Any = None, bad: str = "raise", content: Any = None) -> Sheet:
     """Two line files, the source first, as one sheet; its columns are called by their languages.
 
-    unpack: (bytes, path) → bytes, for packed files. Raises DataError for different numbers of lines and broken bytes.
+    content: path → (bytes, FileInfo), for packed files and those in archives. Raises DataError for different numbers of
+    lines and broken bytes.
     """
     info = FileInfo(f"{pair[0]},{pair[1].name}", format="parallel", bytes=0)
     texts: list[list[str]] = []
@@ -151,13 +151,10 @@ def read_pair(pair: Sequence[Path], settings: Any = None, bad: str = "raise", un
     hashes: list[str] = []
     broken: dict[int, str] = {}
     for path in pair:
-        try:
-            raw = path.read_bytes()
-        except OSError as error:
-            raise DataError(f"{path}: the file can't be opened ({error.strerror}).") from None
-        hashes.append(hashlib.sha256(raw).hexdigest())
-        info.bytes = (info.bytes or 0) + len(raw)
-        decoded = decode(unpack(raw, path) if unpack else raw, path.name, getattr(settings, "encoding", None))
+        raw, found = content(path) if content else (path.read_bytes(), FileInfo.of_file(path))
+        hashes.append(found.sha256 or "")
+        info.bytes = (info.bytes or 0) + (found.bytes or 0)
+        decoded = decode(raw, path.name, getattr(settings, "encoding", None))
         lines = lines_of(decoded.data)
         if not lines[-1]:
             lines.pop()

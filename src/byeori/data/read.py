@@ -9,18 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from os import PathLike
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from byeori.data import conll, parallel
+from byeori.data import slices
 from byeori.data.assemble import Unanswered, assemble
-from byeori.data.files import DATA_SUFFIXES, find, is_table, missing, read_file, read_standard_input, split_of, unpack
+from byeori.data.clean_rows import cleaned, normalized
 from byeori.data.forms import naming
-from byeori.data.hub import load, looks_like_id
-from byeori.data.objects import is_paths, is_splits, read_object
+from byeori.data.objects import is_splits
 from byeori.data.rows import Rows, Sheet
+from byeori.data.sources import changed, is_hub, sheets
 from byeori.data.wish import Wish, wanted
 from byeori.data.wording import listed, nearest
 from byeori.errors import DataError, SettingError
@@ -33,8 +32,8 @@ ROLES = ("text", "text_pair", "label")
 SETTINGS = (
     "text", "text_pair", "label", "source", "target", "question", "context", "answers", "tokens", "tags", "entities",
     "choices", "prompt", "completion", "messages", "references", "id", "title", "source_lang", "target_lang", "document",
-    "separator", "encoding", "header", "field", "problem_type", "revision", "split",
-    "drop_empty", "drop_empty_labels", "skip_bad_rows", "max_rows",
+    "separator", "encoding", "header", "field", "sheet", "missing", "allow_pickle", "problem_type", "revision", "split",
+    "streaming", "drop_empty", "drop_empty_labels", "skip_bad_rows", "max_rows", "normalize", "clean", "clean_function",
 )  # fmt: skip
 
 
@@ -50,7 +49,8 @@ def read(
     """Read rows as a `datasets.Dataset`, or a `DatasetDict` where the source holds several splits.
 
     source: a file, folder, glob, list of paths, Hub id, rows, columns, a DataFrame or a data set.
-    settings: `text=`, `text_pair=`, `label=` and the rest of SETTINGS. keep: other columns stay, under their names.
+    settings: `text=`, `text_pair=`, `label=` and the rest of SETTINGS; of cleaning too (`clean=["html"]`, `normalize="nfc"`,
+    `clean_function=` a callable), which goes with a model only where the training is told it. keep: other columns stay, under their names.
     roles, forms: as for `read_rows`; those of text classification, or those that the settings name columns for.
     Raises DataError for data that can't be used, SettingError for an unknown setting.
     """
@@ -67,6 +67,8 @@ def read(
         named, forms = naming(settings) if not forms else (tuple(dict.fromkeys(r for f in forms for r in f)), forms)
         roles = named or ROLES
     parts = read_splits(source, SimpleNamespace(**settings), roles=roles, forms=forms, keep=keep)
+    if settings.get("normalize") == "auto":
+        parts = normalized(parts)
     if is_splits(source) or len(parts) > 1:
         return datasets.DatasetDict({split or "train": rows.table for split, rows in parts.items()})
     return next(iter(parts.values())).table
@@ -118,10 +120,12 @@ def read_splits(
     before: Mapping[str, str | list[str]] | None = None,
     forms: Sequence[Sequence[str]] = (),
     secret: bool = False,
+    judged: bool = False,
 ) -> dict[str | None, Rows]:
     """Read every split of a source: `train`, `validation`, `test`, or None where there is one set without a name.
 
-    secret: leave out test rows of which not one has its right answer, as GLUE's, with a note. Other parameters and errors
+    secret: leave out test rows of which not one has its right answer, as GLUE's, with a note. judged: of rows that are kept
+    (on_bad), right answers that can't be used are errors too, and a column LABEL_AS_WRITTEN stands beside the labels. Other parameters and errors
     are those of `read_rows`.
     """
     bad = on_bad or ("skip" if getattr(settings, "skip_bad_rows", None) else "raise")
@@ -129,16 +133,24 @@ def read_splits(
         raise SettingError(f'on_bad: "raise", "skip" or "keep" is wanted, not "{bad}".')
     if required is None:
         required = () if forms else ("text",)
-    wish = Wish(settings, tuple(roles), tuple(required), label_names, bad, keep, before or {}, forms)
+    wish = Wish(settings, tuple(roles), tuple(required), label_names, bad, keep, before or {}, forms, judged=judged)
+    asked = slices.parse(wish.setting("split")) if wish.setting("split") and not is_hub(source) else ()
+    most = wish.setting("max_rows")
+    sliced = len(asked) > 1 or any(part.cut for part in asked)
+    if sliced and most is not None:  # of the slice, not of what it is cut from
+        wish = replace(wish, settings=changed(settings, max_rows=None))
     parts: dict[str | None, Rows] = {}
-    found, hidden = _sheets(source, wish), 0
-    for split, sheets in found.items():
+    found, hidden = sheets(source, wish), 0
+    for split, several in found.items():
         try:
-            parts[split] = assemble(sheets, wish)
+            parts[split] = assemble(several, wish)
         except Unanswered:  # GLUE, CommonsenseQA: whoever made the data keeps the answers of the test rows
-            if not (secret and split == "test" and len(found) > 1 and all(_unanswered(one, wish) for one in sheets)):
+            secret_here = secret and (split or "").startswith("test") and len(found) > 1
+            if not (secret_here and all(_unanswered(one, wish) for one in several)):
                 raise
-            hidden = sum(sheet.rows for sheet in sheets)
+            hidden += sum(sheet.rows for sheet in several)
+    if sliced:
+        return {slices.name_of(asked): slices.take(parts, asked, _name(source), most)}
     if hidden:
         next(iter(parts.values())).notes.append(f"Its {hidden:,} test rows have no answers, so they are left out.")
     order = {"train": 0, "validation": 1, "test": 2}
@@ -161,13 +173,15 @@ def read_for(
     asked: settings of reading, over those of the task itself (its languages, its documents). Columns that are not named
     are those of its training, where they are there. Rows that were read already are returned. Raises DataError.
     """
+    cleaner = task.cleaning if labels else None  # what is predicted is cleaned where it is encoded
     if isinstance(source, Rows):
-        return source
+        return source if cleaner is None or source.cleaner is not None else cleaned(source, cleaner)
     columns = names(task.Columns) if task.columns else {}  # what they were called in training need not be there again
     own = {name: value for name, value in asdict(task.settings).items() if name not in columns}
     if not labels:
         own.pop("document", None)  # a line of a text is asked about by itself
     wish = SimpleNamespace(**{**own, "problem_type": getattr(task, "problem_type", None), **(asked or {})})
+    wish.cleaner = cleaner
     return read_rows(
         source,
         wish,
@@ -180,132 +194,3 @@ def read_for(
 
 def _name(source: Any) -> str:
     return str(source) if isinstance(source, (str, Path)) else type(source).__name__
-
-
-def _sheets(source: Any, wish: Wish) -> dict[str | None, list[Sheet]]:
-    """Read everything the source stands for, by split."""
-    split = wish.setting("split")
-    most = wish.setting("max_rows")
-    if isinstance(source, bytes):
-        raise DataError("Bytes are not data that can be read: give a path or rows.")
-    if isinstance(source, (str, Path)):
-        text = str(source)
-        if text == "-":
-            return {None: [read_standard_input(wish)]}
-        if not text.strip():
-            raise DataError("The name of the data is empty. Give a file, a folder, a glob or a Hub id.")
-        if "\n" in text or len(text) > 4096:
-            raise DataError("A text was given where data is wanted. To read texts give a list of them.")
-        path = Path(text).expanduser()
-        pairs = _pairs(path, text, wish) if wish.wants("source") else {}
-        if pairs:
-            return _pick({part: _read_pairs(found, wish) for part, found in pairs.items()}, split, text)
-        if isinstance(source, str) and not path.exists() and looks_like_id(text):
-            loaded = load(text, split, wish.setting("revision"))
-            parts = _objects(loaded, most, wish)
-            for sheet in (sheet for sheets in parts.values() for sheet in sheets):
-                sheet.file.path, sheet.file.format = text, "hub"
-            return parts
-        if path.is_dir() and any((path / mark).exists() for mark in ("dataset_dict.json", "dataset_info.json")):
-            import datasets
-
-            return _pick(_objects(datasets.load_from_disk(str(path)), most, wish), split, text)
-        wanted = _only(find(text, _suffixes(wish)), split)
-        return _pick({part: [read_file(p, wish) for p in paths] for part, paths in wanted.items()}, split, text)
-    if wish.wants("source") and (found := _listed_pairs(source, wish)):
-        return {None: _read_pairs(found, wish)}
-    if is_paths(source):
-        more = _suffixes(wish)
-        return {None: [read_file(p, wish) for one in source for paths in find(one, more).values() for p in paths]}
-    if is_splits(source):
-        inside = replace(wish, settings=SimpleNamespace(**{**_attributes(wish.settings), "split": None}))
-        parts = {}
-        for key, inner in source.items():
-            if split and split_of(key) != split and key != split:
-                continue
-            for sheets in _sheets(inner, inside).values():
-                parts.setdefault(split_of(key), []).extend(sheets)
-        return _pick(parts, split, _name(source))
-    return {None: [read_object(source, most, wish.roles)]}
-
-
-def _suffixes(wish: Wish) -> tuple[str, ...]:
-    """What counts as data in a folder besides the usual."""
-    return conll.SUFFIXES if wish.wants("tokens") else ()
-
-
-def _pairs(path: Path, text: str, wish: Wish) -> dict[str | None, list[parallel.Pair]]:
-    """The pairs of line files that a name stands for (`a,b`, a stem, a folder, a glob) by split; empty for anything else."""
-    if path.is_file():
-        return {}
-    if path.is_dir():
-        files = sorted(p for p in path.iterdir() if p.is_file() and parallel.language_of(p))
-        found = parallel.pairs_of(files, wish.settings, wish.before)
-        parts: dict[str | None, list[parallel.Pair]] = {}
-        names = {pair[0].name for pair in found}
-        held_out = not any(split_of(name) == "test" for name in names) and any("dev" in name for name in names)
-        for pair in found:
-            # Beside a development set, what is called eval is the test set.
-            last = held_out and "eval" in pair[0].name.casefold()
-            parts.setdefault("test" if last else split_of(pair[0].name), []).append(pair)
-        return parts
-    if any(c in text for c in "*?["):
-        files = [p for paths in find(text).values() for p in paths]
-    elif together := parallel.split_source(text):
-        return {None: [together]}
-    else:
-        absent = [part for part in map(Path, text.split(",")) if not part.expanduser().is_file()]
-        if text.count(",") == 1 and len(absent) == 1:
-            raise DataError(missing(absent[0]))
-        files = parallel.beside(path)
-    found = parallel.pairs_of(files, wish.settings, wish.before)
-    return {None: found} if found else {}
-
-
-def _listed_pairs(source: Any, wish: Wish) -> list[parallel.Pair]:
-    """A list of two line files, the source first; or of several pairs told by their languages."""
-    if not isinstance(source, (list, tuple)) or not all(isinstance(one, (str, PathLike)) for one in source):
-        return []
-    if any(isinstance(one, str) and (len(one) > 1000 or "\n" in one) for one in source):
-        return []
-    paths = [Path(one).expanduser() for one in source]
-    if len(paths) < 2 or not all(path.is_file() for path in paths):
-        return []
-    if len(paths) > 2:
-        return parallel.pairs_of(paths, wish.settings, wish.before)
-    told = all(parallel.language_of(path) for path in paths)
-    plain = all(path.suffix.casefold() in ("", ".txt") or path.suffix.casefold() not in DATA_SUFFIXES for path in paths)
-    return [(paths[0], paths[1])] if told or plain and not any(is_table(path) for path in paths) else []
-
-
-def _read_pairs(pairs: Sequence[parallel.Pair], wish: Wish) -> list[Sheet]:
-    return [parallel.read_pair(pair, wish.settings, wish.bad, unpack) for pair in pairs]
-
-
-def _attributes(settings: Any) -> dict[str, Any]:
-    return {name: getattr(settings, name) for name in SETTINGS if hasattr(settings, name)}
-
-
-def _objects(loaded: Any, most: int | None, wish: Wish) -> dict[str | None, list[Sheet]]:
-    if isinstance(loaded, Mapping):
-        return {split_of(key) or key: [read_object(inner, most, wish.roles)] for key, inner in loaded.items()}
-    return {None: [read_object(loaded, most, wish.roles)]}
-
-
-def _only(found: dict, split: str | None) -> dict:
-    """Before reading: the files of the split asked for."""
-    wanted = split_of(split) if split else None
-    return {wanted: found[wanted]} if wanted in found and wanted else found
-
-
-def _pick(parts: dict, split: str | None, name: str) -> dict:
-    if not split:
-        return parts
-    wanted = split_of(split) or split
-    if wanted in parts:
-        return {wanted: parts[wanted]}
-    if list(parts) == [None] and wanted == "train":
-        return parts
-    raise DataError(
-        f'{name}: there is no split "{split}" (--split). There are {listed(part or "train" for part in parts)}.'
-    )

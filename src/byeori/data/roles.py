@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from byeori.data.names import IDS, KNOWN, MORE, NAMES, PAIRS, tiers
+from byeori.data.names import IDS, KEYS, KNOWN, MORE, NAMES, PAIRS, tiers
 from byeori.data.wording import listed, nearest
 from byeori.errors import DataError
 
@@ -122,14 +122,14 @@ def match(
     if absent:
         role = absent[0]
         raise Absent(
-            f"{name}: no column was recognised as the {role.replace('_', ' ')}. {exist(columns)} "
+            f"{name}: no column was recognised as the {role.replace('_', ' ')}. {exist(columns)}{_inside(columns)} "
             f"Name it with {FLAGS.get(role, '--' + role)}.",
             absent,
         )
     found = {role: found[role] for role in wanted if role in found}
     parts = [f"{role} = {listed(_several(c))} ({how[role]})" for role, c in found.items()]
     left = [c for c in columns if c not in _used(found)]
-    reason = f"{name}: {', '.join(parts) or 'no roles'}{doubt}" + (f"; not used: {listed(left)}." if left else ".")
+    reason = f"{name}: {', '.join(parts) or 'no roles'}{doubt}" + (f"; not used: {_left(left)}." if left else ".")
     if gone and len(columns) > 1:
         had = ", ".join(f"{role} = {listed(_several(column))}" for role, column in gone.items())
         flags = " and ".join(FLAGS.get(role, f"--{role}") for role in gone)
@@ -189,6 +189,31 @@ def exist(columns: Iterable[str]) -> str:
     """The sentence that says which columns there are."""
     names = list(columns)
     return f"The only column is {listed(names)}." if len(names) == 1 else f"The columns are {listed(names)}."
+
+
+def _left(columns: Sequence[str]) -> str:
+    """The columns without a role, those among them that number the rows said so."""
+    ids = [column for column in columns if fold(column) in KEYS]
+    if len(ids) == len(columns):
+        return listed(ids) + (" (an id)" if len(ids) == 1 else " (ids)")
+    more = f" ({listed(ids)} {'is an id' if len(ids) == 1 else 'are ids'})" if ids else ""
+    return listed(columns) + more
+
+
+def _inside(columns: Mapping[str, Sequence[Any]], most: int = 8) -> str:
+    """The sentence that names what lies inside columns of objects, as it would be given: `talk.content.HS01`."""
+    found: list[str] = []
+    for name, values in columns.items():
+        _paths(name, next((value for value in values if isinstance(value, Mapping) and value), None), found, 4)
+    return f" Inside the objects there are {listed(found, most=most)}." if found else ""
+
+
+def _paths(name: str, value: Any, found: list[str], deep: int) -> None:
+    if isinstance(value, Mapping) and deep:
+        for key, inner in value.items():
+            _paths(f"{name}.{key}", inner, found, deep - 1)
+    elif "." in name and isinstance(value, (str, int, float)):
+        found.append(name)
 
 
 def _given(wanted: str | Sequence[str], role: str, columns: Mapping[str, Sequence[Any]], name: str) -> str | list[str]:

@@ -8,6 +8,7 @@ files) empty lines not counted.
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,17 +21,73 @@ if TYPE_CHECKING:
     import datasets
     import pyarrow as pa
 
+    Buffer = bytes | bytearray | memoryview
 
-@dataclass(slots=True)
+
+_HASH_AT_ONCE = 8 << 20
+
+
+@dataclass(slots=True, init=False)
 class FileInfo:
     """One source of rows. `rows` counts every data row found, unreadable ones too; `bytes` is the size on disk."""
 
     path: str
-    rows: int = 0
-    sha256: str | None = None
-    bytes: int | None = None
-    format: str = "python"
-    encoding: str | None = None
+    rows: int
+    bytes: int | None
+    format: str
+    encoding: str | None
+    _digest: str | None
+    _stamp: tuple[int, int] | None  # size and time of change of a file whose hash was not asked for yet
+
+    def __init__(
+        self,
+        path: str,
+        rows: int = 0,
+        sha256: str | None = None,
+        bytes: int | None = None,
+        format: str = "python",
+        encoding: str | None = None,
+    ):
+        self.path, self.rows, self.bytes, self.format, self.encoding = path, rows, bytes, format, encoding
+        self._digest, self._stamp = sha256, None
+
+    @classmethod
+    def of_file(cls, path: Path, raw: Buffer | None = None) -> FileInfo:
+        """Of a file as it is now; `raw` its bytes, where they were read. A large one is hashed when that is asked for."""
+        state = path.stat()
+        info = cls(str(path), bytes=state.st_size)
+        if raw is not None and len(raw) <= _HASH_AT_ONCE:
+            info._digest, info.bytes = hashlib.sha256(raw).hexdigest(), len(raw)
+        else:
+            info._stamp = (state.st_size, state.st_mtime_ns)
+        return info
+
+    @property
+    def sha256(self) -> str | None:
+        """Of the bytes that were read: of a large file found when it is first asked for, since it takes as long as reading;
+        None where the file has changed since."""
+        if self._digest is None and self._stamp is not None:
+            self._digest, self._stamp = _hash(Path(self.path), self._stamp), None
+        return self._digest
+
+    @sha256.setter
+    def sha256(self, digest: str | None) -> None:
+        self._digest, self._stamp = digest, None
+
+
+def _hash(path: Path, stamp: tuple[int, int]) -> str | None:
+    def state() -> tuple[int, int]:
+        found = path.stat()
+        return found.st_size, found.st_mtime_ns
+
+    try:
+        if state() != stamp:
+            return None
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return digest if state() == stamp else None
+    except OSError:  # gone
+        return None
 
 
 @dataclass(slots=True)
@@ -96,6 +153,8 @@ class Rows:
     errors: table position → why that row can't be used; empty unless rows were read with `on_bad="keep"`.
     facts: what the file shows beyond its rows: `unit` (`character` or `word`, of tokens), `source_lang` and
     `target_lang` (two-letter codes), `label_base` (`0`, `1`, `letter` or `text`, of a choice).
+    cleaner: what was done to the texts (`byeori.data.cleaning.Cleaner`), None for nothing; cleaned: how many texts each of
+    its steps changed, `texts` how many there were, `emptied` the rows left out since nothing was left of their text.
     """
 
     table: datasets.Dataset
@@ -105,6 +164,8 @@ class Rows:
     label_names: list[str] | None = None
     errors: dict[int, str] = field(default_factory=dict)
     facts: dict[str, str] = field(default_factory=dict)
+    cleaner: Any = None
+    cleaned: dict[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.table)
@@ -121,4 +182,6 @@ class Rows:
             self.label_names,
             errors,
             dict(self.facts),
+            self.cleaner,
+            dict(self.cleaned),
         )

@@ -1,13 +1,14 @@
 """A sheet as it was read → a sheet whose columns can be roles: nested rows laid flat, columns of one thing joined.
 
-Nothing happens for the roles of text classification. What is done is said in a note.
+Corpora of 모두의 말뭉치 are told by their shape for any role; else nothing happens for the roles of text classification.
+What is done is said in a note.
 
     reshape(sheet, "dev.json", Wish(None, ("question", "context", "answers"))).columns["question"]
 """
 
 from __future__ import annotations
 
-from byeori.data import chat, choices, parallel, squad, summaries, tokens
+from byeori.data import chat, choices, nikl, parallel, squad, summaries, tokens
 from byeori.data.rows import Sheet
 from byeori.data.wish import Wish
 
@@ -16,6 +17,8 @@ def reshape(sheet: Sheet, name: str, wish: Wish) -> Sheet:
     """The sheet with what its shape suggests, for the roles wanted. Raises DataError where nothing but a person can say."""
     if sheet.suggested:  # its reader knew
         return sheet
+    if nikl.is_corpus(sheet):
+        return nikl.explode(sheet, name, wish)
     given = {role: wish.given(role) for role in wish.roles}
     if wish.wants("question") and squad.is_nested(sheet):
         sheet = squad.explode(sheet, name)

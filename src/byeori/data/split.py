@@ -18,6 +18,10 @@ from byeori.errors import DataError, SettingError
 
 if TYPE_CHECKING:
     import datasets
+    import pyarrow as pa
+
+_SORTED = 1 << 28  # bytes of text up to which texts are sorted to find equal ones: the data decides, not the machine
+_BLOCK = 100_000
 
 
 def text_groups(table: datasets.Dataset, columns: Sequence[str] = ("text", "text_pair")) -> np.ndarray:
@@ -29,9 +33,32 @@ def text_groups(table: datasets.Dataset, columns: Sequence[str] = ("text", "text
     for name in columns:
         if arrow is None or name not in arrow.column_names:
             continue
-        codes = pc.rank(arrow[name], tiebreaker="dense").to_numpy().astype(np.int64)
+        if arrow[name].nbytes > _SORTED:
+            codes = _hashed(arrow[name])
+        else:
+            codes = pc.rank(arrow[name], tiebreaker="dense").to_numpy().astype(np.int64)
         _, groups = np.unique(groups * (int(codes.max()) + 1) + codes, return_inverse=True)
     return groups.astype(np.int64)
+
+
+def _hashed(texts: pa.ChunkedArray) -> np.ndarray:
+    """int64 (n,): equal numbers for equal texts, by 128 bits of SipHash, which takes 16 bytes a row and no sorting of texts.
+
+    Two texts of a billion are taken for one with a chance of 1 in 10²⁰.
+    """
+    from pandas.util import hash_array
+
+    pairs = np.empty((len(texts), 2), np.uint64)
+    for first in range(0, len(texts), _BLOCK):
+        block = texts.slice(first, _BLOCK).to_numpy()
+        for at, key in enumerate(("byeori's first  ", "byeori's second ")):
+            pairs[first : first + len(block), at] = hash_array(block, hash_key=key, categorize=False)
+    order = np.lexsort((pairs[:, 1], pairs[:, 0]))
+    fresh = np.ones(len(order), bool)
+    fresh[1:] = (pairs[order[1:]] != pairs[order[:-1]]).any(1)
+    codes = np.empty(len(order), np.int64)
+    codes[order] = np.cumsum(fresh) - 1
+    return codes
 
 
 def split_indices(

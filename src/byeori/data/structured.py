@@ -1,22 +1,25 @@
-"""JSON, JSONL, Parquet, Arrow and plain text → columns, in the types they have.
+"""JSONL, Parquet, Arrow and plain text → columns, in the types they have.
 
-parse_json(b'[{"text": "hi", "label": 1}]', "a.json")[0] == {"text": ["hi"], "label": [1]}
+parse_jsonl(b'{"text": "hi", "label": 1}', "a.jsonl")[0] == {"text": ["hi"], "label": [1]}
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from byeori.data.delimited import irregular
-from byeori.data.summaries import is_single
+from byeori.data.archives import free_memory
+from byeori.data.delimited import irregular, left_out
 from byeori.data.wording import count, listed, short
 from byeori.errors import DataError
 
 Columns = dict[str, Any]
+_ROWS = 4096  # of Parquet at once
 
 
 def columns_of(objects: Sequence[Mapping[str, Any]]) -> Columns:
@@ -71,107 +74,26 @@ def rows_of(values: Iterable[Any], name: str, roles: Sequence[str] = ()) -> Colu
     )
 
 
-def parse_json(
-    data: bytes, name: str, field: str | None = None, bad: str = "raise", roles: Sequence[str] = ()
-) -> tuple[Columns, list[str], dict]:
-    """(columns, notes, JSONL's extras). A list of objects or texts, an object of columns, or either inside an object.
+@dataclass(slots=True)
+class Lines:
+    """Rows of JSON lines. objects: a value a row, None where it can't be read. wrong: place among them → why.
 
-    field: dotted path to the rows inside a nested file. JSON lines under a .json name are recognised.
+    found: rows so far, and `first` the type of the first, both those of blocks before included.
     """
-    if not data or data.isspace():
-        raise DataError(f"{name}: the file is empty.")
-    try:
-        value = json.loads(data)
-    except RecursionError:
-        raise DataError(f"{name}: the JSON is nested too deeply to be rows.") from None
-    except ValueError as error:
-        head = data.lstrip()[:1]
-        first = data.lstrip().split(b"\n", 1)[0]
-        if head == b"{" and _loads(first):
-            columns, said, extra = parse_jsonl(data, name, bad, roles)
-            return columns, [f"{name}: one JSON object a line.", *said], extra
-        line = getattr(error, "lineno", None)
-        where = f"{name}, line {line}" if line else name
-        raise DataError(
-            f"{where}: this is not JSON ({getattr(error, 'msg', error)}). The file may be cut off."
-        ) from None
-    notes: list[str] = []
-    for part in field.split(".") if field else ():
-        if not isinstance(value, dict) or part not in value:
-            names = listed(value) if isinstance(value, dict) else "none"
-            raise DataError(f'{name}: there is no field "{part}" (--field {field}). The fields are {names}.')
-        value = value[part]
-    return find_rows(value, name, notes, roles), notes, {}
+
+    objects: list[Any]
+    wrong: dict[int, str]
+    found: int
+    first: type | None
 
 
-def _loads(line: bytes) -> bool:
-    try:
-        return isinstance(json.loads(line), dict)
-    except (ValueError, RecursionError):
-        return False
-
-
-def find_rows(value: Any, name: str, notes: list[str], roles: Sequence[str] = ()) -> Columns:
-    """The rows in a JSON value: itself, or the single list of objects inside an object."""
-    if isinstance(value, list):
-        return rows_of(value, name, roles)
-    if not isinstance(value, dict):
-        raise DataError(f"{name}: a single {type(value).__name__} is not rows. A list of objects is wanted.")
-    if "source" in roles and is_single(value):
-        return columns_of([value])
-    lists = {key: inner for key, inner in value.items() if isinstance(inner, list)}
-    objects = {key: inner for key, inner in lists.items() if inner and all(isinstance(v, dict) for v in inner)}
-    if len(objects) == 1:
-        key, inner = next(iter(objects.items()))
-        notes.append(f'{name}: the rows are in the field "{key}".')
-        return columns_of(inner)
-    if len(objects) > 1:
-        raise DataError(
-            f"{name}: the fields {listed(objects)} each hold a list of objects. Name one with --field, for "
-            f"example --field {next(iter(objects))}."
-        )
-    if lists and len(lists) == len(value):
-        lengths = {key: len(inner) for key, inner in lists.items()}
-        if len(set(lengths.values())) > 1:
-            shown = ", ".join(f'"{key}" {size:,}' for key, size in lengths.items())
-            raise DataError(f"{name}: the columns have different lengths ({shown}).")
-        if not next(iter(lengths.values())):
-            raise DataError(f"{name}: there are no rows.")
-        return lists
-    keyed = [inner for inner in value.values() if isinstance(inner, dict)]
-    if keyed and len(keyed) == len(value):
-        if (
-            all(set(map(str, range(len(column)))) == set(column) for column in keyed)
-            and len({len(c) for c in keyed}) == 1
-        ):
-            return {key: list(column.values()) for key, column in value.items()}  # pandas' to_json
-        if len(value) == 1:
-            return find_rows(keyed[0], name, notes, roles)
-    if value and not any(isinstance(inner, (list, dict)) for inner in value.values()):
-        return columns_of([value])
-    raise DataError(
-        f"{name}: no list of rows was found in this JSON object (fields {listed(value)}). Name the field that "
-        f"holds them with --field."
-    )
-
-
-def parse_jsonl(
-    data: bytes, name: str, bad: str = "raise", roles: Sequence[str] = ()
-) -> tuple[Columns, list[str], dict]:
-    """(columns, notes, extras): `numbers` of the rows, `bad` (position → reason), `found` (all rows).
-
-    Empty lines are no rows.
-    """
+def json_lines(data: bytes, found: int = 0, first: type | None = None) -> Lines:
+    """Empty lines are no rows."""
     objects: list[Any] = []
-    numbers: list[int] = []
-    kept_bad: dict[int, str] = {}
-    wrong: list[tuple[int, str]] = []
-    number = 0
-    first: type | None = None
+    wrong: dict[int, str] = {}
     for line in data.split(b"\n"):
         if not line.strip():
             continue
-        number += 1
         why = None
         value: Any = None
         try:
@@ -187,25 +109,40 @@ def parse_jsonl(
                     else f"a {type(value).__name__}, where other rows are a {first.__name__}"
                 )
         if why:
-            wrong.append((number, f'{why} ("{short(line.decode("utf-8", errors="replace"))}")'))
-            if bad != "keep":
-                continue
-            kept_bad[len(objects)] = wrong[-1][1]
+            wrong[len(objects)] = f'{why} ("{short(line.decode("utf-8", errors="replace"))}")'
             value = None
         objects.append(value)
-        numbers.append(number)
-    if not number:
-        raise DataError(f"{name}: the file is empty.")
-    if wrong and bad == "raise":
-        raise DataError(irregular(name, wrong, number).replace("name its --separator, ", ""))
-    notes = []
-    if wrong and bad == "skip":
-        shown = "; ".join(f"row {n}: {why}" for n, why in wrong[:5])
-        notes.append(f"{name}: {count(len(wrong), 'row')} that can't be read left out ({shown}).")
+    return Lines(objects, wrong, found + len(objects), first)
+
+
+def blank_for(first: type | None) -> Any:
+    """What stands in for a row that can't be read, where the first is of this type."""
     blanks: dict[Any, Any] = {dict: {}, str: "", None: {}}
-    blank = blanks.get(first, [])
-    columns = rows_of([blank if value is None else value for value in objects], name, roles) if objects else {}
-    return columns, notes, {"numbers": numbers if wrong else None, "bad": kept_bad, "found": number}
+    return blanks.get(first, [])
+
+
+def parse_jsonl(
+    data: bytes, name: str, bad: str = "raise", roles: Sequence[str] = ()
+) -> tuple[Columns, list[str], dict]:
+    """(columns, notes, extras): `numbers` of the rows, `bad` (position → reason), `found` (all rows)."""
+    lines = json_lines(data)
+    if not lines.found:
+        raise DataError(f"{name}: the file is empty.")
+    wrong = [(at + 1, why) for at, why in lines.wrong.items()]
+    if wrong and bad == "raise":
+        raise DataError(unreadable(name, wrong, lines.found))
+    notes = [left_out(name, wrong)] if wrong and bad == "skip" else []
+    kept = [at for at in range(lines.found) if bad == "keep" or at not in lines.wrong] if wrong else range(lines.found)
+    blank = blank_for(lines.first)
+    objects = [blank if lines.objects[at] is None else lines.objects[at] for at in kept]
+    columns = rows_of(objects, name, roles) if objects else {}
+    numbers = [at + 1 for at in kept] if wrong else None
+    return columns, notes, {"numbers": numbers, "bad": lines.wrong if bad == "keep" else {}, "found": lines.found}
+
+
+def unreadable(name: str, wrong: Sequence[tuple[int, str]], found: int, many: int | None = None) -> str:
+    """`irregular` for lines of JSON."""
+    return irregular(name, wrong, found, many).replace("name its --separator, ", "")
 
 
 def parse_text(data: bytes, name: str) -> Columns:
@@ -228,16 +165,43 @@ def parse_table(raw: bytes, name: str, kind: str) -> tuple[Columns, dict[str, li
     source = pa.BufferReader(pa.py_buffer(raw))
     try:
         if kind == "parquet":
-            table = parquet.read_table(source)
+            opened = parquet.ParquetFile(source)
+            table = _bounded(opened.iter_batches(_ROWS), opened.schema_arrow, name)
         else:
             try:
-                table = pa.ipc.open_file(source).read_all()
+                file = pa.ipc.open_file(source)
+                batches = (file.get_batch(at) for at in range(file.num_record_batches))
+                table = _bounded(batches, file.schema, name)
             except pa.ArrowInvalid:
-                table = pa.ipc.open_stream(pa.py_buffer(raw)).read_all()
+                stream = pa.ipc.open_stream(pa.py_buffer(raw))
+                table = _bounded(stream, stream.schema, name)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
         reason = str(error).split("\n")[0]
         raise DataError(f"{name}: this {kind} file can't be read ({short(reason, 120)}).") from None
     return table_columns(table, name)
+
+
+def _bounded(batches: Iterable[pa.RecordBatch], schema: pa.Schema, name: str) -> pa.Table:
+    """A table of batches, as long as memory holds it: a small file may stand for a great many equal rows."""
+    kept, size, most = [], 0, free_memory() // 2
+    for batch in batches:
+        size += batch.nbytes + sum(map(_laid_out, batch.columns))
+        if size > most:
+            raise DataError(
+                f"{name}: its rows take more than {most >> 20:,} MB of memory, which is half of what is free. Cut it into "
+                f"several files, or write it again with `datasets`, whose files are read piece by piece."
+            )
+        kept.append(batch)
+    return pa.Table.from_batches(kept, schema)
+
+
+def _laid_out(column: pa.Array) -> int:
+    """Bytes that a dictionary of strings takes once it is plain strings."""
+    if not pa.types.is_dictionary(column.type) or not (
+        pa.types.is_string(column.type.value_type) or pa.types.is_large_string(column.type.value_type)
+    ):
+        return 0
+    return pc.sum(pc.take(pc.binary_length(column.dictionary), column.indices)).as_py() or 0
 
 
 def table_columns(table: pa.Table, name: str) -> tuple[Columns, dict[str, list[str]]]:

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from byeori.data.cleaning import Cleaner
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:
@@ -22,6 +24,14 @@ class Wish:
     keep: bool = False
     before: Mapping[str, str | list[str]] = field(default_factory=dict)
     forms: Sequence[Sequence[str]] = ()
+    judged: bool = (
+        False  # of rows that are kept: right answers that can't be used are errors too, as they are in training
+    )
+
+    @property
+    def cleaner(self) -> Cleaner:
+        """What is to be done to the texts. Raises SettingError."""
+        return Cleaner.of(self.settings)
 
     def setting(self, name: str) -> Any:
         return getattr(self.settings, name, None)
@@ -40,7 +50,9 @@ class Wish:
     def documents(self) -> bool:
         """Whether plain text is running text, to be cut into documents: not where each line is asked about."""
         learns = hasattr(self.settings, "document") or any("completion" in form for form in self.forms)
-        return learns and self.wants("text") and not self.wants("label", "tokens") and self.bad != "keep"
+        return (
+            learns and self.wants("text") and not self.wants("label", "tokens") and (self.bad != "keep" or self.judged)
+        )
 
 
 def wanted(task: Any, labels: bool = True) -> dict[str, Any]:

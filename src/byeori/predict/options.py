@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from byeori.errors import SettingError
-from byeori.settings import Data, Model, names, setting
+from byeori.settings import Cleaning, Data, Model, names, setting
 
 if TYPE_CHECKING:
     from byeori.tasks.base import Task
@@ -44,7 +44,11 @@ class Reading:
     header: bool | None = same(Data, "header")
     encoding: str | None = same(Data, "encoding")
     field: str | None = same(Data, "field")
-    split: str | None = same(Data, "split", help="the split of the data to take (train, validation, test)")
+    sheet: str | None = same(Data, "sheet")
+    missing: str | list[str] | None = same(Data, "missing")
+    allow_pickle: bool = same(Data, "allow_pickle")
+    streaming: bool = same(Data, "streaming")
+    split: str | None = same(Data, "split", help="what of the data to take: train, validation, test, test[:10%]")
     data_revision: str | None = same(Data, "data_revision")
     skip_bad_rows: bool = same(Data, "skip_bad_rows")
     drop_empty: bool = same(Data, "drop_empty")
@@ -60,6 +64,9 @@ class Using:
     max_length: int | None = same(Model, "max_length", help="longest input in tokens; that of training if not given")
     truncation: str | None = same(
         Model, "truncation", None, help="the part kept of a text that is too long; that of training if not given"
+    )
+    clean_function: Any = same(
+        Cleaning, "clean_function", help="the own function that cleaned the texts of training, where one did"
     )
     device: str = same(Model, "device", choices=(), metavar="auto|cpu|cuda[:N]|mps")
     precision: str = same(Model, "precision")
