@@ -61,8 +61,9 @@ def test_a_tokenizer_that_makes_no_tokens(tiny, tmp_path):
 
 def test_a_tokenizer_that_knows_nothing(tiny):
     model, tokenizer = fitting(tiny)
-    (note,) = check_contract(model, tokenizer, ["漢字 漢字 漢字", "ไทย ไทย"])
-    assert "unknown to the tokenizer" in note
+    with pytest.raises(ModelError, match=r"5 of 5 words are unknown to the tokenizer.*漢字.*multilingual"):
+        check_contract(model, tokenizer, ["漢字 漢字 漢字", "ไทย ไทย"])
+    assert check_contract(model, tokenizer, ["漢字 漢字", "그 책의 은 무슨 말"]) == []  # fewer than half
 
 
 @pytest.fixture

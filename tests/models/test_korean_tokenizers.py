@@ -50,10 +50,9 @@ def without_class(folder: Path, kept: str) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("kept", ["tokenizer.json", "vocab.txt"])
 @pytest.mark.parametrize("use", ["train", "pipeline"])
-def test_a_tokenizer_class_that_returns_nothing_is_named_with_the_fix(tmp_path, kept, use):
-    folder = without_class(tmp_path / "klue", kept)
+def test_a_tokenizer_class_that_returns_nothing_is_named_with_the_fix(tmp_path, use):
+    folder = without_class(tmp_path / "klue", "tokenizer.json")
     assert type(auto(folder)).__name__ == "RobertaTokenizer" and auto(folder).tokenize("번역이") == []
     with pytest.raises(ModelError, match=r'RobertaTokenizer.*"tokenizer_class".*BertTokenizer') as caught:
         if use == "train":
@@ -64,6 +63,15 @@ def test_a_tokenizer_class_that_returns_nothing_is_named_with_the_fix(tmp_path, 
     tokenizer_config(folder, tokenizer_class="BertTokenizer", do_lower_case=False)
     assert auto(folder)(WORDS)["input_ids"] == Family("bert").tokenizer()(WORDS)["input_ids"]
     assert said(folder, TEXTS) == []
+
+
+def test_a_vocab_txt_that_the_class_does_not_read_is_read_by_bert(tmp_path):
+    """RoBERTa's class makes nothing of it, in silence; the file itself says that it is WordPiece's, and cased."""
+    folder = without_class(tmp_path / "klue", "vocab.txt")
+    assert type(auto(folder)).__name__ == "RobertaTokenizer" and auto(folder).tokenize("번역이") == []
+    run = train("text-classification", folder, tmp_path / "run")
+    check(run, "text-classification")
+    assert auto(run.path / "model")(WORDS)["input_ids"] == Family("bert").tokenizer()(WORDS)["input_ids"]
 
 
 def test_a_model_file_without_the_packages_that_read_it_names_them(tmp_path):

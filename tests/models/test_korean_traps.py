@@ -69,9 +69,9 @@ def test_a_missing_do_lower_case_makes_every_korean_word_unknown(folder):
     """transformers then lower-cases, strips accents and leaves jamo: one line in the tokenizer's config is the cure."""
     tokenizer_config(folder, do_lower_case=None)
     assert auto(folder).tokenize("번역이 어색해서") == ["[UNK]", "[UNK]"]
-    (note,) = said(folder, KOREAN)
-    assert 'Set "do_lower_case": false in its tokenizer_config.json' in note
-    assert said(folder, TEXTS) == [note]  # also where half of the texts are English, whose words are known
+    with pytest.raises(ModelError, match='Set "do_lower_case": false in its tokenizer_config.json') as caught:
+        said(folder, KOREAN)
+    assert said(folder, TEXTS) == [str(caught.value)]  # where half of the texts are English, whose words are known
     tokenizer_config(folder, do_lower_case=False)
     assert said(folder, TEXTS) == [] and auto(folder)(WORDS) == Family("bert").tokenizer()(WORDS)
 
@@ -84,16 +84,21 @@ def test_an_uncased_vocabulary_that_knows_jamo_is_left_alone(tmp_path):
 
 @koelectra_is_here
 def test_a_vocab_txt_alone_is_koelectras(tmp_path):
-    """Without a word on letter case Hangul is unknown, which is said; with it the pieces are WordPiece's own."""
+    """Without a word on letter case transformers lower-cases; here the pieces tell it, and are WordPiece's own."""
     from tokenizers import BertWordPieceTokenizer
 
     size = len(KOELECTRA.read_text(encoding="utf-8").splitlines())
     folder = save_body("electra", size, tmp_path / "koelectra")
     shutil.copy(KOELECTRA, folder / "vocab.txt")
+    assert set(auto(folder).tokenize(WORDS)) == {"[UNK]", "."}
     (note,) = said(folder, KOREAN)
-    assert '"do_lower_case": false' in note
+    assert "do_lower_case=False" in note and "97.0% of its 32,200 pieces" in note
+    read = load_model(str(folder), TextClassification(labels=LABELS)).tokenizer
+    tokenizer_config(folder, do_lower_case=True)
+    with pytest.raises(ModelError, match='"do_lower_case": false'):  # what is stated is believed
+        said(folder, KOREAN)
     tokenizer_config(folder, do_lower_case=False)
-    assert said(folder, KOREAN) == []
+    assert said(folder, KOREAN) == [] and read.tokenize(WORDS) == auto(folder).tokenize(WORDS)
     own = BertWordPieceTokenizer(str(KOELECTRA), lowercase=False, strip_accents=False)
     assert auto(folder).tokenize(WORDS) == own.encode(WORDS, add_special_tokens=False).tokens
 
@@ -112,8 +117,9 @@ def test_alberts_accents_leave_jamo_and_keep_accents_is_the_cure(tmp_path):
     tokenizer = auto(folder)
     known = set(tokenizer("번역이", add_special_tokens=False)["input_ids"]) - {tokenizer.unk_token_id}
     assert tokenizer.convert_ids_to_tokens(list(known)) in ([], ["▁"])
-    (note,) = said(folder, KOREAN)
-    assert 'Set "keep_accents": true in its tokenizer_config.json' in note and said(folder, TEXTS) == [note]
+    with pytest.raises(ModelError, match='Set "keep_accents": true in its tokenizer_config.json') as caught:
+        said(folder, KOREAN)
+    assert said(folder, TEXTS) == [str(caught.value)]
     kept = albert(tmp_path / "kept", keep_accents=True)
     assert said(kept, TEXTS) == [] and auto(kept).decode(auto(kept)(WORDS)["input_ids"][1:-1]) == WORDS
 
@@ -163,8 +169,9 @@ def test_decomposed_text_is_unknown_to_bert_and_said_to_be_decomposed(folder):
     """As macOS writes file names and what is copied from them."""
     some = [decomposed(text) for text in KOREAN]
     assert set(auto(folder).tokenize(decomposed("번역이 어색해서"))) == {"[UNK]"}
-    (note,) = said(folder, some)
-    assert "NFC" in note and "decomposed" in note and "do_lower_case" not in note
+    with pytest.raises(ModelError, match="decomposed.*NFC") as caught:
+        said(folder, some)
+    assert "do_lower_case" not in str(caught.value)
     assert said(folder, [unicodedata.normalize("NFC", text) for text in some]) == []
 
 

@@ -18,7 +18,7 @@ from byeori.models.device import set_threads
 from byeori.predict.files import predict_file
 from byeori.predict.model_folder import save_model
 from byeori.predict.options import Reading, Using
-from byeori.settings import Data, Model
+from byeori.settings import Data
 from byeori.tasks import TextClassification
 from families import texts
 
@@ -103,7 +103,7 @@ def test_what_is_not_given_is_that_of_training(run, folder, tiny):
     assert (plain.max_length, plain.truncation) == (128, "head"), "else the smaller of 512 and what the model takes"
 
 
-@pytest.mark.parametrize(("kind", "of"), [(Using, Model), (Reading, Data)])
+@pytest.mark.parametrize(("kind", "of"), [(Using, settings.Train), (Reading, Data)])
 def test_settings_shared_with_training_are_one(kind, of):
     for name, field in settings.names(kind).items():
         theirs = settings.names(of)[name]

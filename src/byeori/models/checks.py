@@ -25,7 +25,6 @@ GONE = {
     "ernie_m": "Use XLM-R", "mega": "Use Longformer", "nezha": "Use BERT", "open-llama": "Use Llama", "qdqbert": "Use BERT",
     "retribert": "Use BERT",
 }  # fmt: skip
-UNKNOWN_LIMIT = 0.5
 DEFAULT_LENGTH = 512  # tokens; longer texts are cut unless more is asked for, or the task says otherwise
 
 
@@ -207,32 +206,18 @@ def length_for(asked: int | None, limit: int | None, source: str, default: int =
     return asked
 
 
-def check_contract(model: Any, tokenizer: Any, texts: list[str]) -> list[str]:
-    """Try tokenizer and model together on some of the user's texts; returns notes, raises ModelError."""
-    from byeori.models.legible import unfit, unread
+def check_contract(model: Any, tokenizer: Any, texts: list[str], source: str = "") -> list[str]:
+    """Try tokenizer and model together on some of the user's texts; returns notes, raises ModelError.
 
-    note = unread(tokenizer, texts)  # first: a class that doesn't fit often adds a token too many as well
-    size = model.get_input_embeddings().num_embeddings
-    found = [tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"] for text in texts if text.strip()]
-    ids = [i for one in found for i in one]
-    largest = max([*ids, *tokenizer.all_special_ids], default=0)
-    # The vocabulary's own size too: an id that no sample has would break in the middle of training.
-    if largest >= size or len(tokenizer) > size + 1024:
-        raise ModelError(
-            f"the tokenizer has {len(tokenizer):,} tokens (id {max(largest, len(tokenizer) - 1):,} occurs), the model embeds {size:,}: "
-            f"they don't belong together. Give --tokenizer of the checkpoint the model was trained with."
-        )
-    if found and not ids:
-        raise ModelError(unfit(tokenizer, texts[0]))
-    if note is not None:
-        return [note]
-    unknown = sum(i == tokenizer.unk_token_id for i in ids) if tokenizer.unk_token_id is not None else 0
-    if ids and unknown / len(ids) > UNKNOWN_LIMIT:
-        return [
-            f"{unknown / len(ids):.0%} of the tokens of these texts are unknown to the tokenizer: it was made for another language. "
-            f"The model will see next to nothing."
-        ]
-    return []
+    What `byeori.models.contract` calls a stop is raised, what it would have looked at is a note.
+    """
+    from byeori.models.contract import LOOK, STOP, contract
+
+    found = contract(model, tokenizer, texts, source)
+    for one in found:
+        if one.level == STOP:
+            raise ModelError(f"{source}: {one}" if source else str(one))
+    return [str(one) for one in found if one.level == LOOK]
 
 
 def licence(folder: str, revision: str | None) -> tuple[str | None, list[str]]:

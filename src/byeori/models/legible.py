@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from byeori.errors import ModelError
@@ -20,16 +21,36 @@ TRIED = 200  # words
 LIMIT = 0.5
 
 
+@dataclass(frozen=True)
+class Said:
+    """What is wrong and what to do; `silent`: the tokenizer makes no token of most words."""
+
+    found: str
+    fix: str
+    silent: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.found} {self.fix}"
+
+
 def unread(tokenizer: Any, texts: Sequence[str]) -> str | None:
     """The sentence for texts whose Korean words are mostly unknown; None where they are known or there are none.
 
     Raises ModelError for a tokenizer that makes no token of most of them.
     """
+    said = reading(tokenizer, texts)
+    if said is not None and said.silent:
+        raise ModelError(str(said))
+    return None if said is None else str(said)
+
+
+def reading(tokenizer: Any, texts: Sequence[str]) -> Said | None:
+    """As `unread`, which raises where this is `silent`."""
     words = list(dict.fromkeys(word for text in texts for word in WORD.findall(text)))[:TRIED]
     found = [_ids(tokenizer, word) for word in words]
     silent = [word for word, ids in zip(words, found, strict=True) if not ids]
     if len(silent) > LIMIT * len(words):
-        raise ModelError(unfit(tokenizer, next(text for text in texts if silent[0] in text)))
+        return Said(*unfit(tokenizer, next(text for text in texts if silent[0] in text)), silent=True)
     lost = sum(tokenizer.unk_token_id in ids for ids in found)
     if tokenizer.unk_token_id is None or lost <= LIMIT * len(words):
         return None
@@ -37,22 +58,36 @@ def unread(tokenizer: Any, texts: Sequence[str]) -> str | None:
     composed = [unicodedata.normalize("NFC", word) for word in words]
     unknown = sum(tokenizer.unk_token_id in _ids(tokenizer, word) for word in composed)
     if composed != words and unknown <= LIMIT * len(words):
-        return (
-            f"{start}: they are decomposed (NFD, as macOS writes them), and it knows Hangul composed. Compose the texts first: "
-            f'unicodedata.normalize("NFC", text).'
+        return Said(
+            f"{start}: they are decomposed (NFD, as macOS writes them), and it knows Hangul composed.",
+            'Compose the texts first: unicodedata.normalize("NFC", text).',
         )
     normalizer = getattr(getattr(tokenizer, "backend_tokenizer", None), "normalizer", None)
     if normalizer is not None and normalizer.normalize_str("가") != "가":
         cure = '"keep_accents": true' if hasattr(tokenizer, "keep_accents") else '"do_lower_case": false'
-        return f"{start}: it takes Hangul apart before it looks words up. Set {cure} in its tokenizer_config.json."
-    return f"{start}: it was made for another language. Take a Korean or a multilingual model."
+        if any("가" <= piece.removeprefix("##").removeprefix("▁")[:1] <= "힣" for piece in tokenizer.get_vocab()):
+            return Said(
+                f"{start}: it takes Hangul apart before it looks words up.", f"Set {cure} in its tokenizer_config.json."
+            )
+    return Said(f"{start}: it was made for another language.", "Take a Korean or a multilingual model.")
 
 
-def unfit(tokenizer: Any, text: str) -> str:
+def words_of(texts: Sequence[str], most: int = 2_000) -> list[str]:
+    """What stands between spaces, the first ones of all texts."""
+    found: list[str] = []
+    for text in texts:
+        found += text.split()
+        if len(found) >= most:
+            break
+    return found[:most]
+
+
+def unfit(tokenizer: Any, text: str) -> tuple[str, str]:
+    """A tokenizer that makes nothing of a text: what is wrong, and what to do."""
     return (
-        f"the tokenizer ({type(tokenizer).__name__}) makes no token of {text[:40]!r}. Its class doesn't fit its files: set "
-        f'"tokenizer_class" in tokenizer_config.json (PreTrainedTokenizerFast for a tokenizer.json, BertTokenizer for a '
-        f"vocab.txt), or name another with --tokenizer."
+        f"the tokenizer ({type(tokenizer).__name__}) makes no token of {text[:40]!r}. Its class doesn't fit its files:",
+        'set "tokenizer_class" in tokenizer_config.json (PreTrainedTokenizerFast for a tokenizer.json, BertTokenizer for a '
+        "vocab.txt), or name another with --tokenizer.",
     )
 
 

@@ -88,7 +88,8 @@ def load_model(
     if tokenizer is None:
         loaded_tokenizer = load_tokenizer(folder, str(name), options)
     else:  # of another checkpoint: the model's revision says nothing about it
-        loaded_tokenizer = load_tokenizer(tokenizer, str(tokenizer), {"trust_remote_code": trust_remote_code})
+        options_of_it = {"trust_remote_code": trust_remote_code}
+        loaded_tokenizer = load_tokenizer(tokenizer, str(tokenizer), options_of_it, config.model_type)
     kept = _match_labels(config, task) if for_training else True
     if not for_training:
         task.adopt(config)
@@ -108,10 +109,15 @@ def load_model(
     found = Loaded(model, loaded_tokenizer, str(name), getattr(config, "_commit_hash", None), new)
     found.licence, found.languages = licence(str(folder), revision)
     _tell(found, config, task, info)
+    settle(found)
+    return found
+
+
+def settle(found: Loaded) -> None:
+    """Attention, segment ids and padding that model and tokenizer agree on."""
     _settle_attention(found)
     _match_token_types(found)
     _match_pads(found)
-    return found
 
 
 def take_label_order(name: Any, task: Task, *, revision: str | None = None, trust_remote_code: bool = False) -> None:
@@ -130,13 +136,21 @@ def take_label_order(name: Any, task: Task, *, revision: str | None = None, trus
     _match_labels(config, task)
 
 
-def load_tokenizer(given: Any, name: str, options: dict[str, Any]) -> PreTrainedTokenizerBase:
-    """A tokenizer object, or that of a folder or Hub id; `name` is what messages call it. Raises ModelError."""
+def load_tokenizer(given: Any, name: str, options: dict[str, Any], model_type: str = "") -> PreTrainedTokenizerBase:
+    """A tokenizer object, or that of a folder, a file or a Hub id; `name` is what messages call it. Raises ModelError.
+
+    model_type: of the model it is for, where that is known and the folder doesn't say: bare files may not.
+    """
     from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+    from byeori.models.bare import read_bare
 
     if isinstance(given, PreTrainedTokenizerBase):
         return given
     with quiet(), explain(name, str(given)):
+        found = read_bare(str(given), model_type)
+        if found is not None:
+            return found
         # Without its code transformers takes a general class in silence, which reads the files otherwise.
         if not options.get("trust_remote_code") and brings_code(str(given), options.get("revision")):
             raise ModelError(untrusted(name))
@@ -144,7 +158,7 @@ def load_tokenizer(given: Any, name: str, options: dict[str, Any]) -> PreTrained
     # Where the files are missing, or of another class, transformers makes a tokenizer of special tokens alone, and says nothing.
     if len(found) <= len(set(found.all_special_ids)):
         there = any((Path(str(given)) / one).is_file() for one in TOKENIZERS if one != "tokenizer_config.json")
-        raise ModelError(f"{name}: {unfit(found, 'a')}" if there else without_tokenizer(name))
+        raise ModelError(f"{name}: {' '.join(unfit(found, 'a'))}" if there else without_tokenizer(name))
     return found
 
 
@@ -168,9 +182,7 @@ def _given(model: nn.Module, tokenizer: Any, task: Task) -> Loaded:
     with quiet(), contextlib.suppress(ValueError):  # a family that takes no attention from outside keeps its own
         model.set_attn_implementation(attention.NAME)  # type: ignore[operator]
     found = Loaded(model, tokenizer, getattr(config, "_name_or_path", "") or type(model).__name__, None, [])
-    _settle_attention(found)
-    _match_token_types(found)
-    _match_pads(found)
+    settle(found)
     return found
 
 

@@ -44,10 +44,7 @@ class Runner:
         self.accepts = set(inspect.signature(model.forward).parameters)
         config = model.config
         self.choices = type(model).__name__.endswith("ForMultipleChoice")  # these want (rows, choices, tokens)
-        embeddings = getattr(body, "embeddings", None)
-        # RoBERTa and its kin number positions from padding_idx + 1 on.
-        padding = getattr(embeddings, "padding_idx", None)
-        self.first_position = padding + 1 if _offset(embeddings) and padding is not None else 0
+        self.first_position = first_position(model)
         self.end: Any = next((getattr(body, name) for name in ENDS if hasattr(body, name)), None)
         self.mean_pooling = getattr(config, "classifier_pooling", "cls") == "mean"
         self.pack: Pack | None = None  # the pack to pool, while one runs
@@ -232,8 +229,12 @@ def _pad(model: Any) -> int:
     return pad if isinstance(pad, int) and 0 <= pad < model.get_input_embeddings().num_embeddings else 0
 
 
-def _offset(embeddings: nn.Module | None) -> bool:
-    return hasattr(embeddings, "create_position_ids_from_inputs_embeds")  # a method of Longformer too
+def first_position(model: Any) -> int:
+    """The number of a sequence's first position: RoBERTa and its kin begin at padding_idx + 1, others at 0."""
+    embeddings = getattr(getattr(model, model.base_model_prefix, model), "embeddings", None)
+    padding = getattr(embeddings, "padding_idx", None)
+    counts = hasattr(embeddings, "create_position_ids_from_inputs_embeds")  # a method of Longformer too
+    return padding + 1 if counts and padding is not None else 0
 
 
 def _last_meeting(end: nn.Module) -> nn.Module | None:

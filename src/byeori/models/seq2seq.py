@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -26,6 +27,7 @@ from byeori.text.blocks import IGNORED
 
 LOGITS = 1 << 24  # of float32: 64 MiB; what one chunk of target tokens may take
 TOLERANCE = 1e-4
+More = Callable[[torch.Tensor], torch.Tensor]  # logits (count, vocabulary) → (count,), beside the losses
 
 
 def decoder_inputs(model: Any, labels: torch.Tensor) -> torch.Tensor:
@@ -94,6 +96,16 @@ def pack_losses(model: Any, pack: Pack, smooth: bool = False) -> tuple[torch.Ten
     Group by group, each target cut to the longest of its group. Raises ModelError, and SettingError for a target that
     is longer than the decoder.
     """
+    return _of_pack(model, pack, _spread if smooth else None)
+
+
+def pack_likelihoods(model: Any, pack: Pack) -> tuple[torch.Tensor, torch.Tensor]:
+    """As `pack_losses`, with the likeliest token of each place, int64, beside the loss."""
+    nll, best = _of_pack(model, pack, _best)
+    return nll, best.long()
+
+
+def _of_pack(model: Any, pack: Pack, more: More | None) -> tuple[torch.Tensor, torch.Tensor]:
     labels = pack.labels
     limit = positions(model)
     if limit is not None and labels.shape[1] > limit:
@@ -107,21 +119,26 @@ def pack_losses(model: Any, pack: Pack, smooth: bool = False) -> tuple[torch.Ten
     for group in pack.layout.groups:
         rows = slice(group.first, group.first + group.count)
         longest = int(counted[rows].any(0).nonzero().max()) + 1
-        found.append(token_losses(model, pack.rectangle(group), labels[rows, :longest], smooth=smooth, again=again))
+        found.append(token_losses(model, pack.rectangle(group), labels[rows, :longest], more=more, again=again))
     every = torch.cat(found, 1)  # (2, counted labels), row after row as `counted` has them
-    nll, spread = (torch.zeros(labels.shape, device=labels.device).masked_scatter(counted, one) for one in every)
-    return nll, spread
+    nll, other = (torch.zeros(labels.shape, device=labels.device).masked_scatter(counted, one) for one in every)
+    return nll, other
 
 
 def token_losses(
-    model: Any, rectangle: dict[str, torch.Tensor], labels: torch.Tensor, *, smooth: bool = False, again: bool = False
+    model: Any,
+    rectangle: dict[str, torch.Tensor],
+    labels: torch.Tensor,
+    *,
+    more: More | None = None,
+    again: bool = False,
 ) -> torch.Tensor:
     """Losses of the labels (rows, length) that aren't −100, row after row: (2, count) float32.
 
-    As `pack_losses`, of one rectangle: input_ids and attention_mask (rows, source length). `again`: make chunks of
-    logits again in the backward pass instead of keeping them.
+    As `pack_losses`, of one rectangle: input_ids and attention_mask (rows, source length). `more`: what of the logits
+    stands beside the loss, else 0. `again`: make chunks of logits again in the backward pass instead of keeping them.
     """
-    return _head(model).losses(model, globally(model, rectangle), labels, smooth, again)
+    return _head(model).losses(model, globally(model, rectangle), labels, more, again)
 
 
 class _Head:
@@ -152,11 +169,11 @@ class _Head:
     def _run(self, model: Any, rectangle: dict[str, torch.Tensor], labels: torch.Tensor) -> Any:
         return model(**rectangle, decoder_input_ids=decoder_inputs(model, labels), use_cache=False)
 
-    def losses(self, model: Any, rectangle: dict, labels: torch.Tensor, smooth: bool, again: bool) -> torch.Tensor:
+    def losses(self, model: Any, rectangle: dict, labels: torch.Tensor, more: More | None, again: bool) -> torch.Tensor:
         counted = labels != IGNORED
         wanted = labels[counted]
         if not self.catches:
-            return _losses(self._run(model, rectangle, labels).logits[counted], wanted, smooth)
+            return _losses(self._run(model, rectangle, labels).logits[counted], wanted, more)
         self.catching = True
         try:
             self._run(model, rectangle, labels)
@@ -168,16 +185,16 @@ class _Head:
         found = []
         for part, right in zip(hidden.split(rows), wanted.split(rows), strict=True):
             if again and torch.is_grad_enabled():
-                found.append(checkpoint(self._of_hidden, part, right, smooth, use_reentrant=False))
+                found.append(checkpoint(self._of_hidden, part, right, more, use_reentrant=False))
             else:
-                found.append(self._of_hidden(part, right, smooth))
+                found.append(self._of_hidden(part, right, more))
         return torch.cat(found, 1) if len(found) > 1 else found[0]
 
-    def _of_hidden(self, hidden: torch.Tensor, wanted: torch.Tensor, smooth: bool) -> torch.Tensor:
+    def _of_hidden(self, hidden: torch.Tensor, wanted: torch.Tensor, more: More | None) -> torch.Tensor:
         logits = self.linear(hidden)
         if self.bias is not None:
             logits = logits + self.bias[0].to(logits.device)
-        return _losses(logits, wanted, smooth)
+        return _losses(logits, wanted, more)
 
     @torch.no_grad()
     def _probe(self, model: Any) -> bool:
@@ -190,9 +207,9 @@ class _Head:
         model.eval()
         try:
             self.catches = False
-            plain = self.losses(model, rectangle, ids[:, :5], True, False)
+            plain = self.losses(model, rectangle, ids[:, :5], _spread, False)
             self.catches = True
-            caught = self.losses(model, rectangle, ids[:, :5], True, False)
+            caught = self.losses(model, rectangle, ids[:, :5], _spread, False)
         except (AttributeError, IndexError, RuntimeError, TypeError, ValueError):
             return False
         finally:
@@ -211,9 +228,18 @@ def _head(model: nn.Module) -> _Head:
     return found
 
 
-def _losses(logits: torch.Tensor, wanted: torch.Tensor, smooth: bool) -> torch.Tensor:
+def _losses(logits: torch.Tensor, wanted: torch.Tensor, more: More | None) -> torch.Tensor:
     """Logits (count, vocabulary) and labels (count,) → (2, count)."""
     logits = logits.float()
     nll = F.cross_entropy(logits, wanted, reduction="none")
-    spread = logits.logsumexp(-1) - logits.mean(-1) if smooth else torch.zeros_like(nll)
-    return torch.stack([nll, spread])
+    return torch.stack([nll, torch.zeros_like(nll) if more is None else more(logits)])
+
+
+def _spread(logits: torch.Tensor) -> torch.Tensor:
+    """The mean of −log p over the vocabulary."""
+    return logits.logsumexp(-1) - logits.mean(-1)
+
+
+def _best(logits: torch.Tensor) -> torch.Tensor:
+    """The likeliest token, as float32: exact up to 16,777,216 of them."""
+    return logits.detach().argmax(-1).float()

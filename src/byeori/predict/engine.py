@@ -22,6 +22,8 @@ import torch
 from byeori.batches import budget
 from byeori.batches.answers import Answers, Gathered, joined
 from byeori.batches.pack import Pack, build
+from byeori.data import cleaning
+from byeori.data.cleaning import Cleaner
 from byeori.errors import DataError, RowsError
 from byeori.models.device import autocast
 from byeori.models.legible import unread
@@ -29,6 +31,7 @@ from byeori.models.load import uses_token_types
 from byeori.models.packed import runner
 from byeori.tasks.base import DRAW_SEED
 from byeori.text.encode import Encoder
+from byeori.text.normalizer import holds
 from byeori.text.store import TokenStore
 
 if TYPE_CHECKING:
@@ -71,10 +74,22 @@ class Engine:
         self.encoder = Encoder(tokenizer, max_length, truncation, uses_token_types(model, tokenizer))
         self.spent = Spent()
         self._tried = False  # whether the tokenizer has been seen to read what it is given
+        wanted = task.cleaning or Cleaner()
+        # What the tokenizer does by itself need not be done to texts.
+        self.cleaner = wanted.alone if holds(tokenizer, wanted.form) else wanted
         task.meet(model, tokenizer)
 
-    def encode(self, rows: dict[str, list], call: Any | None = None) -> TokenStore:
-        """Rows by role → a store in memory, without labels. Raises ModelError for a tokenizer that makes nothing of them."""
+    def encode(
+        self, rows: dict[str, list], call: Any | None = None, *, read: bool = False, clean: bool = True
+    ) -> TokenStore:
+        """Rows by role → a store in memory, without labels; cleaned as those of training were, unless not `clean`.
+
+        `read`: of rows of a file one of which cleaning leaves nothing can't be used; an empty text of a call can.
+        Raises ModelError for a tokenizer that makes nothing of them, RowsError for rows that can't be used.
+        """
+        given = rows
+        if clean and self.cleaner:
+            rows = self._cleaned(rows, read)
         if not self._tried:
             self._tried = True
             texts = [one for role in self.task.roles for one in rows.get(role) or [] if isinstance(one, str)]
@@ -83,8 +98,33 @@ class Engine:
         encoded = self.task.encode(rows, self.encoder, labels=False, call=call)
         levels = {name: level for name, level in self.levels.items() if name in encoded.columns}
         store = TokenStore.of(encoded, levels, self.encoder.pad)
-        store.source = rows
+        store.source, store.given = rows, given if given is not rows else None
         return store
+
+    def _cleaned(self, rows: dict[str, list], read: bool) -> dict[str, list]:
+        made = cleaning.clean(rows, self.cleaner)
+        empty = {
+            place: f"cleaning leaves nothing of the {role.replace('_', ' ')}"
+            for role, places in made.emptied.items()
+            for place in places
+        }
+        if wrong := {**(empty if read else {}), **made.problems}:
+            raise RowsError(dict(sorted(wrong.items())))
+        return {**rows, **made.columns} if made.columns else rows
+
+    def decode(self, answers: Answers, store: TokenStore, call: Any | None = None) -> list[Any]:
+        """A prediction a row, as the pipeline returns them; what they say of a text is said of it as it was given."""
+        found = self.task.decode(answers, store, call)
+        if store.given is None:
+            return found
+        roles = [role for role, values in store.source.items() if values is not store.given[role]]
+        said = []
+        for place, prediction in enumerate(found):
+            sides = (store.source, store.given)
+            row, given = ({role: values[place] for role, values in side.items()} for side in sides)
+            changed = any(not _same(row[role], given[role]) for role in roles)
+            said.append(self.task.given_back(prediction, row, given, self.cleaner, call) if changed else prediction)
+        return said
 
     @property
     def levels(self) -> dict[str, str]:
@@ -156,6 +196,10 @@ class Engine:
             else:
                 values, counts = self.task.gather(outputs, pack, call)
         return (values.float() if values.is_floating_point() else values).cpu().numpy(), counts
+
+
+def _same(one: Any, other: Any) -> bool:
+    return one == other if isinstance(other, str) or other is None else list(one) == list(other)
 
 
 def _parts(lengths: np.ndarray, pack_tokens: int, cost: float) -> list[np.ndarray]:

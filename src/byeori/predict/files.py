@@ -83,7 +83,7 @@ def _write(run: Run, rows: Rows, chosen: Any, with_inputs: bool, file: Any) -> i
         found: dict[int, Any] = {}
         if store is not None:
             answers = run.engine.run(store, call=chosen)
-            found = dict(zip(good, run.task.decode(answers, store, chosen), strict=True))
+            found = dict(zip(good, run.engine.decode(answers, store, chosen), strict=True))
             cut += store.truncated
         inputs = rows.table[places.start : places.stop] if with_inputs else {}
         lines = []

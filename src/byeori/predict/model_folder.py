@@ -10,11 +10,13 @@ from typing import Any
 
 import byeori
 from byeori import tasks
+from byeori.data.cleaning import Cleaner
 from byeori.errors import ModelError
-from byeori.models.checks import explain
+from byeori.models.checks import explain, find_folder
 from byeori.models.embedding import full_weights
 from byeori.models.load import quiet
 from byeori.run import FORMAT, read_json, write_folder, write_json
+from byeori.text.normalizer import holds
 
 
 def save_model(
@@ -40,10 +42,32 @@ def write_files(
         "task": task.name,
         "own_task": tasks.source(task),
         "state": task.state(),
+        "cleaning": cleaning_of(task, tokenizer),
         "columns": {role: column for role, column in task.columns.items() if role in task.roles},
         "decoding": decoding,
         "step": step,
     })  # fmt: skip
+
+
+def cleaning_of(task: tasks.Task, tokenizer: Any) -> dict[str, Any] | None:
+    """What is done to texts before they are tokenized, for byeori.json; `normalizer`: what does the Unicode form."""
+    if not task.cleaning:
+        return None
+    held = holds(tokenizer, task.cleaning.form)
+    return {**task.cleaning.saved(), "normalizer": ("tokenizer" if held else "text") if task.cleaning.form else None}
+
+
+def cleaned_before(name: Any, cleaner: Cleaner) -> str | None:
+    """The sentence for a model that was trained on texts cleaned by steps that its further training leaves out."""
+    path = Path(find_folder(str(name))) / "byeori.json" if isinstance(name, str | Path) else None
+    saved = (read_json(path).get("cleaning") if path is not None and path.is_file() else None) or {}
+    lost = [step for step in saved.get("clean") or () if step not in cleaner.steps]
+    own = saved.get("function") if cleaner.function is None else None
+    if not lost and not own:
+        return None
+    flags = [f"--clean {','.join([*lost, *cleaner.steps])}"] if lost else []
+    flags += [f"--clean-function {own['file'] or 'FILE.py'}:{own['function']}"] if own else []
+    return f"{name} was trained on texts that were cleaned, and these are not so: {' '.join(flags)} does it."
 
 
 def load_task(
@@ -77,7 +101,9 @@ def load_task(
         if not {"*", meta["task"]} & set(wanted.models_of):
             raise ModelError(f"{folder}: this model was trained for {meta['task']}, not for {wanted.name}.")
         # What the other task learnt says nothing to this one; how long its texts were does.
-        return (asked if isinstance(asked, tasks.Task) else wanted()), {"decoding": meta.get("decoding", {})}
+        return (asked if isinstance(asked, tasks.Task) else wanted()), {
+            name: meta[name] for name in ("decoding", "cleaning") if name in meta
+        }
     task = kind.from_state(meta["state"])
     task.columns = meta.get("columns", {})
     return task, meta

@@ -80,7 +80,7 @@ class Pipeline:
             for part in chunks(rows, WINDOW):
                 with numbered_from(len(found)):
                     store = engine.encode(columns(part), chosen)
-                found += self.run.task.decode(engine.run(store, call=chosen), store, chosen)
+                found += engine.decode(engine.run(store, call=chosen), store, chosen)
         finally:
             engine.encoder = encoder
         return found

@@ -18,6 +18,7 @@ from torch import nn
 
 from byeori import settings
 from byeori.batches.answers import joined
+from byeori.data.cleaning import Cleaner
 from byeori.errors import DataError, ModelError, RowsError, SettingError
 from byeori.models.checks import check_ids, find_folder, length_for
 from byeori.models.device import device_for, precision_for, set_threads
@@ -117,7 +118,7 @@ class Run:
         found, answers, counts = [], [], [np.ones(0, np.int64)]
         for store in self._stores(data, read or {}, chosen):
             part = self.engine.run(store, call=chosen)
-            found += self.task.decode(part, store, chosen)
+            found += self.engine.decode(part, store, chosen)
             answers += [part] if arrays else []
             counts.append(sequences_a_row(store))
         if not arrays:
@@ -180,7 +181,7 @@ class Run:
         if labels or "input_ids" in rows.table.column_names:
             store = encode_rows(rows, self.task, self.engine.encoder, labels)
         else:
-            store = self.engine.encode(rows.table[:], call)
+            store = self.engine.encode(rows.table[:], call, read=True, clean=rows.cleaner is None)
         check_ids(store, self.model, self.tokenizer, rows)
         return store
 
@@ -244,6 +245,8 @@ def load_run(path: Any, *, task: Task | type[Task] | str | None = None, **option
         path, work, tokenizer=using.tokenizer, revision=using.revision, trust_remote_code=using.trust_remote_code,
         for_training=False,
     )  # fmt: skip
+    if meta.get("cleaning") or using.clean_function is not None:
+        work.cleaning = Cleaner.restored(meta.get("cleaning"), using.clean_function, name)
     if not meta:
         check_head(loaded.model, work, name, given=isinstance(path, nn.Module))
     check_languages(work, loaded.tokenizer, values_in(task))
@@ -290,6 +293,7 @@ def _loaded(run: Run, task: Task | type[Task] | str | None, options: dict[str, A
     has = {
         "tokenizer": run.tokenizer, "max_length": encoder.max_length, "truncation": encoder.truncation,
         "device": str(run.engine.device), "precision": run.engine.precision,
+        "clean_function": run.task.cleaning.function if run.task.cleaning else None,
         **{name: getattr(run.task, name, None) for name in TOLD},
     }  # fmt: skip
     asked = {name: value for name, value in vars(using).items() if value != getattr(Using(), name)}

@@ -53,6 +53,37 @@ def long_inputs(facts: Facts) -> str:
     return f"It {_told(said, facts)}." if said and facts.length else ""
 
 
+CLEANED = {
+    "html": "HTML entities become the signs they stand for", "control": "control characters are taken out",
+    "zero-width": "zero-width characters are taken out", "lower": "letters become lower case",
+    "inner-spaces": "runs of spaces become one", "spaces": "outer spaces are cut",
+}  # fmt: skip
+
+
+def cleaning(facts: Facts) -> str:
+    """What is done to texts before the model reads them, and who does it; empty for nothing."""
+    done = table(facts.saved, "cleaning")
+    asked, function, form = done.get("clean"), table(done, "function"), done.get("normalize")
+    steps = [CLEANED.get(str(one), str(one)) for one in (asked if isinstance(asked, list) else [])]
+    if function:
+        steps.append(f"the function {function.get('function')} of {function.get('file') or 'a session'} is called")
+    said = []
+    if steps:
+        said.append(
+            f"Texts were cleaned for training, and Byeori cleans those of every prediction alike ({'; '.join(steps)}): without Byeori, do "
+            f"so first."
+        )
+    if isinstance(form, str):
+        name = form.upper()
+        held = done.get("normalizer") == "tokenizer"
+        said.append(
+            f"The tokenizer brings texts into the Unicode form {name}, so it reads them alike however they are composed."
+            if held
+            else f"Texts are brought into the Unicode form {name} first, which the tokenizer can't: without Byeori, do so before it."
+        )
+    return " ".join(said)
+
+
 def _told(said: Said, facts: Facts) -> str:
     return said if isinstance(said, str) else said(facts)
 
@@ -96,6 +127,13 @@ def _pieces(facts: Facts) -> str:
     whole = facts.own("long_texts") != "truncate" and not facts.own("next_sentence") and not facts.pairs
     learnt = f"learnt from texts in pieces of up to {facts.length} tokens. A call reads as many" if whole else ""
     return f"{learnt or f'reads up to {facts.length} tokens'}; longer texts are cut ({facts.truncation} kept)"
+
+
+def _corrupted(facts: Facts) -> str:
+    return (
+        f"learnt from texts in pieces that make inputs of up to {facts.length} tokens once their runs are out. A call reads as "
+        f"many; longer texts are cut ({facts.truncation} kept)"
+    )
 
 
 # baselines --------------------------------------------------------------------------------------------------------------
@@ -160,6 +198,7 @@ TASKS: dict[str, About] = {
         linear="is no linear model but one of token trigrams (Witten–Bell)",
     ),
     "fill-mask": About(_using(usage.FILL), mistakes.masks, trivial=FREQUENCIES, long=_pieces),
+    "span-corruption": About(_using(usage.FILL_GAPS), mistakes.masks, trivial=FREQUENCIES, long=_corrupted),
     "multiple-choice": About(
         _using(usage.CHOOSE), mistakes.choices, long=_cut("pairs of text and choice"),
         trivial="always takes the choice at the place that is right most often in training",

@@ -12,7 +12,7 @@ import html
 import re
 from typing import TYPE_CHECKING, Any
 
-from byeori.report.about import TASKS, about, baselines, long_inputs
+from byeori.report.about import TASKS, about, baselines, cleaning, long_inputs
 from byeori.report.cost import costs
 from byeori.report.facts import NO_SCORE, Facts, attempt, file_name, interval, number, table
 
@@ -86,6 +86,9 @@ def _summary(facts: Facts) -> str:
     if facts.base_model:
         shape = f" ({code(body[0])})" if body else ""
         said.append(f"It was fine-tuned from {code(facts.base_model)}{shape} with Byeori.")
+    elif facts.from_scratch:
+        shape = f" ({code(body[0])})" if body else ""
+        said.append(f"It was trained from scratch with Byeori, in the shape of {code(facts.from_scratch)}{shape}.")
     elif body:
         said.append(f"It is a {code(body[0])}, trained with Byeori.")
     if facts.kind and facts.pairs:
@@ -118,7 +121,7 @@ def _data(facts: Facts) -> str:
         shown[1] = ", ".join(md(file) for file in _files(part))
         lines.append(f"| {name} | " + " | ".join(shown) + " |")
     notes = [f"- {name}: {md(note)}" for name, note in facts.notes]
-    return "\n".join(lines) + ("\n\n" + "\n".join(notes) if notes else "")
+    return "\n\n".join(block for block in ("\n".join(lines), md(cleaning(facts)), "\n".join(notes)) if block)
 
 
 def _procedure(facts: Facts) -> str:
@@ -164,7 +167,9 @@ def _blanks(facts: Facts) -> str:
         "- Other domains: the model was scored only on rows of the files named above.",
         "- Spread over seeds: this is one training with one seed.",
     ]
-    if not facts.licence:
+    if facts.from_scratch:
+        blanks.append("- Licence: there is no base model; the texts it was trained on, and you, say it.")
+    elif not facts.licence:
         blanks.append("- Licence: none is known of the base model; look it up before passing this model on.")
     return "\n".join(blanks)
 

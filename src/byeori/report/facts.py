@@ -141,6 +141,15 @@ class Facts:
         return names[-1] if names else None
 
     @property
+    def from_scratch(self) -> str | None:
+        """The shape or the name of the configuration a model was made of; None for one that began with a checkpoint."""
+        shape = self.settings.get("from_scratch")
+        if not isinstance(shape, str) or not shape:
+            return None
+        is_id = _HUB_ID.fullmatch(shape) and not Path(shape).exists()
+        return shape if is_id else re.split(r"[\\/]+", shape.rstrip("\\/"))[-1]
+
+    @property
     def language(self) -> str | None:
         """ko if most letters of the samples are Hangul, else the base model's where it states just one."""
         text = "".join(str(one) for sample in self.samples for one in table(sample, "inputs").values())

@@ -15,7 +15,7 @@ from html import escape
 from typing import Any
 
 from byeori.report import plots
-from byeori.report.about import about, baselines
+from byeori.report.about import about, baselines, cleaning
 from byeori.report.cost import costs
 from byeori.report.facts import (
     Facts,
@@ -88,7 +88,8 @@ def page(facts: Facts) -> str:
     head = f'<p class="verdict {kind}"><span aria-hidden="true">{VERDICTS[kind]} </span>{text(verdict)}</p>'
     if facts.missing:  # after the sections, which add to it
         body.insert(0, "<section><h2>Missing in this run</h2>" + items(facts.missing) + "</section>")
-    about = " · ".join(text(one) for one in (facts.task, (facts.kind or "").replace("_", " "), facts.base_model) if one)
+    begun = f"{facts.from_scratch}, from scratch" if facts.from_scratch else facts.base_model
+    about = " · ".join(text(one) for one in (facts.task, (facts.kind or "").replace("_", " "), begun) if one)
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
@@ -241,6 +242,8 @@ def data(facts: Facts) -> str:
         caption = f"the {CLASSES} most frequent of {len(names):,}" if len(names) > CLASSES else ""
         found.append("<h3>Labels</h3>" + grid(["label", *labels], shown, caption, numbers=range(1, 1 + len(labels))))
     notes = [f"{name}: {note}" for name, note in facts.notes]
+    if said := cleaning(facts):
+        found.append(f"<p>{text(said)}</p>")
     return "".join(found) + ("<h3>What reading found and did</h3>" + items(notes) if notes else "")
 
 

@@ -230,6 +230,10 @@ def _masked(facts: Facts) -> str:
     return "f" + quoted(_either(facts, f"도서관은 아홉 시에 {mask}.", f"The library {mask} at nine."))
 
 
+def _between_sentinels(facts: Facts) -> str:
+    return "The second block prints what was written as it is: each sentinel, and behind it what stands in its gap."
+
+
 def _offered(facts: Facts) -> tuple[str, list[str]]:
     return _either(
         facts,
@@ -255,6 +259,19 @@ def _chosen(facts: Facts) -> str:
     )
 
 
+def _gapped(facts: Facts) -> str:
+    return quoted(_either(facts, "도서관은 <extra_id_0> 문을 연다.", "The library <extra_id_0> at nine."))
+
+
+def _gaps(facts: Facts) -> str:
+    return (
+        _loaded(facts, "AutoModelForSeq2SeqLM")
+        + f'inputs = tokenizer({_gapped(facts)}, return_tensors="pt"{_limit(facts)})\n'
+        + "print(tokenizer.decode(model.generate(**inputs, max_new_tokens=40)[0]))"
+    )
+
+
 WRITE = Use("write", _begun)
 FILL = Use("fill", _masked)
+FILL_GAPS = Use("fill", _gapped, alone=_gaps, note=_between_sentinels)
 CHOOSE = Use("choose", _question_and_choices, alone=_chosen)

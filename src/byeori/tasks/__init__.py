@@ -20,6 +20,7 @@ from byeori.tasks.multiple_choice import MultipleChoice
 from byeori.tasks.names import ABSENT
 from byeori.tasks.question_answering import QuestionAnswering
 from byeori.tasks.seq2seq import Seq2Seq
+from byeori.tasks.span_corruption import SpanCorruption
 from byeori.tasks.summarization import Summarization
 from byeori.tasks.text_classification import TextClassification
 from byeori.tasks.text_generation import TextGeneration
@@ -29,7 +30,7 @@ from byeori.tasks.zero_shot import ZeroShotClassification
 
 TASKS: tuple[type[Task], ...] = (
     TextClassification, TokenClassification, QuestionAnswering, Summarization, Translation, Seq2Seq, TextGeneration,
-    FillMask, MultipleChoice, ZeroShotClassification, FeatureExtraction,
+    FillMask, SpanCorruption, MultipleChoice, ZeroShotClassification, FeatureExtraction,
 )  # fmt: skip
 _LOADED: dict[tuple[str, str], ModuleType] = {}  # own tasks: file and hash → what running it gave
 
@@ -99,7 +100,7 @@ def source(task: Task) -> dict[str, str] | None:
 
 
 __all__ = [
-    "TASKS", "FeatureExtraction", "FillMask", "MultipleChoice", "QuestionAnswering", "Seq2Seq", "Summarization", "Task",
-    "TextClassification", "TextGeneration", "TokenClassification", "Translation", "ZeroShotClassification", "find", "load",
-    "named", "source", "values_in",
+    "TASKS", "FeatureExtraction", "FillMask", "MultipleChoice", "QuestionAnswering", "Seq2Seq", "SpanCorruption",
+    "Summarization", "Task", "TextClassification", "TextGeneration", "TokenClassification", "Translation",
+    "ZeroShotClassification", "find", "load", "named", "source", "values_in",
 ]  # fmt: skip

@@ -26,10 +26,12 @@ if TYPE_CHECKING:
 
     from byeori.batches.answers import Answers
     from byeori.batches.pack import Pack
+    from byeori.data.cleaning import Cleaner
     from byeori.data.rows import Rows
     from byeori.text.encode import Encoder
     from byeori.text.store import Encoded, TokenStore
 
+Row = dict[str, Any]  # by role
 DRAW_SEED = 0  # of `draw` in evaluation: it masks the same words every time
 
 
@@ -74,6 +76,7 @@ class Task:
     Training: ClassVar[type] = NoSettings
     Call: ClassVar[type] = NoSettings
     labels: list[str] | None  # their names, in the order of the head; only of tasks that have some
+    cleaning: Cleaner | None = None  # what was done to the texts of training; it is done to those of a call too
     Columns: ClassVar[type] = NoSettings  # which column is which role, for roles that `settings.Data` doesn't name
 
     def __init_subclass__(cls, **options: Any):
@@ -228,6 +231,13 @@ class Task:
         others those of `pipeline(…)`. Here: one prediction for a single input, else the list.
         """
         return predictions[0] if single and len(predictions) == 1 else predictions
+
+    def given_back(self, prediction: Any, row: Row, given: Row, cleaner: Cleaner, call: Any | None = None) -> Any:
+        """A prediction for a row that was cleaned first, said of the row as it was given: its offsets and what it quotes.
+
+        row, given: by role, cleaned and not; `cleaner` made one of the other. Here: as it is.
+        """
+        return prediction
 
     def references(self, rows: datasets.Dataset) -> Any:
         """The right answers of rows, as `score` takes them; what can be indexed by row."""

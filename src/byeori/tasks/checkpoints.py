@@ -67,6 +67,7 @@ CHECKPOINTS: dict[str, dict[str, Checkpoint]] = {
         "en-ko": Checkpoint("facebook/m2m100_418M", "55c2e61bbf05dfb8d7abccdc3fae6fc8512fd636", 1936, "mit"),
     },
     "text2text-generation": {"en": T5},
+    "span-corruption": {"en": T5},
     "text-generation": {
         "en": Checkpoint("openai-community/gpt2", "607a30d783dfa663caf39e06633721c8d4cfcd7e", 548, "mit"),
         "ko": Checkpoint("EleutherAI/polyglot-ko-1.3b", "557e162cf6e944fdbae05bab2e45d066a125eacb", 2664, "apache-2.0"),

@@ -18,7 +18,7 @@ import numpy as np
 
 from byeori.errors import DataError
 from byeori.settings import setting
-from byeori.tasks.base import Task
+from byeori.tasks.base import Row, Task
 from byeori.tasks.probabilities import softmax
 from byeori.text.blocks import IGNORED
 from byeori.text.store import SEQUENCE, Encoded
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from byeori.batches.answers import Answers
     from byeori.batches.pack import Pack
+    from byeori.data.cleaning import Cleaner
     from byeori.data.rows import Rows
     from byeori.text.encode import Encoder
     from byeori.text.store import TokenStore
@@ -119,6 +120,12 @@ class MultipleChoice(Task):
             every = [{"choice": int(i), "label": choices[i], "score": float(chances[i])} for i in order]
             found.append(every[0] if top_k == "default" else every)
         return found
+
+    def given_back(self, prediction: Any, row: Row, given: Row, cleaner: Cleaner, call: Any | None = None) -> Any:
+        """Choices as they were given."""
+        if isinstance(prediction, list):
+            return [self.given_back(one, row, given, cleaner, call) for one in prediction]
+        return {**prediction, "label": given["choices"][prediction["choice"]]}
 
     def predictions(self, answers: Answers, store: TokenStore) -> np.ndarray:
         """The index of the best choice, int64 (rows,)."""

@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from byeori.data.clean_offsets import Alignment
+from byeori.data.cleaning import Cleaner
 from byeori.errors import DataError
 from byeori.text.align import Units, place
 
@@ -112,6 +114,22 @@ def placed(
 def texts(rows: Mapping[str, Sequence[Any]], unit: str | None, delimiter: str | None = None) -> list[str]:
     """The text of each row by role. Raises DataError for rows with neither text nor tokens."""
     return [text for text, _ in placed(rows, unit, delimiter)]
+
+
+def aligned(
+    row: Mapping[str, Any], given: Mapping[str, Any], cleaner: Cleaner, unit: str | None, delimiter: str | None = None
+) -> tuple[str, str, Alignment]:
+    """The text of a cleaned row, that of the row as it was given, and where the characters of one come from in the other."""
+    (text, words), (raw, places) = (
+        placed({r: [v] for r, v in one.items()}, unit, delimiter)[0] for one in (row, given)
+    )
+    if words is None or places is None:
+        return text, raw, cleaner.align(raw)[1]
+    parts = [
+        (here, there, cleaner.align_part(raw[there:end])[1])
+        for (here, _), (there, end) in zip(words, places, strict=True)
+    ]
+    return text, raw, Alignment.joined(parts, len(text))
 
 
 def read(rows: Mapping[str, Sequence[Any]], unit: str) -> list[Tagged]:

@@ -18,7 +18,7 @@ import numpy as np
 
 from byeori.errors import DataError, ModelError, SettingError
 from byeori.settings import setting
-from byeori.tasks.base import Task, texts_from
+from byeori.tasks.base import Row, Task, texts_from
 from byeori.tasks.multiple_choice import right_ones, row_losses
 from byeori.tasks.probabilities import softmax
 from byeori.text.store import SEQUENCE, Encoded
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from byeori.batches.answers import Answers
     from byeori.batches.pack import Pack
+    from byeori.data.cleaning import Cleaner
     from byeori.data.rows import Rows
     from byeori.text.encode import Encoder
     from byeori.text.store import TokenStore
@@ -211,6 +212,10 @@ class ZeroShotClassification(Task):
                 "scores": [float(scores[i]) for i in order],
             })  # fmt: skip
         return found
+
+    def given_back(self, prediction: Any, row: Row, given: Row, cleaner: Cleaner, call: Any | None = None) -> Any:
+        """The text as it was given."""
+        return {**prediction, "sequence": given["text"]}
 
     def predictions(self, answers: Answers, store: TokenStore) -> np.ndarray:
         """Ids of the likeliest labels, int64 (rows,)."""

@@ -102,32 +102,34 @@ class Masking:
         place = np.arange(len(ids)) - starts[owner]
         words = self.pieces.words(ids, starts)
         unit = words - words[starts][owner] if self.whole_words else place
-        key = _mix(_key(seed, epoch) + np.asarray(numbers, np.uint64))[owner]  # one a sequence
-        draw = _uniform(key, unit, ASK)
+        key = mix(epoch_key(seed, epoch) + np.asarray(numbers, np.uint64))[owner]  # one a sequence
+        draw = uniform(key, unit, ASK)
         free = ~self.pieces.special[ids]
         asked = free & (draw < self.rate)
         least = np.minimum.reduceat(np.where(free, draw, 2.0), starts)
         none = ~np.logical_or.reduceat(asked, starts)
         asked |= free & none[owner] & (draw == least[owner])
-        kind = _uniform(key, place, KIND)
-        other = self.pieces.ordinary[(_uniform(key, place, WORD) * len(self.pieces.ordinary)).astype(np.int64)]
+        kind = uniform(key, place, KIND)
+        other = self.pieces.ordinary[(uniform(key, place, WORD) * len(self.pieces.ordinary)).astype(np.int64)]
         seen = np.where(kind < MASKED, self.pieces.mask, np.where(kind < MASKED + RANDOM, other, ids))
         return np.where(asked, seen, ids), np.where(asked, ids, labels)
 
 
-def _key(seed: int, epoch: int) -> np.uint64:
+def epoch_key(seed: int, epoch: int) -> np.uint64:
+    """What all random numbers of an epoch begin with."""
     with np.errstate(over="ignore"):
-        return _mix(_mix(np.uint64(seed % 2**63)) + np.uint64(epoch) * np.uint64(2) + np.uint64(1))
+        return mix(mix(np.uint64(seed % 2**63)) + np.uint64(epoch) * np.uint64(2) + np.uint64(1))
 
 
-def _uniform(key: np.ndarray, counter: np.ndarray, purpose: int) -> np.ndarray:
+def uniform(key: np.ndarray, counter: np.ndarray, purpose: int) -> np.ndarray:
     """float64 in [0, 1) for each (key, counter)."""
     with np.errstate(over="ignore"):
-        value = _mix(key + _mix(counter.astype(np.uint64) * np.uint64(4) + np.uint64(purpose)))
+        value = mix(key + mix(counter.astype(np.uint64) * np.uint64(4) + np.uint64(purpose)))
     return (value >> np.uint64(11)) * 2.0**-53
 
 
-def _mix(values: Any) -> Any:
+def mix(values: Any) -> Any:
+    """uint64 → uint64, each bit of which hangs on all bits of the other."""
     with np.errstate(over="ignore"):
         values = values + np.uint64(0x9E3779B97F4A7C15)
         values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

@@ -55,7 +55,8 @@ def lengths_of(name: str) -> str:
 class TokenStore:
     """Encoded rows, read-only and memory-mapped.
 
-    Attributes: `source`, the rows it was made of, and `decoding`, the max_length and truncation, where they are known;
+    Attributes: `source`, the rows it was made of, `given`, the same before they were cleaned for a prediction, and
+    `decoding`, the max_length and truncation, where they are known;
     `input_ids` int32 (tokens,); `offsets` int64 (sequences + 1,); `row_offsets` int64 (rows + 1,); `columns` name →
     array, a list column's flat; `list_offsets` name → int64 (rows + 1,) of list columns; `levels` name → "token",
     "sequence", "row" or "list"; `pad` name → the value that fills padded places.
@@ -69,6 +70,7 @@ class TokenStore:
         self.list_offsets = {name: arrays[offsets_of(name)] for name in levels if levels[name] == LIST}
         self.levels, self.pad, self.truncated = levels, pad, truncated
         self.source: Any = None
+        self.given: Any = None
         self.decoding: dict[str, Any] = {}
 
     @classmethod

@@ -12,8 +12,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import byeori
+from byeori.doctor.findings import verdict
 from byeori.errors import SettingError, TrainingError
 from byeori.predict.evaluate import LOSS, RESAMPLES, Judged, evaluate
+from byeori.predict.model_folder import cleaning_of
 from byeori.run import FORMAT, RunFolder, dumps, write_json, write_text
 from byeori.settings import dump_yaml
 from byeori.train import resume
@@ -158,7 +160,7 @@ def data_facts(ready: Ready) -> dict[str, Any]:
     """data.json: files with their hashes, rows, columns, labels, lengths, what was said about them."""
     import numpy as np
 
-    facts: dict[str, Any] = {"format": FORMAT, "parts": {}}
+    facts: dict[str, Any] = {"format": FORMAT, "parts": {}, "cleaning": cleaning_of(ready.task, ready.loaded.tokenizer)}
     for name, rows in ready.rows.items():
         store = ready.stores[name]
         lengths = store.lengths(np.arange(len(store)))
@@ -177,11 +179,14 @@ def data_facts(ready: Ready) -> dict[str, Any]:
                 for f in rows.origin.files
             ],
             "notes": rows.notes,
+            "cleaned": rows.cleaned,
             "tokens": store.tokens,
             "truncated": store.truncated,
             "length": {f"p{p}": float(np.percentile(lengths, p)) for p in (0, 50, 90, 99, 100)},
             "labels": ready.task.count_labels(store.columns["labels"]) if "labels" in store.columns else None,
         }
+    facts["findings"] = [finding.as_dict() for finding in ready.findings]
+    facts["verdict"] = verdict(ready.findings)
     return facts
 
 

@@ -15,14 +15,19 @@ if TYPE_CHECKING:
     from byeori.settings import Optimization
 
 
-def learning_rate_for(batch_size: int, width: int) -> float:
+def learning_rate_for(batch_size: int, width: int, fresh: bool = False) -> float:
     """What `learning_rate="auto"` stands for; `batch_size` in rows an update, `width` the model's hidden size.
 
     5e-5 at 8 rows of a model 768 wide (transformers' default, what the tutorials train with), times the root of the
     batch (Adam's scaling, Malladi et al., 2022: fewer updates, each less noisy), over the width (Yang et al., 2022).
     At 32 rows that is 3e-4, 2e-4 and 1e-4 for 256, 384 and 768: what ELECTRA was fine-tuned with at its small and base
     sizes (Clark et al., 2020). Wider models diverge sooner: 2e-5 at 32 rows (Liu et al., 2019, RoBERTa-large: 1e-5 to 3e-5).
+
+    A `fresh` model has further to go: 1e-3 at 32 rows and a width of 256, falling with the root of the width, which is
+    about what models of 768 to 1,600 were pretrained with (Brown et al., 2020, table 2.1: 6e-4 to 2e-4).
     """
+    if fresh:
+        return min(2e-3, 1e-3 * math.sqrt(batch_size / 32) * math.sqrt(256 / width))
     if width > 768:
         return 2e-5 * math.sqrt(batch_size / 32)
     return min(1e-3, 5e-5 * math.sqrt(batch_size / 8) * 768 / width)

@@ -18,13 +18,19 @@ from typing import TYPE_CHECKING, Any
 
 from byeori.batches import budget
 from byeori.batches.loader import Packing
+from byeori.data.clean_function import reference
+from byeori.data.clean_rows import cleaned, conjoining, normalized
+from byeori.data.cleaning import Cleaner
 from byeori.data.rows import Rows
+from byeori.doctor import brief
 from byeori.errors import DataError, ModelError, SettingError
 from byeori.models.checks import find_folder, length_for
 from byeori.settings import Train
+from byeori.text.normalizer import with_form
 from byeori.text.store import TokenStore
 
 if TYPE_CHECKING:
+    from byeori.doctor.findings import Finding
     from byeori.models.load import Loaded
     from byeori.predict.engine import Engine
     from byeori.tasks.base import Task
@@ -50,6 +56,7 @@ class Ready:
     baselines: dict[str, Any]  # kind → predictions for the part that is scored
     seconds: dict[str, float]
     decoding: dict[str, Any]
+    findings: list[Finding] = dataclasses.field(default_factory=list)  # what the doctor saw in brief
 
     @property
     def judged_part(self) -> str | None:
@@ -64,10 +71,7 @@ def prepare(settings: Train, task: Task, progress: Progress) -> Ready:
     if isinstance(settings.train, TokenStore):  # its rows are split and encoded again, as they were
         kept = settings.train.decoding
         settings = dataclasses.replace(settings, **{n: kept[n] for n in kept if getattr(settings, n) == DEFAULTS[n]})
-    if settings.model is None:
-        raise ModelError("no model is named. Give --model a Hub id (klue/roberta-base), a folder or a run.")
-    if isinstance(settings.model, str | os.PathLike):
-        find_folder(str(settings.model))  # a wrong path is said now, not after minutes of reading
+    config = _named_model(settings, task)
     _check_early(settings)
     seconds: dict[str, float] = {}
     clock = time.perf_counter()
@@ -77,9 +81,11 @@ def prepare(settings: Train, task: Task, progress: Progress) -> Ready:
         for note in rows.notes:
             progress.note(f"  {note}")
     seconds["read_seconds"] = time.perf_counter() - clock
+    cleaner = task.cleaning or Cleaner()
     from byeori.models.load import load_model, take_label_order
 
-    take_label_order(settings.model, task, revision=settings.revision, trust_remote_code=settings.trust_remote_code)
+    if config is None:
+        take_label_order(settings.model, task, revision=settings.revision, trust_remote_code=settings.trust_remote_code)
     _tell_labels(task, progress)
     clock = time.perf_counter()
     baselines = {} if task.counts_tokens else _baselines(parts, parts, task, settings)
@@ -88,18 +94,32 @@ def prepare(settings: Train, task: Task, progress: Progress) -> Ready:
     from byeori.models.checks import check_contract, check_ids
     from byeori.models.device import device_for, precision_for, set_threads, total_memory
     from byeori.models.packed import runner
+    from byeori.predict.model_folder import cleaned_before
     from byeori.train.optimize import learning_rate_for
 
     clock = time.perf_counter()
     device = device_for(settings.device)
     precision = precision_for(settings.precision, device)
     threads = set_threads(settings.threads)
-    loaded = load_model(
-        settings.model, task, tokenizer=settings.tokenizer, revision=settings.revision,
-        trust_remote_code=settings.trust_remote_code, seed=settings.seed,
-    )  # fmt: skip
+    if config is None:
+        loaded = load_model(
+            settings.model, task, tokenizer=settings.tokenizer, revision=settings.revision,
+            trust_remote_code=settings.trust_remote_code, seed=settings.seed,
+        )  # fmt: skip
+    else:
+        from byeori.models.scratch import fresh
+
+        loaded = fresh(
+            config, str(settings.from_scratch), task, tokenizer=settings.tokenizer, max_length=settings.max_length,
+            seed=settings.seed, trust_remote_code=settings.trust_remote_code,
+        )  # fmt: skip
     texts = _some_texts(parts["train"], task)
-    loaded.notes.extend(check_contract(loaded.model, loaded.tokenizer, texts))
+    loaded.notes.extend(check_contract(loaded.model, loaded.tokenizer, texts, loaded.source))
+    loaded.tokenizer, held = with_form(loaded.tokenizer, cleaner.form, loaded.model.config)
+    if cleaner.form is not None:
+        loaded.notes.append(_where_formed(cleaner.form, held, loaded.tokenizer))
+    if before := cleaned_before(settings.model, cleaner):
+        loaded.notes.append(before)
     for note in loaded.notes:
         progress.note(note)
     max_length = length_for(settings.max_length, loaded.max_length, loaded.source, task.default_length)
@@ -125,6 +145,11 @@ def prepare(settings: Train, task: Task, progress: Progress) -> Ready:
             progress.note(f"  {note}")
     for note in task.told():
         progress.note(note)
+    clock = time.perf_counter()
+    findings = brief.brief(parts, stores, task, loaded.tokenizer)
+    for line in brief.lines(findings):
+        progress.note(line)
+    seconds["inspect_seconds"] = time.perf_counter() - clock
     if task.counts_tokens:
         clock = time.perf_counter()
         baselines = _baselines(parts, stores, task, settings)
@@ -132,9 +157,10 @@ def prepare(settings: Train, task: Task, progress: Progress) -> Ready:
 
     learning_rate = settings.learning_rate
     if isinstance(learning_rate, str):
-        learning_rate = learning_rate_for(settings.batch_size, width(loaded.model.config))
+        learning_rate = learning_rate_for(settings.batch_size, width(loaded.model.config), fresh=config is not None)
+        begun = " and new weights" if config is not None else ""
         progress.note(
-            f"learning rate {learning_rate:.1e}, for {settings.batch_size} rows an update and this model's size"
+            f"learning rate {learning_rate:.1e}, for {settings.batch_size} rows an update, this model's size{begun}"
         )
     pack_tokens = settings.pack_tokens
     if isinstance(pack_tokens, str):
@@ -151,10 +177,40 @@ def prepare(settings: Train, task: Task, progress: Progress) -> Ready:
         )
     resolved = dataclasses.replace(
         settings, device=device.type, precision=precision, threads=threads, max_length=max_length,
-        pack_tokens=pack_tokens, learning_rate=learning_rate,
+        pack_tokens=pack_tokens, learning_rate=learning_rate, normalize=cleaner.form or "none",
+        clean=list(cleaner.steps) or None, clean_function=cleaner.function and (reference(cleaner.function) or cleaner.function),
     )  # fmt: skip
     decoding = {"max_length": max_length, "truncation": settings.truncation}
-    return Ready(task, resolved, parts, stores, loaded, engine, packing, baselines, seconds, decoding)
+    return Ready(task, resolved, parts, stores, loaded, engine, packing, baselines, seconds, decoding, findings)
+
+
+def _named_model(settings: Train, task: Task) -> Any:
+    """The configuration of a fresh model, None for a checkpoint. Raises SettingError, ModelError.
+
+    A wrong path is said now, not after minutes of reading.
+    """
+    if settings.from_scratch is None:
+        if settings.model is None:
+            raise ModelError(
+                "no model is named. Give --model a Hub id (klue/roberta-base), a folder or a run; or --from-scratch a shape "
+                "(bert-mini), with --tokenizer."
+            )
+        if isinstance(settings.model, str | os.PathLike):
+            find_folder(str(settings.model))
+        return None
+    if settings.model is not None:
+        named = settings.model if isinstance(settings.model, str | os.PathLike) else type(settings.model).__name__
+        raise SettingError(
+            f"model={str(named)!r} and from_scratch={settings.from_scratch!r} are both given: --model goes on training a model that "
+            f"there is, --from-scratch makes a new one with weights drawn at random. Give one of them."
+        )
+    from byeori.models.scratch import check_task, configuration, own_tokenizer
+
+    if settings.tokenizer is None:
+        own_tokenizer(settings.from_scratch)
+    config = configuration(settings.from_scratch, settings.revision, settings.trust_remote_code)
+    check_task(config, settings.from_scratch, task)
+    return config
 
 
 def _check_early(settings: Train) -> None:
@@ -162,6 +218,7 @@ def _check_early(settings: Train) -> None:
     from byeori.models.device import device_for, precision_for
 
     precision_for(settings.precision, device_for(settings.device))
+    Cleaner.of(settings)
     shares = [
         s
         for s, given in ((settings.validation_size, settings.validation), (settings.test_size, settings.test))
@@ -180,6 +237,7 @@ def read_parts(settings: Train, task: Task) -> dict[str, Rows]:
     from byeori.data.wish import wanted
 
     wish = data_wish(settings, task)
+    wish.cleaner = Cleaner.of(settings)
 
     def read(source: Any, wish: Any, names: list[str] | None = None, secret: bool = False) -> dict[str | None, Rows]:
         if isinstance(source, TokenStore):
@@ -189,7 +247,7 @@ def read_parts(settings: Train, task: Task) -> dict[str, Rows]:
                 "a token store without its rows can't be split or scored; make it with byeori.encode(rows, …)."
             )
         if isinstance(source, Rows):
-            return {None: source}
+            return {None: _as_asked(source, wish.cleaner)}
         return read_splits(source, wish, label_names=names, secret=secret, **wanted(task))
 
     found = read(settings.train, wish, secret=True)
@@ -210,6 +268,14 @@ def read_parts(settings: Train, task: Task) -> dict[str, Rows]:
     for name, rows in parts.items():
         if not len(rows):
             raise DataError(f"the {name} data has no rows.")
+    if settings.normalize == "auto" and (parts["train"].cleaner or wish.cleaner).form is None:
+        parts = normalized(parts)
+    task.cleaning = parts["train"].cleaner
+    if task.cleaning and task.cleaning.form == "nfkc" and (lost := conjoining(parts["train"])):
+        parts["train"].notes.append(
+            f"{lost:,} texts now have conjoining jamo, which NFKC makes of letters such as ㅋㅋ and ㅠㅠ and few vocabularies know: "
+            f"--normalize nfc leaves these letters alone."
+        )
     task.prepare(parts["train"])
     task.columns = dict(parts["train"].columns)
     parts = _split_off(parts, settings, task)
@@ -217,6 +283,27 @@ def read_parts(settings: Train, task: Task) -> dict[str, Rows]:
         if name != "train":
             task.check(rows)
     return parts
+
+
+def _as_asked(rows: Rows, cleaner: Cleaner) -> Rows:
+    """Rows that were read before, cleaned if they were not. Raises SettingError where they were cleaned in another way."""
+    if rows.cleaner is None or not cleaner:
+        return cleaned(rows, cleaner)
+    if rows.cleaner.alone != cleaner.alone:
+        raise SettingError(
+            "clean: these rows were cleaned already, and in another way, when they were read. Leave clean and clean_function out, "
+            "or read the rows without."
+        )
+    return rows
+
+
+def _where_formed(form: str, held: bool, tokenizer: Any) -> str:
+    if held:
+        return f"{form.upper()} is in the tokenizer's normalizer, so texts are read alike wherever the model is loaded."
+    return (
+        f"The tokenizer ({type(tokenizer).__name__}) can't hold {form.upper()}, so byeori.json says it, and Byeori does it to texts "
+        f"before they are tokenized; whoever loads the model without Byeori has to."
+    )
 
 
 def _part(given: dict[str | None, Rows], name: str, source: Any) -> Rows:
@@ -257,6 +344,7 @@ def _split_off(parts: dict[str, Rows], settings: Train, task: Task) -> dict[str,
             made[name] = parts[name]
         elif name in cut:
             made[name] = rows.select(cut[name])
+            made[name].cleaned = {}  # counted once, with the training rows
             made[name].notes = [f"split off the training rows (seed {settings.seed}{', stratified' if single else ''})"]
     return made
 
@@ -289,7 +377,8 @@ def _baselines(parts: Mapping[str, Rows], given: Mapping[str, Any], task: Task, 
 def _some_texts(rows: Rows, task: Task, most: int = 100) -> list[str]:
     """Texts as people wrote them, to try tokenizer and model on; lists of words are joined."""
     few = rows.table[: min(most, len(rows))]
-    found: list[Any] = next((few[role] for role in task.roles if role in few and role not in task.answers), [])
+    roles = [role for role in task.roles if role in few and (role == "target" or role not in task.answers)]
+    found: list[Any] = [text for role in roles for text in few[role]]
     joined = [" ".join(one) if isinstance(one, list) and all(isinstance(w, str) for w in one) else one for one in found]
     return [text for text in joined if isinstance(text, str)]
 
