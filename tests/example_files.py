@@ -239,7 +239,10 @@ FILES: dict[str, dict[str, str]] = {
         "wiki.train.txt": _wiki(WIKI), "wiki.valid.txt": _wiki(WIKI[:2]), "wiki.test.txt": _wiki(WIKI[1:]),
         "prompts.txt": _lines("The library was", "Heron"),
     },
-    "fill-mask": {"articles.txt": _lines(*FRENCH), "test.txt": _lines(*FRENCH[:4])},
+    **dict.fromkeys(
+        ("fill-mask", "span-corruption", "bert-from-scratch"),
+        {"articles.txt": _lines(*FRENCH), "test.txt": _lines(*FRENCH[:4])},
+    ),
     "multiple-choice": {
         "questions.jsonl": _jsonl(*({"text": one[0], "choices": one[2][: 2 + at]} for at, one in enumerate(QUIZ[:3]))),
     },

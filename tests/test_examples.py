@@ -126,6 +126,10 @@ def is_fillers(found: list[dict[str, Any]], text: str) -> bool:
     return len(found) == 5 and scores == sorted(scores, reverse=True) and "<mask>" not in found[0]["sequence"]
 
 
+def is_filled(found: dict[str, Any], text: str) -> bool:
+    return set(found) == {"sequence", "spans"} and len(found["spans"]) == text.count("<extra_id_")
+
+
 def is_topics(found: dict[str, Any], text: str) -> bool:
     whole = sum(found["scores"]) == pytest.approx(1, abs=1e-5)
     return found["sequence"] == text and sorted(found["labels"]) == ["결제", "배송", "칭찬", "환불"] and whole
@@ -143,6 +147,8 @@ SHAPES: dict[str, Callable[[Any, Any], bool]] = {
     "text2text-generation": lambda one, row: isinstance(one["generated_text"], str),
     "text-generation": lambda found, row: found[0]["generated_text"].startswith(row),
     "fill-mask": is_fillers,
+    "span-corruption": is_filled,
+    "bert-from-scratch": is_fillers,
     "multiple-choice": lambda one, row: row["choices"][one["choice"]] == one["label"],
     "zero-shot-classification": is_topics,
 }
@@ -184,6 +190,8 @@ def test_its_commands_run_as_they_stand(hub, capsys, name):
                 trained += 1
             else:  # what an example is made of: a model that it uses
                 check_run(Path(given["output"]), {key: given[key] for key in ("task", "model", "train", "output")})
+        elif words[1] == "tokenizer":  # what an example is made of: a tokenizer of its texts
+            assert not cli.main(words[1:], prog_name="byeori", standalone_mode=False)
         elif words[1] == "evaluate":
             capsys.readouterr()
             run([*words, "--json"])

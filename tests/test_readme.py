@@ -38,7 +38,8 @@ FILMS = (
 KEYS = {
     "text-classification": "label", "token-classification": "entity_group", "question-answering": "answer",
     "summarization": "summary_text", "translation": "translation_text", "text2text-generation": "generated_text",
-    "text-generation": "generated_text", "fill-mask": "token_str", "zero-shot-classification": "labels",
+    "text-generation": "generated_text", "fill-mask": "token_str", "span-corruption": "sequence",
+    "zero-shot-classification": "labels",
 }  # fmt: skip
 
 

@@ -222,7 +222,7 @@ SETS = {
     ),
     "dialogsum": Set(
         "DialogSum", "summarization", dialogsum, "minilm_writer",
-        {"epochs": 8, "learning_rate": 3e-4, "batch_size": 8, "max_length": 256, "max_target_length": 64},
+        {"epochs": 5, "learning_rate": 3e-4, "batch_size": 8, "max_length": 256, "max_target_length": 64},
         ("rougeL", "rouge1", "rouge2", "loss"),
     ),
     "wikitext": Set(

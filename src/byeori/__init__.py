@@ -22,6 +22,9 @@ _LAZY = {
     "predict": "byeori.api",
     "load_run": "byeori.api",
     "pipeline": "byeori.api",
+    "inspect": "byeori.api",
+    "train_tokenizer": "byeori.api",
+    "report_tokenizer": "byeori.api",
     "read": "byeori.data.read",
     "batches": "byeori.batches.loader",
     "Hook": "byeori.train.hooks",
@@ -35,7 +38,18 @@ _MODULES = ("tasks", "settings", "errors")
 
 if TYPE_CHECKING:
     from byeori import errors, settings, tasks
-    from byeori.api import encode, evaluate, load, load_run, pipeline, predict, train
+    from byeori.api import (
+        encode,
+        evaluate,
+        inspect,
+        load,
+        load_run,
+        pipeline,
+        predict,
+        report_tokenizer,
+        train,
+        train_tokenizer,
+    )
     from byeori.batches.loader import batches
     from byeori.data.read import read
     from byeori.errors import ByeoriError, DataError, ModelError, SettingError, TrainingError
@@ -53,14 +67,17 @@ __all__ = [
     "encode",
     "errors",
     "evaluate",
+    "inspect",
     "load",
     "load_run",
     "pipeline",
     "predict",
     "read",
+    "report_tokenizer",
     "settings",
     "tasks",
     "train",
+    "train_tokenizer",
 ]
 
 

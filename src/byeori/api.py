@@ -9,6 +9,7 @@ import dataclasses
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from byeori import settings as settings_
@@ -20,7 +21,9 @@ from byeori.tasks import TASKS, Task, named
 
 if TYPE_CHECKING:
     from byeori.data.rows import Rows
+    from byeori.doctor.inspection import Inspection
     from byeori.predict.run import Run
+    from byeori.text.learn import Trained
     from byeori.text.store import TokenStore
     from byeori.train.hooks import Hook
     from byeori.train.progress import Progress
@@ -63,7 +66,7 @@ def train(
     folder = RunFolder(settings.output)
     if settings.resume and folder.finished:
         progress.note(f"{folder.path}: this run is finished; there is nothing to go on with.")
-        return load_run(folder.path, task=work)
+        return load_run(folder.path, task=work, clean_function=settings.clean_function)
     folder.check(settings.overwrite, settings.resume)
 
     from byeori.predict.arrays import check_metrics
@@ -196,6 +199,33 @@ def predict(model: Any, data: Any, **options: Any) -> list[Any]:
     return run.predict(data, **options, **call)
 
 
+def inspect(data: Any = None, *, task: Any = None, **values: Any) -> Inspection:
+    """Look at data with a task's and a model's eyes before a training: what is wrong with it, and what to do.
+
+    data: whatever `read` takes, or a settings file of a training; without it `text` (and `text_pair`) are texts to be shown as
+    `model` sees them. task: a name or a Task; told by the columns if not given. `values` are the settings of
+    `byeori inspect --help`. What comes back has `verdict`, `findings` and `data`, all of it, JSON-ready.
+    Raises DataError, SettingError, ModelError.
+    """
+    from byeori.doctor import ask
+
+    if ask.is_settings(data):
+        data, named_task, found = ask.of_training(settings_.load_yaml(data), str(data))
+        task = task or named_task
+        values = {**found, **values}
+    inspection = ask.look(data, task, values)
+    if values.get("output") is not None:
+        from byeori.run import write_json
+
+        write_json(Path(values["output"]), inspection.data)
+    if values.get("html") is not None:
+        from byeori.report.inspection_page import page
+        from byeori.run import write_text
+
+        write_text(Path(values["html"]), page(inspection.data))
+    return inspection
+
+
 def _split(options: dict[str, Any]) -> dict[str, Any]:
     """Those of `load_run`, taken out of all that were given."""
     return {name: options.pop(name) for name in ("task", *TOLD, *settings_.names(Using)) if name in options}
@@ -219,3 +249,44 @@ def pipeline(
     from byeori.predict.pipeline import pipeline as pipeline_
 
     return pipeline_(task, model, config, tokenizer, **options)
+
+
+def train_tokenizer(
+    data: Any, *, beside: Any = None, note: Callable[[str], None] | None = None, **values: Any
+) -> Trained:
+    """Learn a tokenizer from texts and save it as a folder that transformers loads.
+
+    data: a file, folder, glob, Hub id or data set, a list of texts or paths, a function that makes an iterator of texts,
+    or a tuple of such. `values` are the settings of `byeori tokenizer train --help`; without `output` nothing is saved.
+    beside: another tokenizer, or its name, for the report. Raises SettingError, DataError, ModelError.
+    """
+    from byeori.text.learn import train_tokenizer as learn
+
+    rivals = [] if beside is None else [_rival(beside, bool(values.get("trust_remote_code")))]
+    return learn(data, rivals=rivals, beside=rivals[0][0] if rivals else None, note=note, **values)
+
+
+def report_tokenizer(
+    tokenizer: Any, data: Any, *, beside: Any = None, trust_remote_code: bool = False, **values: Any
+) -> dict[str, Any]:
+    """Coverage, fertility, unknown words and speed of a tokenizer on texts, beside another if named.
+
+    data: as for `train_tokenizer`; of many texts every n-th. `values` are those of reading. Raises SettingError, DataError,
+    ModelError.
+    """
+    from byeori.text.learn import sampled
+    from byeori.text.tokenizer_report import compare
+    from byeori.text.tokenizer_settings import Texts
+
+    (texts,) = settings_.read(values, Texts)
+    named = [_rival(one, trust_remote_code) for one in (tokenizer, beside) if one is not None]
+    return compare(named, sampled(data, texts))
+
+
+def _rival(given: Any, trust_remote_code: bool) -> tuple[str, Any]:
+    """A tokenizer by name, or as an object, with what a report calls it."""
+    from byeori.models.load import load_tokenizer
+
+    name = given if isinstance(given, str) else str(getattr(given, "name_or_path", "") or given)
+    folder = f"{name}/model" if isinstance(given, str) and RunFolder(given).has_model else given
+    return name, load_tokenizer(folder, name, {"trust_remote_code": trust_remote_code})

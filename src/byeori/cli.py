@@ -15,9 +15,11 @@ import click
 import byeori
 from byeori import settings
 from byeori.commandline import SCORING, Flag, Settings, answer, given, title, told
-from byeori.errors import ByeoriError, SettingError
+from byeori.doctor.options import KINDS
+from byeori.errors import ByeoriError, DataError, SettingError
 from byeori.predict.options import TOLD, Reading, Using, Written
 from byeori.run import dumps
+from byeori.text import tokenizer_settings as learning
 
 
 def _escape(error: UnicodeError) -> tuple[str, int]:
@@ -192,6 +194,38 @@ def predict(model: str | None, input: str | None, as_json: bool, **values: Any) 
     print(dumps(found) if as_json else line, file=sys.stdout if to_stdout else sys.stderr)
 
 
+@cli.command(cls=Settings, kinds=KINDS, without=("from_scratch",), first=("task", "model"), needed="What it is for")
+@click.argument("data", metavar="[DATA]", required=False)
+@click.option("--task", metavar="TASK", help="what the data is for, or FILE.py:CLASS; told by the columns if not given")
+@common
+def inspect(data: str | None, task: str | None, as_json: bool, **values: Any) -> int:
+    """Look for what is wrong with data before a training: exit code 3 where it should not be trained on.
+
+    Without DATA, --text (and --text-pair) are texts, shown as --model sees them. A settings file in DATA's place looks at what
+    that training would take.
+    """
+    values = given(values)
+    try:
+        found = byeori.inspect(data, task=task, **values)
+    except DataError as error:
+        if as_json:
+            from byeori.doctor.inspection import unreadable
+
+            print(dumps(unreadable(data, error).data))
+        raise
+    if as_json:
+        print(dumps(found.data))
+    else:
+        from byeori.report.inspection_lines import lines
+
+        told = [] if found.source is None else lines(found.data)
+        print("\n".join([*told, *(line for seen in found.shown for line in seen.lines())]))
+    stops = found.stops(values.get("fail_on"))
+    if stops:
+        print(f"byeori: exit code {DataError.exit_code}, for {', '.join(stops)}.", file=sys.stderr)
+    return DataError.exit_code if stops else 0
+
+
 @cli.command()
 @click.option("--json", "as_json", is_flag=True, help="JSON for programs")
 @debugging
@@ -246,3 +280,42 @@ def completion(shell: str) -> None:
     if kind is None:
         raise SettingError(f"there is no completion for {shell}.")
     print(kind(cli, {}, "byeori", "_BYEORI_COMPLETE").source())
+
+
+@cli.group()
+def tokenizer() -> None:
+    """Learn a tokenizer from texts, or measure one on them."""
+
+
+@tokenizer.command(
+    "train",
+    cls=Settings,
+    kinds=learning.SECTIONS,
+    first=("algorithm", "vocab_size", "output"),
+    needed="Needed, here or in SETTINGS.yaml",
+)
+@click.argument("data", metavar="[SETTINGS.yaml] DATA...", nargs=-1)
+@common
+def tokenizer_train(data: tuple[str, ...], as_json: bool, **values: Any) -> None:
+    """Learn a tokenizer: WordPiece, byte-level BPE, Unigram, words or characters.
+
+    Texts are read as a stream, of any size. Flags, and data named here, go before what a settings file says.
+    """
+    from byeori.report.tokenizers import trained_lines
+    from byeori.train.progress import progress_for
+
+    found = learning.from_command(data, given(values))
+    trained = byeori.train_tokenizer(found.pop("data"), note=progress_for(as_json).note, **found)
+    print(dumps(trained.report) if as_json else "\n".join(trained_lines(trained)))
+
+
+@tokenizer.command("report", cls=Settings, kinds=(learning.Texts, learning.Comparing))
+@click.argument("name", metavar="TOKENIZER")
+@click.argument("data", metavar="DATA...", nargs=-1, required=True)
+@common
+def tokenizer_report(name: str, data: tuple[str, ...], as_json: bool, **values: Any) -> None:
+    """Coverage, fertility, unknown words and speed of a tokenizer on texts, beside another with --beside."""
+    from byeori.report.tokenizers import report_lines
+
+    report = byeori.report_tokenizer(name, data, **given(values))
+    print(dumps(report) if as_json else "\n".join(report_lines(report)))

@@ -1,4 +1,4 @@
-"""Plots as inline SVG: lines over the updates, and predictions against references.
+"""Plots as inline SVG: lines over the updates, predictions against references, histograms, bars of shares.
 
 Invariants: a plot is one `<svg role="img">` with a `<title>`, uses the page's colours by CSS classes (light and dark),
 and stays small: at most `POINTS` points a line, whatever the length of the run.
@@ -15,6 +15,8 @@ from html import escape
 POINTS = 400
 WIDTH, HEIGHT = 640, 260
 LEFT, RIGHT, TOP, BOTTOM = 64, 16, 14, 44
+SMALL = 340, 180, 46, 18, 14, 36  # a histogram's width, height and margins: two stand side by side
+BAR_LEFT, BAR_RIGHT = 172, 64
 
 Point = tuple[float, float]
 
@@ -120,3 +122,113 @@ def _thin(points: Sequence[Point], most: int = POINTS) -> list[Point]:
         return list(points)
     step = (len(points) - 1) / (most - 1)
     return [points[round(place * step)] for place in range(most)]
+
+
+def histogram(
+    title: str, edges: Sequence[float], counts: Sequence[float], *, x: str, line: tuple[float, str] | None = None
+) -> str:
+    """Rows by size: a bar a bin, all of one width whatever the edges (k + 1 of them) are, so that a long tail can be one
+    bin; `line` is a value with a word, drawn where it lies. "" without counts."""
+    if not counts or not sum(counts):
+        return ""
+    width, height, left, right, top, bottom = SMALL
+    most = max(counts)
+    up = ticks(0, most, 4, integers=True)
+    step = (width - left - right) / len(counts)
+
+    def high(value: float) -> float:
+        return height - bottom - value / up[-1] * (height - top - bottom)
+
+    parts = [_open(title, width, height, "half")]
+    for tick in up:
+        parts.append(
+            f'<line class="grid" x1="{left}" x2="{width - right}" y1="{high(tick):.1f}" y2="{high(tick):.1f}"/>'
+        )
+        parts.append(f'<text x="{left - 6}" y="{high(tick) + 4:.1f}" text-anchor="end">{short(tick)}</text>')
+    for place, number in enumerate(counts):
+        if number:
+            tall = max(1.0, height - bottom - high(number))  # one row among thousands is still seen
+            parts.append(
+                f'<rect class="bar" x="{left + place * step + 0.5:.1f}" y="{height - bottom - tall:.1f}" '
+                f'width="{max(0.8, step - 1):.1f}" height="{tall:.1f}"><title>{short(edges[place])} to '
+                f"{short(edges[place + 1])}: {number:,}</title></rect>"
+            )
+    every = max(1, -(-len(edges) // 6))
+    for place in range(0, len(edges), every):
+        parts.append(
+            f'<text x="{left + place * step:.1f}" y="{height - bottom + 15}" text-anchor="middle">{short(edges[place])}</text>'
+        )
+    parts.append(f'<text x="{(left + width - right) / 2:.0f}" y="{height - 4}" text-anchor="middle">{escape(x)}</text>')
+    if line is not None:
+        parts.append(_rule(left + _between(edges, line[0]) * step, line[1], width - right, top, height - bottom))
+    return "".join([*parts, "</svg></div>"])
+
+
+def bars(title: str, rows: Sequence[tuple[str, Sequence[float | None]]], names: Sequence[str]) -> str:
+    """Shares beside one another: for each row a word and a bar (0 to 1) for each of `names`, None where there is none."""
+    if not rows:
+        return ""
+    thick = 14 if len(names) == 1 else 12
+    tall = thick * len(names) + 8
+    wide = WIDTH - BAR_LEFT - BAR_RIGHT
+    top = 4 + 18 * (len(names) > 1)
+    parts = [_open(title, WIDTH, top + tall * len(rows) + 2, "bars")]
+    if len(names) > 1:
+        for place, name in enumerate(names):
+            at = BAR_LEFT + 110 * place
+            parts.append(f'<rect class="bar b{place}" x="{at}" y="4" width="10" height="10"/>')
+            parts.append(f'<text x="{at + 15}" y="13">{escape(name)}</text>')
+    full = max((value for _, values in rows for value in values if value is not None), default=1.0) or 1.0
+    for number, (word, values) in enumerate(rows):
+        above = top + number * tall
+        parts.append(
+            f'<text x="{BAR_LEFT - 8}" y="{above + tall / 2:.1f}" text-anchor="end" class="word">{escape(word)}</text>'
+        )
+        for place, value in enumerate(values):
+            if value is None:
+                continue
+            y = above + place * thick
+            parts.append(
+                f'<rect class="bar b{place}" x="{BAR_LEFT}" y="{y:.1f}" width="{max(value / full * wide, 0.5 if value else 0):.1f}" '
+                f'height="{thick - 2}"/><text class="tag" x="{BAR_LEFT + value / full * wide + 6:.1f}" '
+                f'y="{y + thick / 2 + 2.5:.1f}">{percent(value)}</text>'
+            )
+    return "".join([*parts, "</svg></div>"])
+
+
+def percent(share: float) -> str:
+    """`50.3%`, `0.04%`; under a hundredth of a percent says so."""
+    of = 100 * share
+    if of == 0 or of >= 99.95:
+        return f"{of:.0f}%"
+    return f"{of:.1f}%" if of >= 1 else f"{of:.2f}%" if of >= 0.01 else "<0.01%"
+
+
+def short(value: float) -> str:
+    """A number in the room of an axis: 12, 1.2k, 3M."""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= 10 * size or (abs(value) >= size and letter != "k"):
+            return f"{value / size:.3g}{letter}"
+    return f"{value:,.4g}"
+
+
+def _between(edges: Sequence[float], value: float) -> float:
+    """Where a value lies among the edges, counted in bins; at an end if outside."""
+    if value <= edges[0]:
+        return 0.0
+    for place, (low, high) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+        if value <= high:
+            return place + (value - low) / (high - low)
+    return float(len(edges) - 1)
+
+
+def _rule(at: float, word: str, right: float, top: float, bottom: float) -> str:
+    side, shift = ("end", -5) if at > right * 0.55 else ("start", 5)
+    return (
+        f'<line class="rule" x1="{at:.1f}" x2="{at:.1f}" y1="{top}" y2="{bottom}"/>'
+        f'<text class="strong" x="{at + shift:.1f}" y="{top + 10}" text-anchor="{side}">{escape(word)}</text>'
+    )
+
+
+def _open(title: str, width: float, height: float, kind: str) -> str:
+    return f'<div class="wide {kind}"><svg role="img" viewBox="0 0 {width:.0f} {height:.0f}"><title>{escape(title)}</title>'

@@ -1,0 +1,1 @@
+"""Checks: the data, the contract of model, tokenizer and data, what the model sees."""

@@ -1,0 +1,95 @@
+"""Before a training, in brief: said in a few lines, put into the run's data.json, and cheap."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import byeori
+from byeori.train.progress import Quiet
+
+WORDS = ["서울", "부산", "대구", "광주", "인천", "울산", "제주", "수원", "창원", "성남"]
+
+
+class Said(Quiet):
+    """Keeps the notes."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def note(self, line: str) -> None:
+        self.lines.append(line)
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[dict[str, Any]]:
+    found = [
+        {"text": f"{WORDS[at % 10]} {WORDS[at * 7 % 10]} 여행 {at}", "label": ("좋다", "싫다")[at % 2]}
+        for at in range(60)
+    ]
+    found[10] = dict(found[4])
+    found[20] = dict(found[4], label="싫다")
+    return found
+
+
+def test_findings_of_a_training(tmp_path, tiny, rows):
+    said = Said()
+    test = [
+        {"text": rows[2]["text"].upper() + " ", "label": "좋다"},
+        *({"text": f"다른 글 {at}", "label": "싫다"} for at in range(20)),
+    ]
+    run = byeori.train(
+        "text-classification", str(tiny("bert")), train=rows, test=test, validation_size=0, output=str(tmp_path / "run"), max_steps=2,
+        progress=said, baselines=False, previews=0, precision="float32",
+    )  # fmt: skip
+    data = json.loads((Path(run.folder.path) / "data.json").read_text(encoding="utf-8"))
+    by_kind = {finding["kind"]: finding for finding in data["findings"]}
+    assert by_kind["conflicting_labels"]["count"] == 1 and by_kind["conflicting_labels"]["rows"] == [5, 11, 21]
+    assert by_kind["duplicate_rows"]["count"] == 2 and by_kind["leakage"]["part"] == "test"
+    assert data["verdict"] == "look" and set(data["parts"]) == {"train", "test"}
+    told = [line for line in said.lines if "carries different labels" in line or "byeori inspect" in line]
+    assert len(told) == 2
+    assert run.metrics["training"]["inspect_seconds"] < 1
+
+
+def test_clean_rows_say_nothing(tmp_path, tiny, rows):
+    said = Said()
+    clean = [row for at, row in enumerate(rows) if at not in (10, 20)]
+    byeori.train(
+        "text-classification", str(tiny("bert")), train=clean, validation_size=0, test_size=0, output=str(tmp_path / "run"), max_steps=1,
+        progress=said, baselines=False, previews=0, precision="float32",
+    )  # fmt: skip
+    assert not [line for line in said.lines if "byeori inspect" in line]
+
+
+def test_brief_is_linear_and_quick(tiny):
+    """30,000 rows in well under a second of computing, whatever a training of them takes."""
+    from transformers import AutoTokenizer
+
+    from byeori.doctor.brief import brief
+    from byeori.tasks import TextClassification
+    from byeori.text.encode import Encoder
+
+    tokenizer = AutoTokenizer.from_pretrained(tiny("bert"))
+    texts = [f"{WORDS[at % 10]} {at}" for at in range(30_000)]
+    task = TextClassification()
+    given = byeori.api.as_rows({"text": texts, "label": [at % 2 for at in range(30_000)]}, task)
+    task.prepare(given)
+    store = byeori.encode(given, task, tokenizer, max_length=16)
+    assert Encoder(tokenizer, 16)
+    began = time.process_time()
+    brief({"train": given, "test": given}, {"train": store, "test": store}, task, tokenizer)
+    assert time.process_time() - began < 2
+
+
+def test_tokenized_rows_are_left_alone():
+    from types import SimpleNamespace
+
+    from byeori.doctor.brief import brief, lines
+
+    table = SimpleNamespace(column_names=["input_ids", "label"])
+    assert brief({"train": SimpleNamespace(table=table)}, {}, None, None) == [] and lines([]) == []  # type: ignore[dict-item, arg-type]
