@@ -79,7 +79,7 @@ def with_trainer(job: dict) -> dict:
     from byeori import settings
     from byeori.batches.answers import Answers
     from byeori.tasks import TextClassification
-    from byeori.train.prepare import read_parts
+    from byeori.train.parts import read_parts
 
     transformers.logging.set_verbosity_error()
     task = TextClassification()

@@ -218,8 +218,8 @@ def inspect(data: str | None, task: str | None, as_json: bool, **values: Any) ->
     else:
         from byeori.report.inspection_lines import lines
 
-        told = [] if found.source is None else lines(found.data)
-        print("\n".join([*told, *(line for seen in found.shown for line in seen.lines())]))
+        told = [[] if found.source is None else lines(found.data), *(seen.lines() for seen in found.shown)]
+        print("\n\n".join("\n".join(one) for one in told if one))
     stops = found.stops(values.get("fail_on"))
     if stops:
         print(f"byeori: exit code {DataError.exit_code}, for {', '.join(stops)}.", file=sys.stderr)

@@ -63,12 +63,16 @@ class Data:
     header: bool | None = setting(None, "whether the first line names the columns; recognised if not given")
     encoding: str | None = setting(None, "encoding of text files; recognised if not given")
     field: str | None = setting(None, "where the rows stand in a nested JSON file, as a.b")
-    sheet: str | None = setting(None, "the sheet of a spreadsheet, by name or number; the only one that holds rows if not given")
+    sheet: str | None = setting(
+        None, "the sheet of a spreadsheet, by name or number; the only one that holds rows if not given"
+    )
     missing: str | list[str] | None = setting(
         None, "words that stand for a missing value (NA,null); they are text if not given", metavar="WORDS"
     )
     allow_pickle: bool = setting(False, "open pickles, which run whatever code is in them")
-    streaming: bool = setting(False, "take rows of a Hub data set as they come, without fetching it whole; with --max-rows")
+    streaming: bool = setting(
+        False, "take rows of a Hub data set as they come, without fetching it whole; with --max-rows"
+    )
     split: str | None = setting(
         None, "what of the training source to take: train, validation, test, train[:10%], train+validation"
     )

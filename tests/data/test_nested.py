@@ -93,3 +93,18 @@ def test_deep_and_wide_objects_end(tmp_path):
     wide = {f"k{i}": {f"x{j}": {} for j in range(100)} for i in range(2_000)}
     with pytest.raises(DataError, match="no list of rows"):
         read(tmp_path, wide)
+
+
+def test_lists_that_lie_deeper_are_said(tmp_path):
+    """The highest are the rows; what else could be rows is named."""
+    path = tmp_path / "a.json"
+    rows = [{"text": f"film {i}", "label": i % 2} for i in range(4)]
+    path.write_text(json.dumps({"rows": rows, "more": {"rows": rows, "old": {"rows": rows}}, "by": {"name": "a"}}))
+    read = read_rows(str(path))
+    assert len(read) == 4
+    assert 'a.json: the rows are in the field "rows", not those in "more.rows" (--field).' in read.notes
+
+
+def test_the_text_of_an_object_is_never_its_label():
+    rows = [{"id": i, "content": {"label": "neg", "text": f"film {i}"}} for i in range(4)]
+    assert read_rows(rows).table["text"][:] == [f"film {i}" for i in range(4)]

@@ -17,9 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from byeori.data import disk, straight, stream
+from byeori.data import disk, quoting, straight, stream
+from byeori.data.quoting import Watch
 from byeori.data.read import read_rows
-from byeori.errors import ByeoriError
+from byeori.data.wish import Wish
+from byeori.errors import ByeoriError, DataError
 
 
 def told(path, monkeypatch, block: int | None, **asked):
@@ -178,6 +180,27 @@ def test_one_pass_is_the_whole(case, tmp_path, monkeypatch):
     assert rows.origin.row_of.tolist() == whole["origin"]
 
 
+@pytest.mark.parametrize("text", ["a, b", "a\nb, c", "a\r\n\r\nb,"])
+def test_values_of_several_lines_are_read_in_one_pass(text, tmp_path, monkeypatch):
+    """And the empty lines between rows are told from those inside of values."""
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"text,label\n" + f'"{text}",1\n\n"{text} ""x""",0\n'.encode() * 40)
+    monkeypatch.setattr(straight, "LEAST", 0)
+    sheet = straight.read(path, ".csv", Wish())
+    assert sheet.columns["text"].to_pylist() == [text, f'{text} "x"'] * 40
+    assert any("40 empty lines left out" in note for note in sheet.notes)
+
+
+def test_one_pass_ends_where_a_file_turns_out_otherwise(tmp_path, monkeypatch):
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"text,label\n" + b"one, or two,1\n".replace(b", or", b" or") * 40_000 + b'"late",0\n' * 400_000)
+    seen = []
+    monkeypatch.setattr(quoting, "PIECE", 1 << 16)
+    monkeypatch.setattr(straight, "PIECE", 1 << 16)
+    monkeypatch.setattr(Watch, "feed", lambda self, data, feed=Watch.feed: (seen.append(len(data)), feed(self, data)))
+    assert straight.read(path, ".csv", Wish()) is None and sum(seen) < path.stat().st_size / 3
+
+
 def test_a_hash_is_of_what_was_read(tmp_path):
     import hashlib
 
@@ -220,3 +243,13 @@ def test_kept_rows_of_a_large_table(monkeypatch):
     stay = np.arange(25_000) % 3 > 0
     table = pa.table({"a": pa.array(range(25_000))})
     assert disk.kept(table, stay)["a"].to_pylist() == np.flatnonzero(stay).tolist()
+
+
+@pytest.mark.parametrize(("name", "start"), [("a.txt", "a film\n"), ("a.jsonl", '{"text": "a film", "label": 1}\n')])
+def test_a_line_without_end_is_not_taken_into_memory(tmp_path, monkeypatch, name, start):
+    monkeypatch.setattr(disk, "SHARE", 0)
+    monkeypatch.setattr(stream, "BLOCK", 1 << 10)
+    path = tmp_path / name
+    path.write_text(start * 20_000 + "x" * (1 << 17))
+    with pytest.raises(DataError, match=f"^{name}: one line goes on for more than"):
+        read_rows(str(path))

@@ -236,3 +236,48 @@ def test_stores_by_fsspec(server, tmp_path):
         read_rows("memory://bucket/b.csv")
     (tmp_path / "a.csv").write_bytes(CSV)
     assert read_rows(f"file://{tmp_path}/a.csv").table["text"][:] == TEXTS
+
+
+def test_addresses_as_people_write_them(server):
+    """With spaces and Hangul, as a browser takes them; and with a host that is spelled as places in archives are."""
+    server.files |= {"/a b/리뷰 (1).csv": CSV, "/c.csv": CSV}
+    for address in ("/a b/리뷰 (1).csv", "/a%20b/%EB%A6%AC%EB%B7%B0%20(1).csv", "/c.csv?이름=값&x=a b"):
+        assert read_rows(server.url + address).table["text"][:] == TEXTS
+    assert server.asked[-1][0].startswith("/c.csv?%EC%9D%B4%EB%A6%84=%EA%B0%92&x=a%20b")
+    with pytest.raises(DataError, match=r"^http://\[::1\]:9/a.csv: it can't be fetched"):
+        read_rows("http://[::1]:9/a.csv")
+    with pytest.raises(DataError, match=r"^http://\[::1/a.csv: this is no address"):
+        read_rows("http://[::1/a.csv")
+
+
+def test_signatures_and_passwords_stay_out_of_what_is_kept(server):
+    server.files |= {"/a.csv": CSV, "/get": CSV}
+    rows = read_rows(f"{server.url}/a.csv?X-Amz-Signature=s3cret")
+    assert rows.origin.files[0].path == f"{server.url}/a.csv"
+    assert rows.origin.where(1) == "a.csv, row 2"
+    other = read_rows(f"{server.url}/get?id=7&sig=s3cret&access_token=s3cret")
+    assert other.origin.files[0].path == f"{server.url}/get?id=7&sig=…&access_token=…"
+    assert urls.shown("https://me:s3cret@example.org/a.csv") == "https://example.org/a.csv"
+    kept = "".join(path.read_text() for path in urls.cache().rglob("about.json"))
+    assert "s3cret" not in kept + "".join(rows.notes + other.notes)
+    assert server.asked[0][0] == "/a.csv?X-Amz-Signature=s3cret"
+
+
+def test_an_absent_split_and_a_folder_are_said_of_the_address(server, tmp_path):
+    server.files["/a.csv"] = CSV
+    with pytest.raises(DataError, match=f'^{server.url}/a.csv: there is no split "test"'):
+        read_rows(f"{server.url}/a.csv", SimpleNamespace(split="test"))
+    with pytest.raises(DataError, match="this is a folder. Give its path"):
+        read_rows(f"file://{tmp_path}")
+
+
+def test_what_killed_fetches_left_is_removed(server):
+    server.files["/a.csv"] = CSV
+    folder = urls.fetch(f"{server.url}/a.csv").path.parent
+    left, under_way = folder / ".a.csv.1", folder / ".a.csv.2"
+    for one in (left, under_way):
+        one.write_bytes(b"in part")
+    os.utime(left, (0, 0))
+    server.files["/a.csv"] = CSV + b"x,1\n"
+    assert len(read_rows(f"{server.url}/a.csv")) == 3
+    assert not left.exists() and under_way.exists()

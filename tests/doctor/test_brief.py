@@ -93,3 +93,19 @@ def test_tokenized_rows_are_left_alone():
 
     table = SimpleNamespace(column_names=["input_ids", "label"])
     assert brief({"train": SimpleNamespace(table=table)}, {}, None, None) == [] and lines([]) == []  # type: ignore[dict-item, arg-type]
+
+
+def test_the_rows_that_were_cut_are_named(tiny):
+    from transformers import AutoTokenizer
+
+    from byeori.doctor.brief import brief
+    from byeori.tasks import TextClassification
+
+    texts = ["하나 둘"] * 3 + ["하나 둘 셋 넷 다섯 여섯 일곱 여덟 아홉 열 열하나"] + ["하나"] * 3
+    task, tokenizer = TextClassification(), AutoTokenizer.from_pretrained(tiny("bert"))
+    rows = byeori.api.as_rows({"text": texts, "label": [at % 2 for at in range(len(texts))]}, task)
+    task.prepare(rows)
+    store = byeori.encode(rows, task, tokenizer, max_length=8)
+    (cut,) = [one for one in brief({"train": rows}, {"train": store}, task, tokenizer) if one.kind == "truncated"]
+    assert cut.count == store.truncated == 1 and cut.as_dict()["rows"] == [4]
+    assert cut.examples[0]["texts"] == [texts[3]]

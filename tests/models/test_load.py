@@ -11,8 +11,9 @@ import torch
 from byeori.errors import ModelError
 from byeori.models.load import load_model
 from byeori.models.packed import runner
-from byeori.tasks import TextClassification
+from byeori.tasks import FillMask, TextClassification
 from families import wordpiece
+from hub import Hub
 
 LABELS = ["bad", "good", "so so"]
 
@@ -220,3 +221,14 @@ def test_a_loaded_model_is_taken(folder):
     assert {p.dtype for p in load_model(model.half(), task(), tokenizer=tokenizer).model.parameters()} == {
         torch.float32
     }
+
+
+def test_the_commit_of_a_hub_model_is_known(tmp_path, monkeypatch):
+    """For settings.yaml and the card; transformers 5.23 no longer puts it into the configuration."""
+    hub = Hub(tmp_path)
+    hub.at_hand(monkeypatch)
+    hub.make("klue/bert-base")
+    (snapshot,) = (tmp_path / "models--klue--bert-base" / "snapshots").iterdir()
+    for revision in (None, "main", snapshot.name):
+        assert load_model("klue/bert-base", FillMask(), revision=revision).revision == snapshot.name
+    assert load_model(str(snapshot), FillMask()).revision is None

@@ -16,7 +16,7 @@ from byeori.models.load import load_model, uses_token_types
 from byeori.models.packed import Runner, pooled_logits, runner
 from byeori.tasks import TextClassification
 from byeori.text.encode import Encoder
-from byeori.text.store import TokenStore
+from byeori.text.store import Encoded, TokenStore
 from families import NAMES, PACKED, RECTANGLES
 from gradients import compare_gradients, gradients
 
@@ -245,3 +245,23 @@ def test_a_run_that_fails_leaves_the_model_usable(models):
     with torch.no_grad():
         padded = pack.padded()
         torch.testing.assert_close(ours(**padded).logits, plain(**padded).logits, atol=ATOL, rtol=0)
+
+
+def test_a_pack_that_begins_with_the_pad_token_is_not_warned_of(monkeypatch):
+    """As a GPT-2 with the end token for padding sees them: no token of a pack is padding."""
+    from transformers import modeling_utils
+
+    from families import Family
+
+    said = []
+    monkeypatch.setattr(modeling_utils.logger, "warning_once", said.append)
+    model = Family("gpt2").model("AutoModelForCausalLM", attn_implementation=attention.NAME).eval()
+    model.config.pad_token_id = 3
+    with torch.no_grad():
+        model(input_ids=torch.tensor([[3, 5, 6]]))  # as transformers has it
+    assert "attention_mask" in said.pop()
+    encoded = Encoded(np.array([3, 5, 6, 3], np.int32), np.array([2, 2]), {})
+    pack = build(TokenStore.of(encoded, {}, {"input_ids": 3}), np.arange(2), group_cost=4.0)
+    with torch.no_grad():
+        runner(model).forward(pack, pool=False)
+    assert runner(model).packs and not said

@@ -22,6 +22,7 @@ from byeori.models.scratch import SHAPES, check_task, configuration, fresh
 from byeori.tasks import FillMask, SpanCorruption, TextClassification, TextGeneration
 from byeori.train.optimize import learning_rate_for
 from families import Family, texts
+from hub import Hub
 
 ROWS = [{"text": text} for text in texts()[:24]]
 SMALL = {"max_steps": 2, "batch_size": 8, "precision": "float32", "threads": 1, "previews": 0, "evaluate_every": "end"}
@@ -93,6 +94,22 @@ def test_positions_are_the_tokenizers_where_nobody_asks():
     tokenizer.model_max_length = 2_000
     long = fresh(configuration("bert-tiny"), "bert-tiny", FillMask(), tokenizer=tokenizer, max_length=700)
     assert long.model.config.max_position_embeddings == 700
+    tokenizer.model_max_length = 512
+    with pytest.raises(
+        SettingError, match="max_length=700: the tokenizer states 512 .*tokenizer train --max-length 700"
+    ):
+        fresh(configuration("bert-tiny"), "bert-tiny", FillMask(), tokenizer=tokenizer, max_length=700)
+
+
+def test_positions_that_blocks_do_not_reach_are_said(tmp_path):
+    path = tmp_path / "own.json"
+    path.write_text(
+        '{"model_type": "gpt2", "n_layer": 1, "n_embd": 16, "n_head": 2, "n_positions": 96}', encoding="utf-8"
+    )
+    for block, length, said in ((40, None, True), (96, None, False), (None, None, False)):
+        task = TextGeneration(block_length=block)
+        notes = " ".join(made(str(path), task, "gpt2", max_length=length).notes)
+        assert ("Blocks of 40 tokens (--block-length) train the first 40 of its 96 positions" in notes) == said
 
 
 def test_weights_are_of_configuration_and_seed_alone():
@@ -154,6 +171,24 @@ def test_a_folder_gives_its_configuration_and_its_tokenizer_but_no_weights(tmp_p
     mine = found.model.get_input_embeddings().weight
     assert mine.shape == theirs.get_input_embeddings().weight.shape
     assert not torch.equal(mine, theirs.get_input_embeddings().weight)
+
+
+def test_a_hub_id_gives_its_configuration_and_its_tokenizer_but_no_weights(tmp_path, monkeypatch):
+    hub = Hub(tmp_path / "hub")
+    hub.at_hand(monkeypatch)
+    hub.make("klue/bert-base")
+    (snapshot,) = (tmp_path / "hub" / "models--klue--bert-base" / "snapshots").iterdir()
+    (snapshot / "model.safetensors").unlink()  # nobody asks for it
+    config = configuration("klue/bert-base", revision=snapshot.name)
+    found = fresh(config, "klue/bert-base", FillMask(), tokenizer=None, revision=snapshot.name)
+    own = json.loads((snapshot / "config.json").read_text(encoding="utf-8"))
+    assert found.model.config.hidden_size == own["hidden_size"] and found.revision == snapshot.name
+    assert found.tokenizer.get_vocab() == Family("bert").tokenizer().get_vocab()
+    assert fresh(config, "klue/bert-base", FillMask(), tokenizer=None).revision == snapshot.name  # main, resolved
+    with pytest.raises(ModelError, match="the Hub could not be reached or has no such files"):
+        fresh(config, "klue/bert-base", FillMask(), tokenizer=None, revision="nowhere")
+    with pytest.raises(ModelError, match="klue/bert-bose"):
+        configuration("klue/bert-bose")
 
 
 @pytest.mark.parametrize(

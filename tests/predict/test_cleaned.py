@@ -15,6 +15,7 @@ import byeori
 import plain
 from byeori.data.cleaning import Cleaner
 from byeori.errors import DataError, ModelError, RowsError, SettingError
+from byeori.tasks import ZeroShotClassification
 from byeori.train.progress import Quiet
 from commands import Command
 from vocabularies import texts
@@ -352,6 +353,33 @@ def test_what_is_quoted_is_quoted_as_given(tiny, tmp_path):
     assert all(choices[one["choice"]] == one["label"] for one in found)
 
 
+def test_hypotheses_are_cleaned_as_second_texts_were(tiny):
+    """Zero-shot by a model of pairs that learnt them lowered and without entities."""
+    folder = str(tiny("bert", labels=("contradiction", "neutral", "entailment")))
+    found = {}
+    for name, cleaner in (("as given", Cleaner()), ("cleaned", Cleaner(("html", "lower")))):
+        task = ZeroShotClassification()
+        task.cleaning = cleaner
+        found[name] = byeori.load_run(folder, task=task, precision="float32")
+    asked = {"candidate_labels": ["Sport &amp; Play", "MONEY"], "hypothesis_template": "It is {}."}
+    clean = {"candidate_labels": ["sport & play", "money"], "hypothesis_template": "it is {}."}
+    (one,) = found["cleaned"].predict(["A &lt;B&gt; Talk"], **asked)
+    (other,) = found["as given"].predict(["a <b> talk"], **clean)
+    assert one["scores"] == other["scores"] and one["sequence"] == "A &lt;B&gt; Talk"
+    assert [label.lower().replace("&amp;", "&") for label in one["labels"]] == other["labels"]
+    (raw,) = found["as given"].predict(["a <b> talk"], **asked)
+    assert raw["scores"] != one["scores"]
+
+    def fails(text):
+        raise ValueError("no")
+
+    found["cleaned"].task.cleaning = Cleaner(function=fails)
+    with pytest.raises(
+        SettingError, match="candidate_labels: the hypothesis 'It is MONEY.' can't be cleaned.*ValueError"
+    ):
+        found["cleaned"].task._cleaned(["It is MONEY."])
+
+
 # own functions --------------------------------------------------------------------------------------------------------
 @pytest.fixture
 def own(tmp_path) -> Path:
@@ -378,6 +406,10 @@ def test_an_own_function_is_asked_for(tiny, tmp_path, own):
     called = byeori.load_run(run.path, clean_function=again.task.cleaning.function, precision="float32")
     asked = [f"{text[:5]}|{text[5:]}" for text in plain.TEXTS]
     assert run.predict(asked) == again.predict(asked) == called.predict(asked) == again.predict(plain.TEXTS)
+    pipe = byeori.pipeline("text-classification", str(run.path), clean_function=given, precision="float32")
+    assert pipe(asked) == again.predict(asked)
+    card = (run.path / "model" / "README.md").read_text(encoding="utf-8")
+    assert 'byeori.pipeline("text-classification", "run/model", clean_function="clean.py:no_bars")' in card
     own.write_text(own.read_text() + "\n# changed\n")
     with pytest.warns(UserWarning, match="clean.py:no_bars has changed since this model was trained"):
         byeori.load_run(run.path, clean_function=given)

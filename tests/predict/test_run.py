@@ -225,12 +225,15 @@ def test_settings_of_reading(run, tmp_path):
 
 
 def test_the_revision_of_data_has_the_name_it_has_in_training(run, monkeypatch):
-    from byeori.data import read
+    from byeori.data import sources
 
     asked = []
-    monkeypatch.setattr(
-        read, "load", lambda name, split, revision: asked.append((name, split, revision)) or {"test": []}
-    )
+
+    def load(name, split, revision, streaming):
+        asked.append((name, split, revision))
+        return {"test": []}, name
+
+    monkeypatch.setattr(sources, "load", load)
     with pytest.raises(DataError):
         run.evaluate("somebody/data", data_revision="v1", split="test")
     assert asked == [("somebody/data", "test", "v1")]

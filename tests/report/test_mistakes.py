@@ -146,6 +146,7 @@ RIGHT = {
     "text2text-generation": ({"generated_text": "rain"}, "snow"),
     "text-generation": ({"perplexity": 3.0, "tokens": 2, "accuracy": 0.5}, None),
     "fill-mask": ({"masked": "m", "predicted": ["a"], "right": ["b"], "perplexity": 2.0}, None),
+    "span-corruption": ({"masked": "<extra_id_0> m", "predicted": ["a"], "right": ["b"], "perplexity": 2.0}, None),
     "multiple-choice": ({"choice": 0, "label": "a", "score": 0.9}, 1),
 }
 

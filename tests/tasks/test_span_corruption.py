@@ -368,8 +368,8 @@ def test_it_learns_samples_and_comes_back(tmp_path: Path):
     rows = [{"text": text} for text in TEXTS[:12]]
     made = byeori.train(
         "denoising", family.model(SEQ2SEQ), family.tokenizer(), train=rows, validation=rows, test_size=0,
-        output=str(tmp_path / "run"), max_steps=30, batch_size=12, learning_rate=1e-2, max_length=LONGEST, precision="float32",
-        threads=1, evaluate_every="end", preview_every=30, log_every=1, mean_noise_span_length=2.0,
+        output=str(tmp_path / "run"), max_steps=12, batch_size=12, learning_rate=2e-2, max_length=LONGEST, precision="float32",
+        threads=1, evaluate_every="end", preview_every=12, previews=2, log_every=1, mean_noise_span_length=2.0,
     )  # fmt: skip
     history = [json.loads(line) for line in (made.path / "history.jsonl").open(encoding="utf-8")]
     losses = [line["loss"] for line in history if "loss" in line]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 import unicodedata
@@ -24,6 +26,19 @@ SIZE = 2_000
 
 def learn(texts=KOREAN, **values):
     return byeori.train_tokenizer(list(texts), **{"vocab_size": SIZE, **values})
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """`trained(recipe)` → what was learnt of all texts, and its folder; once."""
+    made = {}
+
+    def make(recipe: str):
+        if recipe not in made:
+            made[recipe] = learn(recipe=recipe, output=str(tmp_path_factory.mktemp(recipe) / "tok"))
+        return made[recipe]
+
+    return make
 
 
 def library(model, trainer, normalizer=None, pre_tokenizer=None, texts=KOREAN):
@@ -123,9 +138,12 @@ def test_unigram_has_the_librarys_pieces():
     ],
 )
 @pytest.mark.parametrize("texts", [KOREAN, ENGLISH], ids=["korean", "english"])
-def test_the_folder_loads_with_its_class_template_and_inputs(recipe, native, one, two, texts, tmp_path):
-    made = learn(texts, recipe=recipe, vocab_size=1_500, output=str(tmp_path / "tok"))
-    again = AutoTokenizer.from_pretrained(tmp_path / "tok")
+def test_the_folder_loads_with_its_class_template_and_inputs(recipe, native, one, two, texts, trained, tmp_path):
+    if texts is KOREAN:
+        made = trained(recipe)
+    else:
+        made = learn(texts, recipe=recipe, vocab_size=1_500, output=str(tmp_path / "tok"))
+    again = AutoTokenizer.from_pretrained(made.folder)
     assert type(again).__name__ == (native if texts is ENGLISH else "TokenizersBackend")
     assert made.saved_as == (native if texts is ENGLISH else "PreTrainedTokenizerFast")
     assert any("Saved as" in note for note in made.notes) == (texts is KOREAN)
@@ -152,16 +170,15 @@ def test_the_folder_loads_with_its_class_template_and_inputs(recipe, native, one
     for role, number in wanted.get(recipe, wanted["bert"]).items():
         assert getattr(again, f"{role}_token_id") == number
     if recipe == "t5":
-        assert again.convert_tokens_to_ids("<extra_id_0>") == len(again) - 1 and len(again) <= 1_500
+        assert again.convert_tokens_to_ids("<extra_id_0>") == len(again) - 1 and len(again) <= SIZE
     backend = made.tokenizer.backend_tokenizer
     for text in TRIED:
         assert again(text)["input_ids"] == backend.encode(text).ids
 
 
 @pytest.mark.parametrize("recipe", ["bert", "roberta", "gpt2", "t5"])
-def test_decomposed_hangul_is_read_as_composed(recipe, tmp_path):
-    learn(recipe=recipe, output=str(tmp_path / "tok"))
-    again = AutoTokenizer.from_pretrained(tmp_path / "tok")
+def test_decomposed_hangul_is_read_as_composed(recipe, trained):
+    again = AutoTokenizer.from_pretrained(trained(recipe).folder)
     text = KOREAN[1]
     assert again(unicodedata.normalize("NFD", text))["input_ids"] == again(text)["input_ids"]
     unknown = again.unk_token_id if recipe != "gpt2" else -1
@@ -169,46 +186,63 @@ def test_decomposed_hangul_is_read_as_composed(recipe, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["bert", "roberta", "gpt2", "t5"])
-def test_it_stays_itself_beside_a_models_config(kind, tmp_path):
+def test_it_stays_itself_beside_a_models_config(kind, trained, tmp_path):
     """AutoTokenizer looks at config.json too, and takes a class of the model's family where it can."""
     from transformers import AutoConfig
 
-    made = learn(recipe=kind, output=str(tmp_path / "tok"))
+    made = trained(kind)
+    shutil.copytree(made.folder, tmp_path / "tok")
     AutoConfig.for_model(kind).save_pretrained(tmp_path / "tok")
     again = AutoTokenizer.from_pretrained(tmp_path / "tok")
     assert again(list(TRIED)).data == made.tokenizer(list(TRIED)).data
 
 
-def test_bare_files_hold_the_same_vocabulary(tmp_path):
-    learn(recipe="bert", output=str(tmp_path / "a"))
-    learn(recipe="gpt2", output=str(tmp_path / "b"))
-    pieces = (tmp_path / "a" / "vocab.txt").read_text(encoding="utf-8").split("\n")[:-1]
-    assert {one: n for n, one in enumerate(pieces)} == AutoTokenizer.from_pretrained(tmp_path / "a").get_vocab()
+def test_bare_files_hold_the_same_vocabulary(trained):
+    bert, gpt2 = trained("bert").folder, trained("gpt2").folder
+    pieces = (bert / "vocab.txt").read_text(encoding="utf-8").split("\n")[:-1]
+    assert {one: n for n, one in enumerate(pieces)} == AutoTokenizer.from_pretrained(bert).get_vocab()
     from tokenizers import models
 
-    vocabulary = json.loads((tmp_path / "b" / "vocab.json").read_text(encoding="utf-8"))
-    assert vocabulary == AutoTokenizer.from_pretrained(tmp_path / "b").get_vocab()
-    models.BPE.from_file(str(tmp_path / "b" / "vocab.json"), str(tmp_path / "b" / "merges.txt"))
+    vocabulary = json.loads((gpt2 / "vocab.json").read_text(encoding="utf-8"))
+    assert vocabulary == AutoTokenizer.from_pretrained(gpt2).get_vocab()
+    models.BPE.from_file(str(gpt2 / "vocab.json"), str(gpt2 / "merges.txt"))
 
 
 # The same each time.
 
 
-def test_the_same_texts_give_the_same_files_in_another_process(tmp_path):
-    """The library's hash tables have another order in each process; nothing of it is left in what is saved."""
-    kinds = {"a": {"recipe": "bert"}, "b": {"recipe": "roberta"}, "c": {"algorithm": "character"}}
-    kinds = {name: {"vocab_size": SIZE, **values} for name, values in kinds.items()}
-    for name, values in kinds.items():
-        learn(**values, output=str(tmp_path / name))
-    (tmp_path / "given.json").write_text(json.dumps([KOREAN, kinds]), encoding="utf-8")
-    code = (
-        "import json, sys, byeori; texts, kinds = json.load(open(sys.argv[1] + '/given.json', encoding='utf-8'));"
-        "[byeori.train_tokenizer(texts, output=f'{sys.argv[1]}/again-{name}', **one) for name, one in kinds.items()]"
-    )
-    subprocess.run([sys.executable, "-c", code, tmp_path], check=True, capture_output=True)
-    for name in kinds:
-        first, again = (tmp_path / f"{start}{name}" / "tokenizer.json" for start in ("", "again-"))
-        assert first.read_bytes() == again.read_bytes()
+IN_ANOTHER_PROCESS = """
+import json, sys
+from byeori import settings
+from byeori.text.corpus import Corpus
+from byeori.text.learn import Watch, learn, look
+from byeori.text.tokenizer_settings import Learning
+
+texts, kinds = json.load(open(sys.argv[1], encoding="utf-8"))
+for values in kinds:
+    (asked,) = settings.read(values, Learning)
+    found, plan, again = look(Corpus(texts, asked), asked, Watch(0, None))
+    print(learn(again, asked, plan, found, Watch(0, None)).to_str())
+"""
+
+
+def test_the_same_texts_give_the_same_pieces_in_another_process(trained, tmp_path):
+    """The library's hash tables have another order in each process; nothing of it is left in what is learnt."""
+    kinds = [{"recipe": "bert"}, {"recipe": "roberta"}, {"algorithm": "character"}]
+    given = tmp_path / "given.json"
+    given.write_text(json.dumps([KOREAN, [{"vocab_size": SIZE, **one} for one in kinds]]), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", IN_ANOTHER_PROCESS, given], check=True, capture_output=True, encoding="utf-8",
+        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+    )  # fmt: skip
+    here = [trained("bert"), trained("roberta"), learn(algorithm="character")]
+    for made, there in zip(here, done.stdout.splitlines(), strict=True):
+        assert json.loads(made.tokenizer.backend_tokenizer.to_str())["model"] == json.loads(there)["model"]
+        if made.folder is not None:  # and so it is saved
+            assert (
+                json.loads((made.folder / "tokenizer.json").read_text(encoding="utf-8"))["model"]
+                == json.loads(there)["model"]
+            )
 
 
 def test_bpe_over_characters_and_limits_are_the_same_each_time():
@@ -319,10 +353,10 @@ def test_a_block_of_ones_own_is_kept_after_a_reload(tmp_path):
     assert "no special token" in refused(algorithm="wordpiece", template="[CLS] $A <nobody>")
 
 
-def test_trained_tokenizers_go_into_byeoris_own_encoder(tmp_path):
+def test_trained_tokenizers_go_into_byeoris_own_encoder(trained):
     from byeori.text.encode import Encoder
 
-    made = learn(recipe="bert", output=str(tmp_path / "tok"))
+    made = trained("bert")
     encoded = Encoder(made.tokenizer, max_length=16, token_types=True)(list(KOREAN[:8]))
     wanted = made.tokenizer(list(KOREAN[:8]), truncation=True, max_length=16)["input_ids"]
     assert encoded.input_ids.tolist() == [one for ids in wanted for one in ids]
@@ -330,10 +364,42 @@ def test_trained_tokenizers_go_into_byeoris_own_encoder(tmp_path):
 
 def test_settings_repeat_the_training(tmp_path):
     file = tmp_path / "texts.txt"
-    file.write_text("\n".join(text.replace("\n", " ") for text in KOREAN), encoding="utf-8")
+    file.write_text("\n".join(text.replace("\n", " ") for text in KOREAN[:120]), encoding="utf-8")
     byeori.train_tokenizer(str(file), recipe="electra", vocab_size=SIZE, output=str(tmp_path / "a"))
     from byeori.settings import load_yaml
 
     found = load_yaml(tmp_path / "a" / "settings.yaml")
     byeori.train_tokenizer(tuple(found.pop("data")), **{**found, "output": str(tmp_path / "b")})
     assert (tmp_path / "a" / "tokenizer.json").read_bytes() == (tmp_path / "b" / "tokenizer.json").read_bytes()
+
+
+def test_characters_that_are_dropped_are_unknown_in_the_report():
+    """The report is of the texts as they are, not of what was learnt from: there the rare characters are gone."""
+    rare = ["가나 다라", "가나 다라", "가나 뷁라"] * 3
+    report = learn(rare, algorithm="wordpiece", vocab_size=40, limit_alphabet=4).report
+    (mine,) = report["tokenizers"]
+    assert report["characters"] == sum(map(len, rare))
+    assert mine["unknown_words"] == [["뷁라", 3]] and mine["unknown_characters"] == [["뷁", 3]]
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"recipe": "bert", "max_piece_length": 3}, "max_piece_length=3: wordpiece has no longest piece"),
+        (
+            {"recipe": "gpt2", "initial_alphabet": "hangul"},
+            "initial_alphabet='hangul': byte-level pieces know every byte",
+        ),
+        ({"algorithm": "word", "initial_alphabet": "ascii"}, "words are whole, and have no alphabet"),
+        ({"recipe": "bert", "special_tokens": {"unk": None}}, "no unk token, and wordpiece needs it.*--recipe gpt2"),
+        ({"recipe": "t5", "special_tokens": {"unk": None}}, "no unk token, and unigram needs it.*--byte-fallback"),
+        ({"recipe": "t5", "algorithm": "bpe", "special_tokens": {"unk": None}}, "no unk token, and bpe needs it"),
+        ({"algorithm": "wordpiece", "template": "[CLS] $A <nobody>"}, "<nobody> is no special token"),
+    ],
+)
+def test_what_an_algorithm_would_ignore_or_lacks_is_refused_before_a_text_is_read(values, said):
+    def texts():
+        raise AssertionError("read")
+
+    with pytest.raises(SettingError, match=said):
+        byeori.train_tokenizer(texts, vocab_size=SIZE, **values)

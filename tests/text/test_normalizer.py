@@ -119,3 +119,10 @@ def test_offsets_are_those_of_the_text_as_given(family):
                 piece = text[composed.starts[token] : composed.ends[token]]
                 assert unicodedata.normalize("NFC", other[given.starts[token] : given.ends[token]]) == piece
         at += length
+
+
+def test_a_pad_token_that_stands_in_is_kept():
+    tokenizer = Family("llama").tokenizer()
+    tokenizer.pad_token = tokenizer.eos_token
+    formed, held = with_form(tokenizer, "nfc")
+    assert held and formed is not tokenizer and formed.pad_token_id == tokenizer.eos_token_id

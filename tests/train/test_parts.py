@@ -73,7 +73,6 @@ def test_elsewhere_they_are_an_error(train, secret, demo_rows, tmp_path):
     for work in (
         lambda: train("other", train=demo_rows, test=str(secret)),
         lambda: run.evaluate(str(secret)),
-        lambda: byeori.read(str(secret)),
     ):
         with pytest.raises(DataError, match="label"):
             work()

@@ -17,10 +17,12 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
+from byeori.data.entries import climbs, few, is_litter, name_of
 from byeori.data.wording import count, listed
 from byeori.errors import DataError
 
@@ -38,7 +40,6 @@ _MAGIC = {
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _RATIO, _RATIO_FROM = 200, 64 << 20  # text packs 3 to 50 times; a bomb 1,000 times and more
 _SHARE = 4  # a file takes up to so many times its size in memory until it is rows
-_MOST_MEMBERS = 100_000
 _CHUNK = 1 << 20
 _FAILURES = (OSError, EOFError, lzma.LZMAError, zipfile.BadZipFile, zlib.error, tarfile.TarError, RuntimeError,
              NotImplementedError, ValueError, struct.error, KeyError)  # fmt: skip
@@ -215,11 +216,15 @@ def magic(head: bytes) -> str:
     return next((suffix for mark, suffix in _MAGIC.items() if head.startswith(mark)), "")
 
 
-def _plain(stream: IO[bytes], suffix: str) -> Any:
-    """The unpacked stream of a packed one; by its first bytes, which are right more often than names."""
+def _head(stream: IO[bytes]) -> bytes:
     head = stream.read(8)
     stream.seek(0)
-    found = magic(head) or suffix
+    return head
+
+
+def _plain(stream: IO[bytes], suffix: str) -> Any:
+    """The unpacked stream of a packed one; by its first bytes, which are right more often than names."""
+    found = magic(_head(stream)) or suffix
     if found == ".gz":
         return gzip.GzipFile(fileobj=stream)
     if found in (".xz", ".lzma"):
@@ -238,45 +243,110 @@ def members(archive: Path) -> tuple[list[str], list[str]]:
     try:
         stream = archive.open("rb")
     except OSError as error:
-        raise DataError(f"{archive}: the file can't be opened ({error.strerror}).") from None
+        raise DataError(
+            f"{archive}: it can't be opened ({error.strerror}). Check the path, and the right to read it."
+        ) from None
     with stream, _one_sentence(archive.name):
-        names = list(dict.fromkeys(name for name, _ in _listed(stream, archive.name)))
-    good = [name for name in names if not _climbs(name)]
+        names = Archive(stream, archive.name).names()
+    good = [name for name in names if not climbs(name)]
     notes = []
     if len(good) < len(names):
-        bad = [name for name in names if _climbs(name)]
+        bad = [name for name in names if climbs(name)]
         notes.append(
             f"{archive.name}: {count(len(bad), 'file')} left out whose path leads out of it ({listed(bad, most=2)})."
         )
     return good, notes
 
 
-def _climbs(name: str) -> bool:
-    """Whether a path in an archive leads out of it: absolute, or up."""
-    return name.startswith(("/", "\\")) or ":" in name[:3] or ".." in name.replace("\\", "/").split("/")
+_Member = tuple[str, tarfile.TarInfo, tarfile.TarFile]
 
 
-def _listed(stream: IO[bytes], name: str) -> Iterator[tuple[str, Any]]:
-    """(name, entry) of each file in an archive."""
-    if _archive_kind(name) == ".zip" or magic(stream.read(8)) == ".zip":
+class Archive:
+    """A zip or tar that is open: its names, and the bytes of its members; in the order of a tar without going back in it.
+
+    Of several members of one name the first is taken.
+    """
+
+    def __init__(self, stream: IO[bytes], name: str):
+        self.stream, self.name, self.size = stream, name, _size(stream)
         stream.seek(0)
-        with zipfile.ZipFile(stream) as opened:
-            _few(len(opened.infolist()), name)
-            for entry in opened.infolist():
-                if not entry.is_dir() and not _is_litter(shown := _name(entry)):
-                    yield shown, entry
-        return
-    stream.seek(0)
-    with _tar(stream, name) as tar:
-        for number, member in enumerate(tar):
-            _few(number, name)
-            if member.isreg() and not _is_litter(shown := member.name.removeprefix("./")):
-                yield shown, member
+        self._zip: zipfile.ZipFile | None = None
+        self._entries: dict[str, zipfile.ZipInfo] = {}
+        self._rest: Iterator[_Member] = iter(())  # those of a tar that were not passed yet
+        if _archive_kind(name) == ".zip" or magic(stream.read(8)) == ".zip":
+            self._zip = zipfile.ZipFile(stream)
+            few(len(self._zip.infolist()), name)
+            for entry in self._zip.infolist():
+                if not entry.is_dir() and not is_litter(shown := name_of(entry)):
+                    self._entries.setdefault(shown, entry)
+
+    def names(self) -> list[str]:
+        return list(self._entries) if self._zip else [name for name, _, _ in self._walk()]
+
+    def read(self, member: str) -> bytes:
+        """Raises KeyError for a member that isn't there, DataError for one that is protected or too large."""
+        shown = f"{self.name}{MARK}{member}"
+        if self._zip:
+            entry = self._entries[member]
+            if entry.flag_bits & 0x1:
+                raise DataError(f"{self.name}: {member} is protected by a password. Unpack it and give the file.")
+            check_size(entry.file_size, entry.compress_size, shown)
+            with self._zip.open(entry) as inner:
+                return _Bounded(inner, shown, entry.compress_size).readall()
+        for _ in range(2):  # from where it was read to, then from its beginning
+            for name, info, tar in self._rest:
+                if name == member:
+                    check_size(info.size, self.size, shown)
+                    content = tar.extractfile(info)
+                    assert content is not None  # a regular file has content
+                    return content.read()
+            self._rest = self._walk()
+        raise KeyError(member)
+
+    def _walk(self) -> Iterator[_Member]:
+        self.stream.seek(0)
+        bounded: Any = _Bounded(_plain(self.stream, PurePosixPath(self.name).suffix.casefold()), self.name, self.size)
+        seen = set()
+        with tarfile.open(fileobj=io.BufferedReader(bounded, _CHUNK), mode="r|") as tar:
+            for number, info in enumerate(tar):
+                few(number, self.name)
+                name = info.name.removeprefix("./")
+                if info.isreg() and name not in seen and not is_litter(name):
+                    seen.add(name)
+                    yield name, info, tar
 
 
-def _tar(stream: IO[bytes], name: str) -> tarfile.TarFile:
-    bounded: Any = _Bounded(_plain(stream, PurePosixPath(name).suffix.casefold()), name, _size(stream))
-    return tarfile.open(fileobj=io.BufferedReader(bounded, _CHUNK), mode="r|")
+_HELD: ContextVar[list[tuple[Path, Archive]] | None] = ContextVar("the archive held open", default=None)
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """The archive that was read last stays open, so that thousands of members take one look at its list, or one pass."""
+    token = _HELD.set([])
+    try:
+        yield
+    finally:
+        for _, archive in _HELD.get() or ():
+            archive.stream.close()
+        _HELD.reset(token)
+
+
+def unpack_member(place: Path, member: str) -> tuple[bytes, str]:
+    """`unpack` for a member of an archive on disk. Raises OSError too."""
+    kept = _HELD.get()
+    if kept is None:
+        with place.open("rb") as stream:
+            return unpack(stream, place.name, member)
+    if not kept or kept[0][0] != place:
+        for _, archive in kept:
+            archive.stream.close()
+        kept.clear()
+        stream = place.open("rb")
+        with _one_sentence(place.name), ExitStack() as failed:
+            failed.callback(stream.close)
+            kept.append((place, Archive(stream, place.name)))
+            failed.pop_all()
+    return unpack(kept[0][1], place.name, member)
 
 
 def _size(stream: IO[bytes]) -> int:
@@ -286,43 +356,18 @@ def _size(stream: IO[bytes]) -> int:
     return size
 
 
-def _few(number: int, name: str) -> None:
-    if number > _MOST_MEMBERS:
-        raise DataError(
-            f"{name}: the archive holds more than {_MOST_MEMBERS:,} files. Unpack it and name those wanted."
-        )
-
-
-def _is_litter(name: str) -> bool:
-    """What the packing system leaves in archives."""
-    last = PurePosixPath(name).name
-    return "__MACOSX" in name.split("/") or last.startswith("._") or last in (".DS_Store", "Thumbs.db", "desktop.ini")
-
-
-def _name(entry: zipfile.ZipInfo) -> str:
-    """A zip entry's name: where the entry doesn't say UTF-8, as UTF-8 or CP949 (Korean Windows) if it reads as these."""
-    if entry.flag_bits & 0x800 or entry.filename.isascii():
-        return entry.filename
-    for encoding in ("utf-8", "cp949"):
-        try:
-            return entry.filename.encode("cp437").decode(encoding).replace("\\", "/")
-        except UnicodeError:
-            continue
-    return entry.filename
-
-
-def unpack(raw: bytes | IO[bytes], name: str, member: str | None = None) -> tuple[bytes, str]:
+def unpack(raw: bytes | IO[bytes] | Archive, name: str, member: str | None = None) -> tuple[bytes, str]:
     """(bytes, name of the file that was packed) of a packed file, or of one member of an archive.
 
-    raw: the packed bytes, or a stream of them. member: as `members` names it; needed where there are several.
-    Raises DataError for what is damaged, protected, too large, or holds several files of which none is named.
+    raw: the packed bytes, or a stream of them, or an open archive. member: as `members` names it; needed where there are
+    several. Raises DataError for what is damaged, protected, too large, or holds several files of which none is named.
     """
     stream = io.BytesIO(raw) if isinstance(raw, bytes) else raw
     with _one_sentence(name):
-        head = stream.read(8)
-        stream.seek(0)
-        if _archive_kind(name) or magic(head) == ".zip":
-            data, inner = _member(stream, name, member)
+        if isinstance(stream, Archive):
+            data, inner = _member(stream, member)
+        elif _archive_kind(name) or magic(_head(stream)) == ".zip":
+            data, inner = _member(Archive(stream, name), member)
         else:
             plain = _plain(stream, PurePosixPath(name).suffix.casefold())
             data, inner = _Bounded(plain, name, _size(stream)).readall(), PurePosixPath(name).stem
@@ -335,33 +380,19 @@ def unpack(raw: bytes | IO[bytes], name: str, member: str | None = None) -> tupl
     return data, inner
 
 
-def _member(stream: IO[bytes], name: str, wanted: str | None) -> tuple[bytes, str]:
+def _member(archive: Archive, wanted: str | None) -> tuple[bytes, str]:
     """One member: that of the name, or the only one there is."""
-    names = list(dict.fromkeys(found for found, _ in _listed(stream, name) if not _climbs(found)))
-    if wanted is None and len(names) != 1:
-        raise DataError(
-            f"{name}: the archive holds {count(len(names), 'file')} ({listed(names, most=5)}). Name one, as "
-            f"{name}{MARK}{names[0] if names else 'FILE'}."
-        )
-    chosen = names[0] if wanted is None else wanted
-    stream.seek(0)
-    packed = _size(stream)
-    for found, entry in _listed(stream, name):
-        if found != chosen:
-            continue
-        if isinstance(entry, zipfile.ZipInfo):
-            if entry.flag_bits & 0x1:
-                raise DataError(f"{name}: {chosen} is protected by a password. Unpack it and give the file.")
-            check_size(entry.file_size, entry.compress_size, f"{name}{MARK}{chosen}")
-            stream.seek(0)
-            with zipfile.ZipFile(stream) as opened, opened.open(entry) as inner:
-                return _Bounded(inner, f"{name}{MARK}{chosen}", entry.compress_size).readall(), chosen
-        check_size(entry.size, packed, f"{name}{MARK}{chosen}")
-        stream.seek(0)
-        with _tar(stream, name) as tar:
-            for member in tar:
-                if member.isreg() and member.name.removeprefix("./") == chosen:
-                    opened_member = tar.extractfile(member)
-                    assert opened_member is not None  # a regular file has content
-                    return opened_member.read(), chosen
-    raise DataError(f'{name}: the archive holds no "{chosen}". It holds {listed(names, most=8)}.')
+    name = archive.name
+    if wanted is None:
+        names = [one for one in archive.names() if not climbs(one)]
+        if len(names) != 1:
+            raise DataError(
+                f"{name}: the archive holds {count(len(names), 'file')} ({listed(names, most=5)}). Name one, as "
+                f"{name}{MARK}{names[0] if names else 'FILE'}."
+            )
+        wanted = names[0]
+    try:
+        return archive.read(wanted), wanted
+    except KeyError:
+        known = listed([one for one in archive.names() if not climbs(one)], most=8)
+        raise DataError(f'{name}: the archive holds no "{wanted}". It holds {known}.') from None

@@ -5,6 +5,7 @@ assemble([sheet], Wish(settings, ("text", "label"), ("text",), None, "raise", Fa
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from byeori.data import disk
 from byeori.data import values as vals
 from byeori.data.clean_rows import clean_columns, notes_of
 from byeori.data.forms import choose
+from byeori.data.labels import label_name
 from byeori.data.languages import code
 from byeori.data.roles import FLAGS, Match
 from byeori.data.rows import Origin, Rows, Sheet
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from byeori.data.cleaning import Cleaner
 
 LABEL_AS_WRITTEN = "label as it is written"  # a column beside the labels, of rows that are read to be judged
+_NAMED = ("label", "tags")  # roles whose values are names of classes
 _TOKENIZED = ("input_ids", "attention_mask", "token_type_ids", "special_tokens_mask")
 
 
@@ -63,22 +66,26 @@ def assemble(sheets: list[Sheet], wish: Wish) -> Rows:
         if most is not None and done + len(row_of) > most:
             table, row_of = table.slice(0, most - done), row_of[: most - done]
             problems = {i: why for i, why in problems.items() if i < len(row_of)}
-            notes.append(f"The first {count(most, 'row')} were taken (--max-rows).")
+            if at + 1 == len(sheets):
+                notes.append(f"The first {count(most, 'row')} were taken (--max-rows).")
         tables.append(table)
         numbers.append(row_of)
         notes += said
         errors |= {done + i: why for i, why in problems.items()}
         done += len(row_of)
-        if done == most:
+        if done == most and at + 1 < len(sheets):
+            notes.append(
+                f"The first {count(most, 'row')} were taken, of {at + 1:,} of {len(sheets):,} files (--max-rows)."
+            )
             break
-    table = _stack(tables)
+    table = _stack(tables, notes)
     if not table.num_rows:
         raise DataError(f"{names.name(0)}: no row is left.")
     file_of = np.repeat(np.arange(len(numbers), dtype=np.int32), [len(n) for n in numbers])
     label = matched.columns.get("tags" if "tags" in table.column_names else "label")
     label = None if "choices" in table.column_names else label  # an index has no name
     class_names = first.class_names.get(label) if isinstance(label, str) else None
-    origin = Origin(files, file_of, np.concatenate(numbers))
+    origin = Origin(files, file_of, np.concatenate(numbers) if len(numbers) > 1 else numbers[0])
     facts = _facts(first, matched, table, wish)
     if facts.get("unit") == "character":
         notes.append(f"{names.name(0)}: a token is a character here, spaces included.")
@@ -105,13 +112,12 @@ def _facts(first: Sheet, matched: Match, table: pa.Table, wish: Wish) -> dict[st
 
 def _own_ids(table: pa.Table, notes: list[str]) -> pa.Table:
     """Ids that each name one row: those there are, or the numbers of the rows."""
-    ids = table["id"].to_pylist()
-    doubled = len(ids) - len(set(ids))
+    doubled = table.num_rows - len(table["id"].unique())
     if not doubled:
         return table
     notes.append(f"{count(doubled, 'id')} of the rows had occurred before, so the rows were numbered instead.")
     at = table.column_names.index("id")
-    return table.set_column(at, "id", pa.chunked_array([pa.array([str(i + 1) for i in range(len(ids))])]))
+    return table.set_column(at, "id", pa.chunked_array([pa.array(np.arange(1, table.num_rows + 1)).cast(pa.string())]))
 
 
 def _match(sheet: Sheet, name: str, wish: Wish) -> Match:
@@ -134,18 +140,35 @@ def _outer(column: str, sheet: Sheet) -> str:
     return column if column in sheet.columns else column.split(".", 1)[0]
 
 
-def _stack(tables: list[pa.Table]) -> pa.Table:
-    """One table; label columns that differ in type between files become names."""
+def _stack(tables: list[pa.Table], notes: list[str]) -> pa.Table:
+    """One table. Where the types of a column differ between files it takes the one that holds them all, as Arrow promotes
+    types; where there is none, labels become names and other values JSON text."""
     if len(tables) == 1:
         return tables[0]
-    common = [n for n in tables[0].column_names if all(n in t.column_names for t in tables)]
-    tables = [t.select(common) for t in tables]
+    names = dict.fromkeys(name for table in tables for name in table.column_names)
+    common = [name for name in names if all(name in table.column_names for table in tables)]
+    if len(common) < len(names):
+        notes.append(f"Not in every file, so left out: the columns {listed(n for n in names if n not in common)}.")
+    columns = {}
     for name in common:
-        kinds = {str(t.schema.field(name).type) for t in tables}
-        if len(kinds) > 1 and "list" not in "".join(kinds):
-            at = common.index(name)
-            tables = [t.set_column(at, name, cols.labels([str(v) for v in t[name].to_pylist()]).values) for t in tables]
-    return pa.concat_tables(tables)
+        parts = [table.select([name]) for table in tables]
+        try:
+            columns[name] = pa.concat_tables(parts, promote_options="permissive")[name]
+        except (pa.ArrowInvalid, pa.ArrowTypeError):
+            values = [_written(value, name) for part in parts for value in part[name].to_pylist()]
+            columns[name] = cols.labels(values).values if name in _NAMED else pa.chunked_array([pa.array(values)])
+            what = "names" if name in _NAMED else "text"
+            notes.append(f'The "{name}" of these files differs in type, and was read as {what}.')
+    return pa.table(columns)
+
+
+def _written(value: Any, name: str) -> Any:
+    """A value as one that those of other types can stand beside."""
+    if name in _NAMED:
+        return (
+            None if value is None else [label_name(v) for v in value] if isinstance(value, list) else label_name(value)
+        )
+    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _roles(
@@ -315,6 +338,4 @@ def _any(values: Any) -> pa.ChunkedArray:
     try:
         return pa.chunked_array([pa.array(list(values))])
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError, UnicodeEncodeError):
-        import json
-
         return pa.chunked_array([pa.array([json.dumps(v, ensure_ascii=True, default=str) for v in values])])

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -328,11 +328,3 @@ def told(counts: Mapping[str, int], texts: int, cleaner: Cleaner) -> list[str]:
         said[FUNCTION] = f"clean by {_name(cleaner.function)}"
     names = [name for name in cleaner.named if counts.get(name) or name not in FORMS]
     return [f"{said[name]}: {counts.get(name, 0):,} of {texts:,} texts changed" for name in names]
-
-
-def merged(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
-    """Counts of several reads as one."""
-    total: Counter[str] = Counter()
-    for one in counts:
-        total.update(one)
-    return dict(total)

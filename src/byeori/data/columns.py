@@ -85,13 +85,14 @@ def take(sheet: Sheet, name: str, where: str, label: bool = False) -> tuple[Any,
 def _is_nested(values: Any) -> bool:
     if isinstance(values, pa.ChunkedArray):
         return pa.types.is_struct(values.type)
-    return any(isinstance(value, Mapping) for value in values[:100])
+    first = [value for value in values[:100] if value is not None]
+    return 2 * sum(isinstance(value, Mapping) for value in first) > len(first)
 
 
 def _only(values: list[Any]) -> tuple[str | None, list[str]]:
-    """(`label`, or the only key there is; all keys) of a column of objects."""
+    """(`text`, or the only key there is; all keys) of a column of objects that is no column of labels."""
     keys = list(dict.fromkeys(key for value in values if isinstance(value, Mapping) for key in value))
-    return ("label" if "label" in keys else keys[0] if len(keys) == 1 else None), keys
+    return ("text" if "text" in keys else keys[0] if len(keys) == 1 else None), keys
 
 
 def _is_text(values: Any) -> bool:
@@ -150,11 +151,6 @@ def texts(values: Any) -> Checked:
     return Checked(pa.chunked_array([array]), np.asarray(empty_at, np.int64), wrong, [])
 
 
-# No character of white space begins with another byte than these (UTF-8; U+0085, U+1680, U+2000… and U+3000).
-_MAY_BE_SPACE = np.zeros(256, bool)
-_MAY_BE_SPACE[[*range(0x21), 0xC2, 0xE1, 0xE2, 0xE3]] = True
-
-
 def _blank(values: pa.ChunkedArray) -> np.ndarray:
     """bool (n,): missing, empty, or nothing but white space."""
     found = [np.zeros(0, bool)]
@@ -164,8 +160,10 @@ def _blank(values: pa.ChunkedArray) -> np.ndarray:
         if len(chunk) and data is not None and data.size:
             at = np.frombuffer(bounds, np.int32)[chunk.offset : chunk.offset + len(chunk) + 1]
             blank = at[1:] == at[:-1]
-            first = np.frombuffer(data, np.uint8).take(at[:-1], mode="clip")  # of an empty one at the end: any byte
-            some = np.flatnonzero(_MAY_BE_SPACE.take(first) & ~blank)
+            first = np.frombuffer(data, np.uint8)[np.minimum(at[:-1], data.size - 1)]  # of an empty one: any byte
+            # No character of white space begins with another byte than these (UTF-8; U+0085, U+1680, U+2000… and U+3000).
+            space = (first <= 0x20) | (first == 0xC2) | (first >= 0xE1) & (first <= 0xE3)
+            some = np.flatnonzero(space & ~blank)
             if len(some):
                 blank[some] = (
                     pc.utf8_is_space(chunk.take(pa.array(some))).fill_null(True).to_numpy(zero_copy_only=False)
@@ -187,7 +185,7 @@ def labels(values: Any, kind: str | None = None) -> Checked:
     """A column of labels, strings without their outer spaces (said in a note); lists stay lists. kind: the problem type
     that a person named."""
     if isinstance(values, pa.ChunkedArray) and pa.types.is_string(values.type) and not _is_text(values):
-        distinct = values.unique()
+        distinct = _distinct(values)
         hint = _hint(distinct, kind)
         if not values.null_count and pc.utf8_trim_whitespace(distinct).equals(distinct) and not _blank_in(distinct):
             return Checked(values, np.zeros(0, np.int64), {}, hint)
@@ -213,7 +211,7 @@ def labels(values: Any, kind: str | None = None) -> Checked:
     }
     kinds = {type(v) for at, v in enumerate(column) if v is not None and at not in wrong}
     if kinds & {list, tuple}:
-        column, said = _lists(column, kind)
+        column, said = _lists(column, kind, wrong)
         notes += said
     elif kinds == {str}:
         notes += _hint(list(dict.fromkeys(v for at, v in enumerate(column) if v and at not in wrong)), kind)
@@ -226,17 +224,48 @@ def labels(values: Any, kind: str | None = None) -> Checked:
             column = [None if v is None else label_name(v) for v in column]
             notes.append(f"labels of several types ({listed(sorted(k.__name__ for k in kinds))}) read as names")
     column = [None if at in wrong else v for at, v in enumerate(column)]
-    return Checked(pa.chunked_array([pa.array(column)]), np.asarray(empty_at, np.int64), wrong, notes)
+    try:
+        array = pa.array(column)
+    except OverflowError:  # whole numbers of more than 64 bits
+        column = [
+            None if v is None else [label_name(x) for x in v] if isinstance(v, list) else label_name(v) for v in column
+        ]
+        notes.append("whole numbers of more than 64 bits read as names")
+        array = pa.array(column)
+    return Checked(pa.chunked_array([array]), np.asarray(empty_at, np.int64), wrong, notes)
 
 
-def _lists(column: list[Any], kind: str | None) -> tuple[list[Any], list[str]]:
-    """Lists of labels, a label alone being a list of one; objects inside them say their class."""
+def _distinct(values: pa.ChunkedArray) -> pa.Array:
+    """The values of a column, each once, in the order of their first rows."""
+    found: dict[int, None] = {}
+    for chunk in values.chunks if not values.null_count else ():
+        if not len(chunk):
+            continue
+        _, bounds, data = chunk.buffers()
+        at = np.frombuffer(bounds, np.int32)[chunk.offset : chunk.offset + len(chunk) + 1]
+        if at[-1] - at[0] != len(chunk) or (at[1:] - at[:-1] != 1).any():
+            return values.unique()
+        # Labels of one character, as most are, are counted instead of hashed.
+        letters = np.frombuffer(data, np.uint8)[at[0] : at[-1]]
+        fresh = np.flatnonzero(np.bincount(letters)).tolist()
+        found |= dict.fromkeys(sorted(fresh, key=lambda one: int((letters == one).argmax())))
+    return pa.array(list(map(chr, found)), pa.string()) if found else values.unique()
+
+
+def _lists(column: list[Any], kind: str | None, wrong: dict[int, str]) -> tuple[list[Any], list[str]]:
+    """Lists of labels, a label alone being a list of one; objects inside them say their class. wrong: takes those that hold
+    anything else."""
     notes = []
     lists = [None if v is None else list(v) if isinstance(v, (list, tuple)) else [v] for v in column]
     inner, _ = inner_key(one for v in lists for one in v or ())
     if inner is not None:
         lists = [None if v is None else names_of(v, inner) for v in lists]
         notes.append(f'the labels are lists of objects; "{inner}" was taken of each')
+    for at, one in enumerate(lists):
+        odd = next((x for x in one or () if isinstance(x, (Mapping, list, tuple))), None)
+        if odd is not None:
+            wrong.setdefault(at, f"a list in which {_type(odd)} stands ({short(odd)})")
+            lists[at] = None
     lists = [None if v is None else [label_name(x) if isinstance(x, str) else x for x in v] for v in lists]
     types = {type(x) for v in lists if v for x in v}
     if len(types - {int, float}) and len(types) > 1:

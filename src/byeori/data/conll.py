@@ -83,9 +83,9 @@ def recognise(data: bytes, suffix: str = "", known: Collection[str] | None = Non
     if len(head) < len(data) and len(lines) > 1:
         lines.pop()
     full = [line for line in lines if not is_blank(line)]
-    plain = [line for line in full if not re.match(r"#+ |-DOCSTART-", line)] or full
+    plain = [line for line in full if not re.match(r"#+ |-DOCSTART-", line)] or (full if suffix not in SUFFIXES else [])
     if not plain:
-        return None
+        return Layout(tab=False, width=0, names=["token"]) if full and suffix in SUFFIXES else None
     layout = Layout(tab=sum("\t" in line for line in plain) * 2 > len(plain), width=0)
     rows = [layout.split(line) for line in plain]
     layout.width = Counter(map(len, rows)).most_common(1)[0][0]
@@ -178,7 +178,7 @@ def parse(
         raise DataError(f'{name}: "{tag_name}" can\'t be both the tokens (--tokens) and the tags (--tags).')
     reader.read(lines_of(data), token_at, tag_at, need_tags, set(broken))
     if not reader.tokens:
-        raise DataError(f"{name}: there is no sentence in this file.")
+        raise DataError(f"{name}: there is no sentence in this file. Write one token and its tag a line.")
     info = info or FileInfo(name)
     info.format, info.rows = "conllu" if layout.universal else "conll", len(reader.tokens)
     wrong = reader.wrong

@@ -10,6 +10,7 @@ row is named, left out or kept as the caller asks.
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
+from byeori.data.bad_rows import BYTES, irregular, left_out, without_repeats
 from byeori.data.header import SEPARATOR_NAMES, column_names, has_header, names_without_header, separator_of, sniff
 from byeori.data.quoting import Layout, Watch, enclosing, layout, split_line
 from byeori.data.roles import is_label_like
@@ -50,6 +52,15 @@ def separator_for(data: bytes, suffix: str, given: str | None, names: Collection
             raise SettingError(f'--separator: one character is wanted (or tab, comma, semicolon, pipe), not "{given}".')
         return separator
     return sniff(_first_lines(data, 300), suffix, names)
+
+
+_NAMED = re.compile(rb'"?sep=(.)"?\r?\n')
+
+
+def named(data: bytes, given: str | None) -> tuple[bytes, str | None]:
+    """(the rest, the separator) of a file whose first line names it as Excel does: `sep=;`; else what was given."""
+    found = _NAMED.match(data)
+    return (data[found.end() :], given or found[1].decode()) if found else (data, given)
 
 
 def _first_lines(data: bytes, most: int) -> list[str]:
@@ -92,7 +103,7 @@ def parse(
 
     quoted_somewhere = b'"' in data
     fast = not quoted_somewhere and not lone and not broken
-    large = len(data) > SAMPLE
+    large = len(data) > SAMPLE and data.count(b"\n", 0, SAMPLE) > 1  # else the first record itself is cut
     certain = enclosing(data[:SAMPLE], mark) if large and quoted_somewhere and not lone and not broken else None
     watch = Watch(mark)
     if certain:
@@ -114,6 +125,7 @@ def parse(
         if fast:
             opening.plan = layout(data, mark)
         result = rows_one_by_one(data, opening, name, bad, broken)
+    result = without_repeats(result, opening, name, bad)
     return finished(result, opening, name, suffix, shown)
 
 
@@ -280,9 +292,7 @@ def rows_one_by_one(
         )
     broken_records = _records_of_lines(data, plan, broken) if len(broken) else set()
     if header and 0 in broken_records:
-        raise DataError(
-            f"{name}: the header holds bytes that are not in the file's encoding. Save the file again as UTF-8."
-        )
+        raise DataError(f"{name}: the header holds {BYTES}. Save the file again as UTF-8, or name its --encoding.")
     values: list[list[str | None]] = [[] for _ in names]
     numbers: list[int] = []
     wrong: list[tuple[int, str]] = []
@@ -295,7 +305,9 @@ def rows_one_by_one(
             row = row[:-1]
         why = None
         if i in broken_records:
-            why = "bytes that are not in the file's encoding"
+            why = BYTES
+        elif not plan.fields[i]:
+            why = "a quote that is not opened or closed as CSV has it"
         elif len(row) != width:
             why = (
                 f"{count(len(row), 'field')} where {'the header has' if opening.header else 'other rows have'} {width}"
@@ -318,26 +330,6 @@ def rows_one_by_one(
     result.rows = len(numbers)
     result.columns = {n: pa.chunked_array([pa.array(v, pa.string())]) for n, v in zip(names, values, strict=True)}
     return result
-
-
-def irregular(name: str, wrong: Sequence[tuple[int, str]], found: int, many: int | None = None) -> str:
-    """The message for rows that can't be read: the first in full, up to four more, and what to do.
-
-    wrong: (row, why) of all, or of the first of `many`.
-    """
-    number, why = wrong[0]
-    many = len(wrong) if many is None else many
-    message = f"{name}, row {number}: {why}."
-    if many > 1:
-        more = "; ".join(f"row {n}: {w}" for n, w in wrong[1:5])
-        message += f" {many:,} of {found:,} rows can't be read; the next: {more}."
-    return message + " Fix the file, name its --separator, or leave such rows out with --skip-bad-rows."
-
-
-def left_out(name: str, wrong: Sequence[tuple[int, str]], many: int | None = None) -> str:
-    """The note for such rows where they are skipped."""
-    shown = "; ".join(f"row {number}: {why}" for number, why in wrong[:5])
-    return f"{name}: {count(len(wrong) if many is None else many, 'row')} that can't be read left out ({shown})."
 
 
 def _last_separator(data: bytes, plan: Layout, header: bool, separator: str, name: str) -> bool:

@@ -1,7 +1,7 @@
 """Tables on disk: what does not fit into memory lies in Arrow files that are memory-mapped.
 
-Invariants: the files are in one temporary folder of this process, removed when nothing uses them and at its end; a column
-read from there costs memory only while it is looked at.
+Invariants: the files are in one temporary folder of this process, removed when nothing uses them and at its end, or, where it
+was killed, by the next process that makes one; a column read from there costs memory only while it is looked at.
 
     spill = Spill(); spill.add(pa.table({"text": ["hi"]})); spill.close().num_rows == 1
 """
@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import errno
+import os
 import shutil
 import tempfile
 import uuid
@@ -17,10 +19,12 @@ import weakref
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+
+from byeori.errors import DataError
 
 if TYPE_CHECKING:
     import datasets
@@ -33,8 +37,6 @@ BATCH = 10_000  # rows written together
 
 @cache
 def _total() -> int:
-    import os
-
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, OSError, ValueError):  # no POSIX
@@ -46,11 +48,76 @@ def is_large(size: int) -> bool:
     return size > _total() * SHARE
 
 
+_PREFIX = "byeori-rows-"
+_locks: list[IO[bytes]] = []  # open files, whose locks last as long as this process
+
+
 @cache
 def folder() -> Path:
-    made = Path(tempfile.mkdtemp(prefix="byeori-rows-"))
-    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    """Of this process: where TMPDIR says, else in HF_HOME, which lies on a disk where /tmp may be memory."""
+    home = _home()
+    _sweep(home)
+    made = Path(tempfile.mkdtemp(prefix=f".{_PREFIX}", dir=home))
+    _lock(made)
+    made = made.rename(made.with_name(made.name[1:]))  # nobody sees it before it is locked
+    atexit.register(_remove, made, os.getpid())
     return made
+
+
+def _home() -> Path:
+    if not any(os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP")):
+        from huggingface_hub import constants
+
+        home = Path(constants.HF_HOME) / "byeori" / "rows"
+        with contextlib.suppress(OSError):  # not to be written: the system's own place it is
+            home.mkdir(parents=True, exist_ok=True)
+            if os.access(home, os.W_OK):
+                return home
+    return Path(tempfile.gettempdir())
+
+
+def _remove(made: Path, process: int) -> None:
+    if os.getpid() == process:  # not at the end of a fork
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def _lock(made: Path) -> bool:
+    """Take the lock of a folder; False where a living process has it, or where there are no locks."""
+    try:
+        import fcntl
+
+        file = (made / "lock").open("ab")
+    except (ImportError, OSError):
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        return False
+    _locks.append(file)
+    return True
+
+
+def _sweep(home: Path) -> None:
+    """Remove the folders of processes that were killed."""
+    for old in home.glob(f"{_PREFIX}*"):
+        if (old / "lock").is_file() and _lock(old):
+            shutil.rmtree(old, ignore_errors=True)
+            _locks.pop().close()
+
+
+@contextlib.contextmanager
+def _room() -> Iterator[None]:
+    """Raises DataError where the disk is full."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise DataError(
+            f"There is no room left in {folder()}, where rows are kept that memory does not hold. Make room there, or set "
+            f"TMPDIR to a folder on a larger disk."
+        ) from None
 
 
 class Spill:
@@ -71,7 +138,8 @@ class Spill:
             self.paths.append(path)
             self._sink, self._schema = pa.OSFile(str(path), "wb"), schema
             self._writer = pa.ipc.new_stream(self._sink, schema)
-        self._writer.write_table(table.cast(schema), max_chunksize=BATCH)
+        with _room():
+            self._writer.write_table(table.cast(schema), max_chunksize=BATCH)
 
     def nothing(self, rows: int) -> pa.Table:
         """So many rows of missing values, as the last table's columns are."""
@@ -107,6 +175,17 @@ def _batches(table: pa.Table) -> Iterator[tuple[int, pa.Table]]:
         yield first, table.slice(first, BATCH)
 
 
+def column(table: datasets.Dataset, name: str) -> pa.ChunkedArray:
+    """A column as Arrow has it. The library gathers chosen rows one by one, half a kilobyte each: here they are taken together."""
+    whole = table.data.column(name)
+    chosen = table._indices
+    if chosen is None:
+        return whole
+    at = chosen.column(0).to_numpy()
+    parts = [whole.take(pa.array(at[first : first + BATCH])) for first in range(0, len(at), BATCH)]
+    return pa.chunked_array([chunk for part in parts for chunk in part.chunks], whole.type)
+
+
 def dataset(table: pa.Table) -> datasets.Dataset:
     """A table as a data set: a large one lies in a file of its own, so that `map` and others write to disk as well."""
     import datasets
@@ -117,7 +196,7 @@ def dataset(table: pa.Table) -> datasets.Dataset:
         return datasets.Dataset(table, fingerprint=name)
     place = Path(tempfile.mkdtemp(dir=folder()))
     path = place / "rows.arrow"
-    with open(path, "wb") as file, pa.ipc.new_stream(file, table.schema) as writer:
+    with _room(), open(path, "wb") as file, pa.ipc.new_stream(file, table.schema) as writer:
         for _, batch in _batches(table):
             writer.write_table(batch)
     found = datasets.Dataset.from_file(str(path))

@@ -34,6 +34,7 @@ class Decoded:
     broken: list[int] = field(default_factory=list)
 
 
+_INSIDE = b"\n" + codecs.BOM_UTF8
 _CONTROL = bytes({*range(32)} - {9, 10, 11, 12, 13, 27, 31})
 
 
@@ -57,6 +58,11 @@ def decode(raw: bytes, name: str, encoding: str | None = None) -> Decoded:
         if wide:
             return _wide(raw, name, wide)
         control = len(head) - len(head.translate(None, _CONTROL))
+        if zeros == control and is_utf8(head.rstrip(b"\0")) and (head.endswith(bytes(16)) or zeros == len(head)):
+            raise DataError(
+                f"{name}: {'it holds nothing but' if zeros == len(head) else 'behind its text it holds'} NUL bytes, as files do whose "
+                f"writing was cut off (a full disk, a crash). Fetch or write it again."
+            )
         if zeros > len(head) * 0.01 or control > len(head) * 0.05:
             raise DataError(
                 f"{name}: this looks like a binary file, not text. Byeori reads CSV, TSV, JSON, JSONL, Parquet, Excel and "
@@ -81,16 +87,30 @@ def is_utf8(raw: bytes | bytearray) -> bool:
 
 def _utf8(raw: bytes, name: str, encoding: str, note: str | None) -> Decoded:
     if is_utf8(raw):
+        marks = raw.count(_INSIDE)
+        if marks:  # files laid end to end
+            said = f"{name}: {marks:,} byte-order marks inside the file, at the beginning of lines, were left out."
+            return Decoded(
+                raw.replace(_INSIDE, b"\n"), encoding, f"{note[:-1]}; {said.partition(': ')[2]}" if note else said
+            )
         return Decoded(raw, encoding, note)
     if encoding == "utf-8":
         try:
             text = raw.decode("cp949")
         except UnicodeDecodeError:
             text = None
-        korean = text is not None and _hangul(text) >= 0.5 and (_is_common(text) or not _latin(raw))
-        if text is not None and korean and not any(map(_is_long_utf8, raw.split(b"\n"))):
+        if text is not None and _is_korean(text) and not any(map(_is_long_utf8, raw.split(b"\n"))):
             return Decoded(text.encode("utf-8"), "cp949", f"{name}: read as CP949 (EUC-KR).")
     return _lines(raw, name, encoding, note)
+
+
+def _is_korean(text: str) -> bool:
+    """Whether CP949 gave Korean: mostly Hangul of usual syllables. Japanese and Chinese bytes give rare or archaic ones, or Hanja."""
+    sample = [c for c in text[:200_000] if c > "\x7f"]
+    archaic = sum("\u3165" <= c <= "\u318e" for c in sample)
+    hanja = sum("一" <= c <= "鿿" for c in sample)
+    usual = archaic <= 0.03 * len(sample) and hanja <= 0.25 * len(sample)
+    return usual and _hangul(text) >= 0.5 and _is_common(text)
 
 
 def _hangul(text: str) -> float:
@@ -160,9 +180,10 @@ def _lines(raw: bytes, name: str, encoding: str, note: str | None) -> Decoded:
         shown = "Latin-1" if western == "latin-1" else "Windows-1252"
         note = f"{name}: read as {shown} (Western European); if its accents look wrong, name its --encoding."
         return Decoded(raw.decode(western).encode("utf-8"), western, note)
-    if len(broken[kind]) > len(wide) / 2 and len(wide) > 1:
+    foreign = kind == "cp949" and len(wide) > 1 and not _is_korean(raw.decode(kind, errors="replace"))
+    if len(broken[kind]) > len(wide) / 2 and len(wide) > 1 or foreign:
         raise DataError(
-            f"{name}, line {broken[kind][0] + 1}: the encoding was not recognised (neither UTF-8, UTF-16, CP949 nor Latin-1). "
+            f"{name}, line {(broken[kind] or wide)[0] + 1}: the encoding was not recognised (neither UTF-8, UTF-16, CP949 nor Latin-1). "
             f"Name it, for example --encoding cp1251."
         )
     text = raw.decode(kind, errors="replace")
@@ -198,6 +219,11 @@ def _wide(body: bytes, name: str, kind: str) -> Decoded:
     return Decoded(text.removeprefix("\ufeff").encode("utf-8"), kind[:6], f"{name}: read as {shown}.")
 
 
+def _is_plain_utf8(raw: bytes) -> bool:
+    """Whether bytes can't well be anything else: UTF-8, with some characters that are long in it."""
+    return 0 not in raw[:4096] and len(re.findall(rb"[\xc2-\xf4][\x80-\xbf]{1,3}", raw[:200_000])) >= 8 and is_utf8(raw)
+
+
 def _given(raw: bytes, name: str, encoding: str) -> Decoded:
     try:
         info = codecs.lookup(encoding)
@@ -205,6 +231,16 @@ def _given(raw: bytes, name: str, encoding: str) -> Decoded:
         raise SettingError(
             f'--encoding: "{encoding}" is not an encoding that Python knows. Examples: utf-8, cp949, utf-16, latin-1.'
         ) from None
+    try:
+        "".encode(info.name)
+    except LookupError:
+        raise SettingError(
+            f'--encoding: "{encoding}" does not decode text. Examples: utf-8, cp949, utf-16, latin-1.'
+        ) from None
+    if info.name not in ("utf-8", "utf-8-sig", "ascii", "utf-7") and _is_plain_utf8(raw):
+        raise DataError(
+            f"{name}: the file is UTF-8, and would turn into other signs as {encoding}. Leave --encoding out, or name utf-8."
+        )
     try:
         text = raw.decode(info.name)
     except UnicodeDecodeError as error:

@@ -9,24 +9,27 @@ Invariants: what a file is follows from its name and, where its first bytes say 
 from __future__ import annotations
 
 import hashlib
+import os
 import stat
 import sys
+import time
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
 from byeori.data import archives, conll, documents, stream
-from byeori.data.delimited import parse, separator_for
+from byeori.data.delimited import named, parse, separator_for
 from byeori.data.encoding import decode
 from byeori.data.names import header_names
-from byeori.data.nested import parse_json
-from byeori.data.places import BOOKS, DATA_SUFFIXES, DELIMITED, LINES, TABLES, TEXT
+from byeori.data.nested import is_json, parse_json
+from byeori.data.places import BOOKS, DATA_SUFFIXES, DELIMITED, LINES, TABLES, TEXT, refused
 from byeori.data.rows import FileInfo, Sheet
 from byeori.data.structured import parse_jsonl, parse_table, parse_text
 from byeori.data.wish import Wish
 from byeori.errors import DataError
 
+WAIT = 5.0  # seconds for the other end of a pipe
 _PICKLES = (".pkl", ".pickle", ".p")
 _CODE = (".joblib", ".pt", ".pth", ".bin", ".rds", ".rdata")
 _OLD_BOOKS = (".xls", ".xlsb", ".numbers")
@@ -34,7 +37,10 @@ _OLD_BOOKS = (".xls", ".xlsb", ".numbers")
 _FOREIGN = {
     b"%PDF-": "a PDF", b"\x89PNG": "an image (PNG)", b"\xff\xd8\xff": "an image (JPEG)", b"SQLite format 3": "an SQLite "
     "database", b"\x89HDF": "an HDF5 file", b"7z\xbc\xaf": "a 7-Zip archive", b"Rar!\x1a": "a RAR archive",
-    b"\xd0\xcf\x11\xe0": "a file of an old Office program", b"\x7fELF": "a program", b"\x93NUMPY": "a NumPy array",
+    b"\xd0\xcf\x11\xe0": "a file of an old Office program", b"GIF87a": "an image (GIF)", b"GIF89a": "an image (GIF)",
+    b"RIFF": "an image or a sound (RIFF)", b"OggS\0": "a sound (Ogg)", **{b"ID3" + bytes((one,)): "a sound (MP3)" for one in (2, 3, 4)},
+    **{bytes((0x80, one)): "a pickle" for one in range(2, 6)},
+    b"\x7fELF": "a program", b"\x93NUMPY": "a NumPy array",
     b"HWP Document File": "a Hangul document",
 }  # fmt: skip
 
@@ -69,15 +75,16 @@ def _opened(path: Path) -> tuple[bytes, FileInfo, str]:
         raw = _bytes(path)
         return raw, FileInfo.of_file(path, raw), path.name
     try:
+        if member is not None:
+            raw, inner = archives.unpack_member(place, member)
+            return raw, FileInfo(str(path), sha256=hashlib.sha256(raw).hexdigest(), bytes=len(raw)), inner
         with place.open("rb") as packed:
-            raw, inner = archives.unpack(packed, place.name, member)
-            if member is not None:
-                return raw, FileInfo(str(path), sha256=hashlib.sha256(raw).hexdigest(), bytes=len(raw)), inner
+            raw, inner = archives.unpack(packed, place.name)
             packed.seek(0)
             digest = hashlib.file_digest(packed, "sha256").hexdigest()
             return raw, FileInfo(str(path), sha256=digest, bytes=place.stat().st_size), inner
     except OSError as error:
-        raise DataError(f"{place}: the file can't be opened ({error.strerror}).") from None
+        raise DataError(refused(place, error)) from None
 
 
 def _bytes(path: Path) -> bytes:
@@ -85,14 +92,33 @@ def _bytes(path: Path) -> bytes:
     try:
         status = path.stat()
         if stat.S_ISCHR(status.st_mode):
-            raise DataError(f"{path}: this is a device, not a file. Standard input is written -.")
+            raise DataError(f"{path}: this is a device, not a file. Give a file; standard input is written -.")
         if not stat.S_ISREG(status.st_mode):  # a pipe, whose end nobody knows
-            with path.open("rb") as pipe:
-                return archives.read_all(pipe, path.name)
+            return _from_pipe(path)
         archives.check_size(status.st_size, status.st_size, path.name)
         return path.read_bytes()
     except OSError as error:
-        raise DataError(f"{path}: the file can't be opened ({error.strerror}).") from None
+        raise DataError(refused(path, error)) from None
+
+
+def _from_pipe(path: Path) -> bytes:
+    """All that is written into a pipe. One that nobody opens for writing is not waited for."""
+    pipe = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with os.fdopen(pipe, "rb", buffering=0) as stream:
+        first, until = b"", time.monotonic() + WAIT
+        while not first:
+            try:
+                first = os.read(pipe, 1 << 16)
+            except BlockingIOError:  # somebody will write
+                break
+            if not first and time.monotonic() > until:
+                raise DataError(
+                    f"{path}: this is a pipe into which nothing writes. Start what writes first, or give a file."
+                )
+            if not first:
+                time.sleep(0.01)
+        os.set_blocking(pipe, True)
+        return first + archives.read_all(stream, path.name)
 
 
 def _refuse_by_name(path: Path, suffix: str) -> None:
@@ -167,6 +193,8 @@ def read_bytes(raw: bytes, name: str, suffix: str, info: FileInfo, wish: Wish) -
         raise DataError(
             f"{name}: this is {foreign}, not data that Byeori reads. Save the rows as CSV, JSONL or Parquet."
         )
+    if not wish.documents:
+        _refuse_markup(raw, name)
     table = "parquet" if raw[:4] == b"PAR1" else "arrow" if raw[:6] == b"ARROW1" else TABLES.get(suffix)
     if table:
         info.format = table
@@ -180,6 +208,9 @@ def read_bytes(raw: bytes, name: str, suffix: str, info: FileInfo, wish: Wish) -
         raise DataError(f"{name}: the file is empty.")
     notes = [decoded.note] if decoded.note else []
     known = suffix in DELIMITED or suffix in TEXT or suffix in conll.SUFFIXES
+    if known and is_json(data.lstrip()):
+        notes.append(f"{name}: it is JSON, whatever its name says.")
+        known, suffix = False, ""
     if wish.wants("tokens") and suffix != ".json" and suffix not in LINES:
         layout = conll.recognise(data, suffix, _known(wish))
         if layout:
@@ -187,19 +218,20 @@ def read_bytes(raw: bytes, name: str, suffix: str, info: FileInfo, wish: Wish) -
             sheet.notes[:0] = notes
             return sheet
     if suffix == ".json" or suffix in LINES or (not known and data.lstrip()[:1] in (b"{", b"[")):
-        if decoded.broken:
+        lines = suffix in LINES and not (data.lstrip()[:1] == b"[" and is_json(data.lstrip()))
+        if decoded.broken and not lines:
             raise DataError(
                 f"{name}, line {decoded.broken[0] + 1}: bytes that are not {decoded.encoding.upper()}. Save the "
                 f"file again as UTF-8, or name its --encoding."
             )
-        info.format = "jsonl" if suffix in LINES else "json"
-        if info.format == "jsonl":
-            columns, more, extra = parse_jsonl(data, name, wish.bad, wish.roles)
+        info.format = "jsonl" if lines else "json"
+        if lines:
+            columns, more, extra = parse_jsonl(data, name, wish.bad, wish.roles, decoded.broken)
         else:
             columns, more, extra = parse_json(data, name, wish.setting("field"), wish.bad, wish.roles)
             info.format = "jsonl" if extra else "json"
         return _sheet(columns, info, notes + more, extra.get("numbers"), extra.get("bad"), extra.get("found"))
-    given = wish.setting("separator")
+    data, given = named(data, wish.setting("separator")) if suffix in DELIMITED else (data, wish.setting("separator"))
     running = wish.documents and not given and suffix not in DELIMITED
     header = header_names(wish.roles)
     if suffix not in DELIMITED and (
@@ -209,6 +241,19 @@ def read_bytes(raw: bytes, name: str, suffix: str, info: FileInfo, wish: Wish) -
     parsed = parse(data, name, suffix, given, wish.setting("header"), wish.bad, decoded.broken, header)
     info.format = {",": "csv", "\t": "tsv"}.get(parsed.separator, "delimited")
     return _sheet(parsed.columns, info, notes + parsed.notes, parsed.numbers, parsed.bad, parsed.found)
+
+
+def _refuse_markup(raw: bytes, name: str) -> None:
+    """What is often saved in place of the data: the page that shows it, a message of a server, a pointer of git-lfs."""
+    head = raw[:512].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if head.startswith((b"<!doctype html", b"<html")):
+        raise DataError(
+            f'{name}: this is a web page (HTML), not the data. Download the file itself, often under "raw".'
+        )
+    if head.startswith(b"<?xml"):
+        raise DataError(f"{name}: this is XML, which Byeori does not read. Save the rows as CSV, JSONL or Parquet.")
+    if head.startswith(b"version https://git-lfs"):
+        raise DataError(f"{name}: this is a pointer of git-lfs, not the data. Fetch the data with `git lfs pull`.")
 
 
 def _sentences(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Collection, Sequence
 
 from byeori.data.languages import script
@@ -75,6 +76,8 @@ def has_header(
     rest = [row for row in rest if len(row) == len(cells)]
     if known and rest and _in_their_languages(cells, rest):
         return False, "there is no header: the cells of the first row are written as those below them, in two scripts"
+    if _are_places(cells, rest):
+        return True, "the first row numbers the columns, so it was taken as the header (--no-header if it is data)"
     for at, cell in enumerate(cells):
         column = [row[at].strip() for row in rest]
         if cell and cell in column and is_label_like([cell, *column]):
@@ -95,10 +98,24 @@ def _in_their_languages(cells: Sequence[str], rest: Sequence[Sequence[str]]) -> 
     return scripts == below and len(set(scripts) - {None}) > 1
 
 
+def _are_places(cells: Sequence[str], rest: Sequence[Sequence[str]]) -> bool:
+    """Whether a first row counts its columns from 0 or 1, as pandas names them, over a column in which no number stands."""
+    if cells and not cells[0]:
+        cells, rest = cells[1:], [row[1:] for row in rest]  # over the index
+    numbers = [[str(at + first) for at in range(len(cells))] for first in (0, 1)]
+    if len(cells) < 2 or len(rest) < 2 or cells not in numbers:
+        return False
+    return any(not any(_NUMBER.match(row[at].strip()) for row in rest) for at in range(len(cells)))
+
+
+_INVISIBLE = "\ufeff\u200b\u200c\u200d\u2060"
+
+
 def column_names(cells: Sequence[str]) -> list[str]:
-    """Names from a header row: outer spaces cut, empty names numbered, doubled names made distinct by column."""
-    names = [cell.strip() or f"column_{at}" for at, cell in enumerate(cells, 1)]
-    return [f"{name} (column {at})" if names.count(name) > 1 else name for at, name in enumerate(names, 1)]
+    """Names from a header row: outer spaces and invisible marks cut, empty names numbered, doubled ones made distinct by column."""
+    names = [cell.strip().strip(_INVISIBLE).strip() or f"column_{at}" for at, cell in enumerate(cells, 1)]
+    many = Counter(names)
+    return [f"{name} (column {at})" if many[name] > 1 else name for at, name in enumerate(names, 1)]
 
 
 def names_without_header(rows: Sequence[Sequence[str]], width: int) -> list[str]:

@@ -17,7 +17,8 @@ from typing import Any
 from byeori.data.wording import listed, short
 
 # The key of an object that names its class, the likeliest first.
-INNER = ("label", "name", "class", "class_name", "category", "value", "라벨", "레이블", "이름", "명칭", "분류", "카테고리")
+INNER = ("label", "name", "class", "class_name", "category", "value", "라벨", "레이블", "이름", "명칭", "분류",
+         "카테고리")  # fmt: skip
 TRUTH = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}
 _MOST = 5000  # distinct values that are looked at one by one
 _SIGNS = re.compile(r"[|;,]")
@@ -108,10 +109,11 @@ def several_in_one(distinct: Sequence[Any]) -> str | None:
 
 def of_several_types(column: Sequence[Any], kinds: Iterable[type]) -> tuple[list[Any], str] | None:
     """Truth values among zeros and ones as zeros and ones, with what is to be said; None for other mixtures."""
-    if set(kinds) - {bool, int, float} or bool not in set(kinds) or any(v not in (0, 1) for v in column if v is not None):
+    known = set(kinds)
+    if known - {bool, int, float} or bool not in known or any(v not in (0, 1) for v in column if v is not None):
         return None
-    shown = listed(sorted(kind.__name__ for kind in kinds))
-    return [None if value is None else int(value) for value in column], f"labels of several types ({shown}) read as 0 and 1"
+    said = f"labels of several types ({listed(sorted(kind.__name__ for kind in known))}) read as 0 and 1"
+    return [None if value is None else int(value) for value in column], said
 
 
 def merged(counts: Counter[str]) -> set[str]:

@@ -111,12 +111,31 @@ def resolve_labels(
         counts = Counter(dict.fromkeys(names, 1))
     found = list(names) if names is not None else sorted(merged(counts), key=natural)
     if len(found) < 2 and kind == "single_label":
+        name = where(0).rpartition(", row ")[0]
         raise DataError(
-            f"The label column holds one class only ({listed(found)} in all {len(values):,} rows): there is "
-            f"nothing to learn. "
-            "Name another column with --label, or add rows of another class."
+            f"{name + ': the' if name else 'The'} label column holds one class only ({listed(found)} in all {len(values):,} rows): "
+            f"there is nothing to learn. Name another column with --label, or add rows of another class."
         )
     return kind, found
+
+
+def masked(values: Sequence[Any], known: Sequence[Any]) -> bool:
+    """Whether labels are −1 in every row and in none of the `known` ones: how GLUE and others hide those of their test rows."""
+    return bool(len(values)) and all(map(_is_mask, values)) and not any(map(_is_mask, known))
+
+
+def refuse_masked(rows: Any, problem_type: str | None, where: Where = _row) -> None:
+    """Numbers to be judged by (column `label`) that are −1 in every row: no answers, though a score would come out. Raises DataError."""
+    values = rows["label"][:] if problem_type == "regression" else ()
+    if len(values) > 1 and masked(values, ()):
+        raise DataError(
+            f"{where(0)}: the label is −1 in every one of {len(values):,} rows, which is how hidden answers are marked: there is "
+            f"nothing to score. Predict these rows, or name others."
+        )
+
+
+def _is_mask(value: Any) -> bool:
+    return value == -1 or isinstance(value, str) and value.strip() in ("-1", "-1.0")
 
 
 def _alone(values: list[Any], where: Where) -> list[Any]:

@@ -8,11 +8,12 @@ document with rows in it taken for one row.
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
-from byeori.data.structured import Columns, columns_of, parse_jsonl, rows_of
+from byeori.data.json_values import Twice, half, loads, reason, remedy, sequence
+from byeori.data.structured import Columns, columns_of, parse_jsonl, rows_of, twice
 from byeori.data.summaries import is_single
 from byeori.data.wording import listed, nearest
 from byeori.errors import DataError
@@ -31,31 +32,58 @@ def parse_json(
     if not data or data.isspace():
         raise DataError(f"{name}: the file is empty.")
     try:
-        value = json.loads(data)
+        value = loads(data)
     except RecursionError:
-        raise DataError(f"{name}: the JSON is nested too deeply to be rows.") from None
+        raise DataError(
+            f"{name}: the JSON is nested too deeply to be rows. Write a list of flat objects, or one object a line."
+        ) from None
     except ValueError as error:
-        head = data.lstrip()[:1]
         first = data.lstrip().split(b"\n", 1)[0]
-        if head == b"{" and _loads(first):
+        if first.startswith(b"{") and _is_object(first):
             columns, said, extra = parse_jsonl(data, name, bad, roles)
             return columns, [f"{name}: one JSON object a line.", *said], extra
+        several = sequence(data) if data.lstrip()[:1] == b"{" else None
+        if several and len(several) > 1 and not field:
+            return rows_of(several, name, roles), [f"{name}: JSON objects one behind the other, one a row."], {}
         line = getattr(error, "lineno", None)
         where = f"{name}, line {line}" if line else name
+        raise DataError(f"{where}: this is not JSON ({reason(error)}). {remedy(error)}") from None
+    if isinstance(value, Twice):
         raise DataError(
-            f"{where}: this is not JSON ({getattr(error, 'msg', error)}). The file may be cut off."
-        ) from None
+            f"{name}: {twice(value)} in its outermost object. Write each key once, or rename one of the two."
+        )
+    place = half(value, data)
+    if place is not None:
+        row = re.match(r"\[(\d+)\]", place)
+        where = f"{name}, row {int(row[1]) + 1}" if row else name
+        raise DataError(
+            f"{where}: half a character (a lone surrogate) stands in {place or 'it'}. Remove it, or write it whole."
+        )
     notes: list[str] = []
     if field:
         value = _at(value, field, name)
     return find_rows(value, name, notes, roles), notes, {}
 
 
-def _loads(line: bytes) -> bool:
+def _is_object(line: bytes) -> bool:
     try:
-        return isinstance(json.loads(line), dict)
+        return isinstance(loads(line), dict)
     except (ValueError, RecursionError):
         return False
+
+
+def is_json(data: bytes) -> bool:
+    """Whether a text whose name says otherwise is JSON: objects a line, or a list or an object of some."""
+    head = data[:1]
+    if head == b"{" and _is_object(data.split(b"\n", 1)[0].rstrip()):
+        return True
+    if head not in (b"[", b"{"):
+        return False
+    try:
+        value = loads(data)
+    except (ValueError, RecursionError):
+        return False
+    return _is_rows(value) or isinstance(value, dict) and bool(value)
 
 
 def _at(value: Any, field: str, name: str) -> Any:
@@ -86,7 +114,8 @@ def find_rows(value: Any, name: str, notes: list[str], roles: Sequence[str] = ()
     if isinstance(value, list):
         return rows_of(value, name, roles)
     if not isinstance(value, dict):
-        raise DataError(f"{name}: a single {type(value).__name__} is not rows. A list of objects is wanted.")
+        what = "null" if value is None else f"a single {type(value).__name__}"
+        raise DataError(f"{name}: {what} is not rows. A list of objects is wanted.")
     if "source" in roles and is_single(value):
         return columns_of([value])
     columns = _columns(value, name)
@@ -100,7 +129,9 @@ def find_rows(value: Any, name: str, notes: list[str], roles: Sequence[str] = ()
         )
     if found:
         path, inner = next(iter(found.items()))
-        notes.append(f'{name}: the rows are in the field "{path}".')
+        others = [other for key, one in value.items() if key != path for other in _inside({key: one})]
+        left = f", not those in {listed(others, most=3)} (--field)" if others else ""
+        notes.append(f'{name}: the rows are in the field "{path}"{left}.')
         return columns_of(inner) if isinstance(inner, list) else find_rows(inner, name, notes, roles)
     keyed = [inner for inner in value.values() if isinstance(inner, dict)]
     if keyed and len(keyed) == len(value):
@@ -135,9 +166,11 @@ def _columns(value: dict[str, Any], name: str) -> Columns | None:
         lengths = {key: len(inner) for key, inner in lists.items()}
         if len(set(lengths.values())) > 1:
             shown = ", ".join(f'"{key}" {size:,}' for key, size in lengths.items())
-            raise DataError(f"{name}: the columns have different lengths ({shown}).")
+            raise DataError(
+                f"{name}: the columns have different lengths ({shown}). Make them equally long, or write rows."
+            )
         if not next(iter(lengths.values())):
-            raise DataError(f"{name}: there are no rows.")
+            raise DataError(f"{name}: there are no rows. Give a file that holds some.")
         return lists
     keyed = [inner for inner in value.values() if isinstance(inner, dict)]
     if len(keyed) < max(1, len(value)) or len({len(one) for one in keyed}) > 1:

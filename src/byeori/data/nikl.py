@@ -58,7 +58,7 @@ def explode(sheet: Sheet, name: str, wish: Wish) -> Sheet:
                 {"id": part.get("id"), "form": part["form"], "document": document.get("id"), **shared, **_of(part)}
             )
     if not rows:
-        raise DataError(f"{name}: its {count(len(documents), 'document')} hold no text.")
+        raise DataError(f"{name}: its {count(len(documents), 'document')} hold no text. Give a file that holds some.")
     names = dict.fromkeys(key for row in rows for key in row)
     columns = {key: [row.get(key) for row in rows] for key in names}
     columns = {key: values for key, values in columns.items() if any(value is not None for value in values)}
@@ -84,7 +84,7 @@ def _parts(document: Mapping[str, Any], name: str, number: int) -> Iterator[tupl
             if not isinstance(part, Mapping) or not isinstance(part.get("form"), str):
                 held = ", ".join(part) if isinstance(part, Mapping) else f"a {type(part).__name__}"
                 raise DataError(
-                    f'{name}, document {number}, {kind} {place}: it has no text under "form" ({held or "nothing"}).'
+                    f'{name}, document {number}, {kind} {place}: it has no text under "form" ({held or "nothing"}). Fix the file.'
                 )
             yield kind, part
 
@@ -105,7 +105,7 @@ def _of(part: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in part.items():
         if key in _TAKEN:
             continue
-        if key == "morpheme" and isinstance(value, list):
+        if key == "morpheme" and isinstance(value, list) and all(isinstance(one, Mapping) for one in value):
             found["tokens"] = [str(one.get("form")) for one in value]
             found["tags"] = [str(one.get("label")) for one in value]
         elif isinstance(value, list):

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from byeori.data.archives import PACKED
+from byeori.data.names import JUDGED_BY
 from byeori.data.nested import find_rows
 from byeori.data.places import DATA_SUFFIXES, split_of
 from byeori.data.rows import FileInfo, Sheet
@@ -25,7 +26,7 @@ from byeori.errors import DataError
 
 
 def is_paths(source: Any) -> bool:
-    """A list of paths, rather than a list of texts: path objects, names of files that exist, or data-file names."""
+    """A list of paths, rather than a list of texts: path objects, names of files or folders that exist, or of data files."""
     if not isinstance(source, (list, tuple)) or not source:
         return False
     return all(isinstance(one, os.PathLike) or isinstance(one, str) and _is_path(one) for one in source)
@@ -47,7 +48,9 @@ def _is_path(text: str) -> bool:
         return False
     if is_url(text):
         return PurePosixPath(urlsplit(text).path).suffix.casefold() in (*DATA_SUFFIXES, *PACKED)
-    return Path(text).suffix.casefold() in DATA_SUFFIXES and " " not in text or os.path.isfile(text)
+    if Path(text).suffix.casefold() in DATA_SUFFIXES and " " not in text or os.path.isfile(text):
+        return True
+    return "/" in text and os.path.isdir(text)
 
 
 def is_splits(source: Any) -> bool:
@@ -80,9 +83,9 @@ def read_object(source: Any, most: int | None = None, roles: Sequence[str] = ())
         lengths = {key: len(value) for key, value in columns.items()}
         if len(set(lengths.values())) > 1:
             shown = ", ".join(f'"{key}" {size:,}' for key, size in lengths.items())
-            raise DataError(f"rows: the columns have different lengths ({shown}).")
+            raise DataError(f"rows: the columns have different lengths ({shown}). Make them equally long.")
         if not lengths or not next(iter(lengths.values())):
-            raise DataError("rows: there are no rows.")
+            raise DataError("rows: there are no rows. Give some.")
         return _python(columns, "rows")
     if isinstance(source, (list, tuple)):
         return _python(rows_of(map(_row, source[:most] if most else source), "rows", roles), "rows")
@@ -141,6 +144,7 @@ def _table(table: Any, name: str) -> Sheet:
 def _dataset(source: Any, name: str, most: int | None) -> Sheet:
     import datasets
 
+    judged, said = judged_by(source)
     if isinstance(source, datasets.IterableDataset):
         rows = list(itertools.islice(source, most))
         if not rows:
@@ -148,15 +152,31 @@ def _dataset(source: Any, name: str, most: int | None) -> Sheet:
         sheet = _python(columns_of(rows), name)
         if source.features:
             sheet = _named(sheet, source.features)
+        sheet.facts |= judged
+        sheet.notes += said
         return sheet
     if isinstance(source, datasets.Dataset):
         if not len(source):
             raise DataError(f"{name}: there are no rows (the columns are {listed(source.column_names)}).")
         table = source.with_format("arrow")[:]  # honours select, shuffle and filter, unlike source.data
-        return _table(table.replace_schema_metadata(source.features.arrow_schema.metadata), name)
+        sheet = _table(table.replace_schema_metadata(source.features.arrow_schema.metadata), name)
+        sheet.facts |= judged
+        sheet.notes += said
+        return sheet
     raise DataError(
         f"A datasets.{name} is not data that can be read. Give a Dataset, an IterableDataset or a DatasetDict."
     )
+
+
+def judged_by(source: Any) -> tuple[dict[str, str], list[str]]:
+    """({"judged_by": the score}, the note on it) of a Hub data set whose makers judge it by a score of its own."""
+    info = getattr(source, "info", None)
+    named = str(getattr(info, "dataset_name", None) or ""), str(getattr(info, "config_name", None) or "")
+    if named not in JUDGED_BY:
+        return {}, []
+    score, why = JUDGED_BY[named]
+    told = str(getattr(source, "split", None) or "train").startswith("train")  # once, not for each split
+    return {"judged_by": score}, [f"{why}: {score} is the headline, unless --best-metric names another."] * told
 
 
 def _named(sheet: Sheet, features: Any) -> Sheet:

@@ -32,7 +32,7 @@ def read_pickle(raw: bytes, name: str, info: FileInfo, wish: Wish) -> Sheet:
         found = pandas.read_pickle(io.BytesIO(raw))
     except Exception as error:  # whatever its code raises
         reason = short(" ".join(f"{type(error).__name__}: {error}".split()), 200)
-        raise DataError(f"{name}: the pickle can't be opened ({reason}).") from None
+        raise DataError(f"{name}: the pickle can't be opened ({reason}). Save the data as Parquet or JSONL.") from None
     if isinstance(found, Mapping) and is_splits(found):
         raise DataError(
             f"{name}: the pickle holds the splits {listed(found)}. Save each as a file of its own, as Parquet or JSONL."

@@ -8,14 +8,17 @@ its name; what lies inside an archive is written `archive.zip::inner/train.csv`.
 
 from __future__ import annotations
 
+import errno
 import glob
+import os
 import re
+import stat
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from byeori.data import archives
-from byeori.data.wording import count, listed, nearest
+from byeori.data.wording import count, listed, nearest, short
 from byeori.errors import DataError
 
 DELIMITED = (".csv", ".tsv", ".tab", ".psv")
@@ -60,27 +63,73 @@ def find(
     if inside:
         return _inside(*inside, more, notes)
     if path.is_dir():
-        return _folder(path, more, notes)
+        try:
+            return _folder(path, more, notes)
+        except PermissionError as error:
+            raise DataError(refused(Path(error.filename or path), error)) from None
     if path.exists():
         return _inside(path, "", more, notes) if archives.is_archive(path) else {None: [path]}
     if any(c in str(source) for c in "*?["):
         hits = sorted(Path(hit) for hit in glob.glob(str(path), recursive=True) if Path(hit).is_file())
         if not hits:
-            raise DataError(f"{source}: no file matches.")
-        return {None: [one for hit in hits for paths in find(hit, more, notes).values() for one in paths]}
-    raise DataError(missing(path))
+            raise DataError(f"{source}: no file matches. Check the pattern and the folder.")
+        found = [(split, one) for hit in hits for split, paths in find(hit, more, notes).items() for one in paths]
+        named = dict.fromkeys(split or split_of(one.stem) or "no split" for split, one in found)
+        if len(named) > 1:
+            notes.append(
+                f"{source}: {count(len(found), 'file')}, by their names of {listed(named)}, read as one set. To keep these apart "
+                f"give the folder, or each with --train, --validation and --test."
+            )
+        return {None: [one for _, one in found]}
+    raise DataError(absent(path))
 
 
-def missing(path: Path) -> str:
+def absent(path: Path) -> str:
     """The message for a path that isn't there, with what lies near it."""
     folder = path.parent
+    if path.is_symlink():
+        return f"{path}: this is a link to {path.readlink()}, which isn't there or leads back to itself. Give the file itself."
     if not folder.is_dir():
-        return f"{path}: there is no such file, and no folder {folder}."
+        return f"{path}: there is no such file, and no folder {folder}. Check the path."
     names = sorted(p.name for p in folder.iterdir() if not p.name.startswith("."))
     close = nearest(path.name, names)
     data = [name for name in names if Path(name).suffix.casefold() in DATA_SUFFIXES]
     hint = f" Did you mean {folder / close}?" if close else f" The folder holds {listed(data, most=6)}." if data else ""
-    return f"{path}: there is no such file.{hint}"
+    return f"{path}: there is no such file.{hint or ' Check the path.'}"
+
+
+def is_pipe(name: str) -> bool:
+    """Whether a name is that of a pipe, which can be read but once."""
+    try:
+        return stat.S_ISFIFO(os.stat(name).st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def reachable(path: Path) -> None:
+    """Raises DataError where the system does not even say whether there is a file of that name."""
+    try:
+        if path.is_dir():
+            with os.scandir(path):
+                os.stat(path / ".")
+        else:
+            path.stat()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise DataError(
+                f"{short(path, 100)}: there is no such file, and its name is too long for one. To read texts give a list of them."
+            ) from None
+        if error.errno in (errno.EACCES, errno.EPERM):
+            raise DataError(refused(path, error)) from None
+    except ValueError:
+        raise DataError(
+            f"{short(str(path).replace(chr(0), '?'), 100)}: a NUL stands in this name. Check the path."
+        ) from None
+
+
+def refused(path: Path, error: OSError) -> str:
+    """The message for a file or folder that is there and can't be opened."""
+    return f"{path}: it can't be opened ({error.strerror}). Check the path, and the right to read it."
 
 
 def kind_of(name: str) -> str:
@@ -101,9 +150,14 @@ def _folder(folder: Path, more: tuple[str, ...], notes: list[str]) -> dict[str |
             for one in packed:
                 for split, paths in _inside(one, "", more, notes).items():
                     parts.setdefault(split or split_of(one.stem), []).extend(paths)
-            return parts
-        raise DataError(f"{folder}: the folder holds no data file ({', '.join(DATA_SUFFIXES)}).")
+            return _all_or_none(parts, str(folder))
+        raise DataError(f"{folder}: the folder holds no data file ({', '.join(DATA_SUFFIXES)}). Name the file.")
     notes += [f"{folder}: {one}" for one in said]
+    beside = [name for name in inner if archives.is_archive(Path(name))]
+    if beside:
+        notes.append(
+            f"{folder}: {count(len(beside), 'archive')} beside the files not opened ({listed(beside, most=3)})."
+        )
     _one_kind([folder / name for name in chosen], more, str(folder), f"{folder}/")
     return _by_split({name: folder / name for name in chosen}, str(folder))
 
@@ -132,7 +186,9 @@ def _inside(archive: Path, asked: str, more: tuple[str, ...], notes: list[str]) 
     names, said = archives.members(archive)
     notes += said
     if not names:
-        raise DataError(f"{archive}: the archive holds no file." + (f" {said[0]}" if said else ""))
+        raise DataError(
+            f"{archive}: the archive holds no file. {' '.join([*said, 'Unpack it and give what is in it.'])}"
+        )
     if asked:
         folder = asked.rstrip("/") + "/"
         exact = [name for name in names if name == asked]
@@ -205,6 +261,11 @@ def _by_split(paths: dict[str, Path], name: str) -> dict[str | None, list[Path]]
         spelled = PurePosixPath(inner)
         words = (spelled.stem,) if by_name else (*reversed(spelled.parent.parts), spelled.stem)
         parts.setdefault(next((split for word in words if (split := split_of(word))), None), []).append(path)
+    return _all_or_none(parts, name)
+
+
+def _all_or_none(parts: dict[str | None, list[Path]], name: str) -> dict[str | None, list[Path]]:
+    """The parts, where all files are of a split, or none is. Raises DataError."""
     if None in parts and len(parts) > 1:
         raise DataError(
             f"{name}: some files are named for a split, but {listed(_last(parts[None]))} for none. "

@@ -10,12 +10,15 @@ quoting is switched on only where it explains the file better.
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from byeori.data.encoding import is_utf8
+if TYPE_CHECKING:
+    from byeori.data.rows import Buffer
 
 _QUOTE, _NEWLINE, _RETURN = 34, 10, 13
 PIECE = 1 << 18  # bytes looked at together: they fit the second cache
@@ -27,8 +30,8 @@ class Layout:
     """How the bytes fall into records.
 
     starts, ends: int64 (r,), byte bounds of each record that is not empty, header included, line end excluded.
-    fields: int64 (r,), number of fields of each. quoted: quotes enclose values. by_line: quotes enclose values
-    but some are stray, so that no value may span lines. reason: why, for the note.
+    fields: int64 (r,), number of fields of each, 0 where its quotes can't be read. quoted: quotes enclose values. by_line:
+    quotes enclose values but some are stray, so that no value may span lines. reason: why, for the note.
     """
 
     starts: np.ndarray
@@ -164,60 +167,49 @@ class Watch:
 
     well_formed: every quote so far is placed as RFC 4180 has it: by parity, one that opens follows a boundary or the quote
     it doubles, one that closes stands before one. newlines: line ends, those inside of values too. lone: a carriage return
-    without a line end behind it. utf8: all of it so far is (looked at if `checked` is False).
+    without a line end behind it.
     """
 
-    def __init__(self, separator: bytes, checked: bool = True):
-        self.utf8, self._open = True, None if checked else b""
+    def __init__(self, separator: bytes):
         self.boundary = np.zeros(256, bool)
         self.boundary[[separator[0], _NEWLINE, _RETURN, _QUOTE]] = True
         self.well_formed, self.lone = True, False
         self.quotes = self.newlines = 0
         self._before, self._held = _NEWLINE, b""  # the byte before this piece; one that needs to see what follows
+        self._room = np.empty(PIECE + 1, bool)
 
-    def feed(self, data: bytes | bytearray) -> None:
+    def feed(self, data: Buffer) -> None:
         """Any number of bytes; PIECE of them at once are fastest."""
         for start in range(0, len(data), PIECE):
             self._piece(data[start : start + PIECE] if len(data) > PIECE else data)
 
-    def _piece(self, piece: bytes | bytearray, last: bool = False) -> None:
-        if self._open is not None:
-            self._decode(piece, last)
+    def _piece(self, piece: Buffer, last: bool = False) -> None:
         if self._held:
-            piece, self._held = self._held + piece, b""
+            piece, self._held = self._held + bytes(piece), b""
         if not last and piece[-1:] in (b'"', b"\r"):
             piece, self._held = piece[:-1], bytes(piece[-1:])
-        if not piece:
+        if not len(piece):
             return
         buffer = np.frombuffer(piece, np.uint8)
-        self.newlines += int(np.count_nonzero(buffer == _NEWLINE))
-        if b"\r" in piece:
-            returns = buffer == _RETURN
+        room = self._room[: len(buffer)]
+        self.newlines += int(np.count_nonzero(np.equal(buffer, _NEWLINE, out=room)))
+        returns = np.equal(buffer, _RETURN, out=room)
+        if returns.any():
             paired = np.count_nonzero(returns[:-1] & (buffer[1:] == _NEWLINE))
             self.lone |= bool(paired < np.count_nonzero(returns))
-        quotes = np.flatnonzero(buffer == _QUOTE)
-        if len(quotes):
+        beside = np.flatnonzero(np.equal(buffer, _QUOTE, out=room))
+        if found := len(beside):
             odd = self.quotes & 1
-            beside = quotes.copy()
             beside[odd::2] -= 1  # of those that open, the byte before; of those that close, the one behind
             beside[1 - odd :: 2] += 1
             if beside[0] < 0:
                 self.well_formed &= bool(self.boundary[self._before])
                 beside = beside[1:]
-            if len(beside) and beside[-1] == len(piece):  # the end of the file
+            if len(beside) and beside[-1] == len(buffer):  # the end of the file
                 beside = beside[:-1]
             self.well_formed &= bool(self.boundary.take(buffer.take(beside)).all())
-            self.quotes += len(quotes)
+            self.quotes += found
         self._before = int(buffer[-1])
-
-    def _decode(self, piece: bytes | bytearray, last: bool) -> None:
-        """Is it UTF-8, but for the beginning of a character at the end of the piece, which is kept for the next?"""
-        data: bytes | bytearray = self._open + piece if self._open else piece
-        end = len(data)
-        if not last and end and data[-1] > 0x7F:
-            end = next((at for at in range(end - 1, max(-1, end - 4), -1) if data[at] >= 0xC0), end)
-        self._open = bytes(data[end:])
-        self.utf8 &= is_utf8(data[:end] if end < len(data) else data)
 
     def close(self) -> Watch:
         self._piece(b"", last=True)
@@ -254,18 +246,32 @@ def layout(data: bytes, separator: bytes, quoting: bool | None = None) -> Layout
     strict = _records(marks, True) if good else plain
     header = data[plain.starts[0] : plain.ends[0]]
     quoted, reason = decide(lines, Counts.of(strict), header, separator, good, values, doubled)
+    if not quoted and good and marks.returns and (strict.fields == strict.fields[0]).all() and _returns_inside(marks):
+        quoted, reason = True, "quoted values hold carriage returns"
     if quoted:
         strict.reason = reason
         return strict
     ragged = lines.ragged(header, separator)
     if not good and ragged:
         alone = _by_line(data, separator, plain, marks.quotes)
-        if int((alone != int(alone[0])).sum()) < ragged:
+        torn = int((alone != int(alone[0])).sum())
+        mended = _mended(data, separator) if torn else None
+        if mended is not None and int((mended.fields != int(mended.fields[0])).sum()) < min(torn, ragged):
+            return mended
+        if torn < ragged:
             plain.fields, plain.quoted, plain.by_line = alone, True, True
             plain.reason = "quotes enclose values, but some are stray, so each line is a row"
             return plain
     plain.reason = reason
     return plain
+
+
+def _returns_inside(marks: _Marks) -> bool:
+    """Whether there are carriage returns that end no line, all of them in quotes."""
+    buffer = np.frombuffer(marks.data, np.uint8)
+    at = np.flatnonzero(buffer == _RETURN)
+    alone = at[buffer[np.minimum(at + 1, len(buffer) - 1)] != _NEWLINE]
+    return bool(len(alone)) and bool((np.searchsorted(marks.quotes, alone) & 1).all())
 
 
 @dataclass(slots=True)
@@ -312,6 +318,8 @@ def decide(
             named = all(part[:1] == part[-1:] == b'"' for part in header.split(separator))
             if values >= 0.9 * lines.records or named or doubled > 0 and doubled >= values - doubled:
                 return True, "values are quoted as CSV has it"
+            if strict.records < lines.records and separator != b"\t":  # in a TSV two stray ones are likelier
+                return True, "quoted values hold line ends"
         if ragged == 0:
             return False, "every line has the same number of fields without quoting, so quotes are text"
     same = "every line has the same number of fields without them" if not ragged else "they do not enclose values"
@@ -326,6 +334,45 @@ def _by_line(data: bytes, separator: bytes, plain: Layout, quotes: np.ndarray) -
             line = data[plain.starts[i] : plain.ends[i]].decode("utf-8", errors="replace")
             fields[i] = len(split_line(line, separator.decode(), True))
     return fields
+
+
+def _mended(data: bytes, separator: bytes) -> Layout | None:
+    """Records of a file whose quoted values hold line ends and of which some are broken; None where no value holds one.
+
+    A broken record ends where a quote opens the next line, else with its own first line; at the end of the file, with it.
+    """
+    mark = re.escape(separator)
+    value = rb'(?>"[^"]*(?:""[^"]*)*"|[^"%s\n][^%s\n]*|)' % (mark, mark)
+    record = re.compile(rb"%s(?:%s%s)*\r?(?:\n|\Z)" % (value, mark, value))
+    starts, stops, fields = [], [], []
+    at = blank = longest = 0
+    while at < len(data):
+        found = record.match(data, at)
+        end = found.end() if found else _end_of_broken(data, at, longest)
+        stop = end - data.endswith(b"\n", at, end)
+        stop -= data.endswith(b"\r", at, stop)
+        if stop > at:
+            starts.append(at)
+            stops.append(stop)
+            line = data[at:stop].decode("utf-8", errors="replace")
+            fields.append(len(split_line(line, separator.decode(), True)) if found else 0)
+            longest = max(longest, data.count(b"\n", at, stop)) if found else longest
+        else:
+            blank += 1
+        at = end
+    if not longest or not fields[0]:
+        return None
+    reason = "quotes enclose values, also of several lines, and some are broken"
+    return Layout(np.asarray(starts), np.asarray(stops), np.asarray(fields), True, blank=blank, reason=reason)
+
+
+def _end_of_broken(data: bytes, at: int, longest: int) -> int:
+    """Where a record ends that begins at `at` and can't be read. longest: line ends in the longest value so far."""
+    line = data.find(b"\n", at) + 1 or len(data)
+    quote = data.find(b'"', at + 1)
+    if quote < 0:
+        return len(data) if data.count(b"\n", at) <= longest else line
+    return quote if data[quote - 1] == _NEWLINE else line
 
 
 def split_line(line: str, separator: str, quoted: bool) -> list[str]:

@@ -13,16 +13,20 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from byeori.data import slices
+from byeori.data import clean_mark, slices
 from byeori.data.assemble import Unanswered, assemble
-from byeori.data.clean_rows import cleaned, normalized
+from byeori.data.clean_rows import normalized
+from byeori.data.cleaning import Cleaner
 from byeori.data.forms import naming
+from byeori.data.labels import masked
 from byeori.data.objects import is_splits
 from byeori.data.rows import Rows, Sheet
 from byeori.data.sources import changed, is_hub, sheets
+from byeori.data.values import OUTCOMES
 from byeori.data.wish import Wish, wanted
 from byeori.data.wording import listed, nearest
 from byeori.errors import DataError, SettingError
+from byeori.oldnames import answer
 from byeori.settings import names
 
 if TYPE_CHECKING:
@@ -50,7 +54,7 @@ def read(
 
     source: a file, folder, glob, list of paths, Hub id, rows, columns, a DataFrame or a data set.
     settings: `text=`, `text_pair=`, `label=` and the rest of SETTINGS; of cleaning too (`clean=["html"]`, `normalize="nfc"`,
-    `clean_function=` a callable), which goes with a model only where the training is told it. keep: other columns stay, under their names.
+    `clean_function=` a callable), which a training on the rows finds in their description. keep: other columns stay, under their names.
     roles, forms: as for `read_rows`; those of text classification, or those that the settings name columns for.
     Raises DataError for data that can't be used, SettingError for an unknown setting.
     """
@@ -59,19 +63,20 @@ def read(
     for name in settings:
         if name not in SETTINGS:
             close = nearest(name, SETTINGS)
-            raise SettingError(
-                f'read: there is no setting "{name}".'
-                + (f' Did you mean "{close}"?' if close else f" There are {listed(SETTINGS, most=30)}.")
-            )
+            near = f'Did you mean "{close}"?' if close else f"There are {listed(SETTINGS, most=30)}."
+            raise SettingError(f'read: there is no setting "{name}". {answer(name, known=SETTINGS) or near}')
     if roles is None:
         named, forms = naming(settings) if not forms else (tuple(dict.fromkeys(r for f in forms for r in f)), forms)
         roles = named or ROLES
     parts = read_splits(source, SimpleNamespace(**settings), roles=roles, forms=forms, keep=keep)
     if settings.get("normalize") == "auto":
         parts = normalized(parts)
-    if is_splits(source) or len(parts) > 1:
-        return datasets.DatasetDict({split or "train": rows.table for split, rows in parts.items()})
-    return next(iter(parts.values())).table
+    for rows in parts.values():  # test rows without an answer say no names
+        rows.label_names = rows.label_names or next(
+            (one.label_names for one in parts.values() if one.label_names), None
+        )
+    tables = {split or "train": clean_mark.mark(_with_names(rows), rows) for split, rows in parts.items()}
+    return datasets.DatasetDict(tables) if is_splits(source) or len(parts) > 1 else next(iter(tables.values()))
 
 
 def read_rows(
@@ -125,8 +130,8 @@ def read_splits(
     """Read every split of a source: `train`, `validation`, `test`, or None where there is one set without a name.
 
     secret: leave out test rows of which not one has its right answer, as GLUE's, with a note. judged: of rows that are kept
-    (on_bad), right answers that can't be used are errors too, and a column LABEL_AS_WRITTEN stands beside the labels. Other parameters and errors
-    are those of `read_rows`.
+    (on_bad), right answers that can't be used are errors too, and a column LABEL_AS_WRITTEN stands beside the labels.
+    Other parameters and errors are those of `read_rows`.
     """
     bad = on_bad or ("skip" if getattr(settings, "skip_bad_rows", None) else "raise")
     if bad not in ("raise", "skip", "keep"):
@@ -139,22 +144,71 @@ def read_splits(
     sliced = len(asked) > 1 or any(part.cut for part in asked)
     if sliced and most is not None:  # of the slice, not of what it is cut from
         wish = replace(wish, settings=changed(settings, max_rows=None))
+    if (done := clean_mark.of(source)) is not None:  # by `read`
+        wish = replace(wish, settings=changed(wish.settings, cleaner=Cleaner()))
     parts: dict[str | None, Rows] = {}
     found, hidden = sheets(source, wish), 0
     for split, several in found.items():
         try:
             parts[split] = assemble(several, wish)
+            if done is not None:
+                parts[split] = clean_mark.taken(parts[split], done, Cleaner.of(settings))
         except Unanswered:  # GLUE, CommonsenseQA: whoever made the data keeps the answers of the test rows
-            secret_here = secret and (split or "").startswith("test") and len(found) > 1
+            secret_here = (secret or keep) and (split or "").startswith("test") and len(found) > 1
             if not (secret_here and all(_unanswered(one, wish) for one in several)):
                 raise
+            if keep:
+                parts[split] = assemble(several, _unasked(wish))
+                continue
             hidden += sum(sheet.rows for sheet in several)
+    for split in [split for split in parts if secret and (split or "").startswith("test") and _masked(parts, split)]:
+        hidden += len(parts.pop(split))
     if sliced:
         return {slices.name_of(asked): slices.take(parts, asked, _name(source), most)}
     if hidden:
         next(iter(parts.values())).notes.append(f"Its {hidden:,} test rows have no answers, so they are left out.")
     order = {"train": 0, "validation": 1, "test": 2}
     return dict(sorted(parts.items(), key=lambda part: order.get(part[0] or "train", 3)))
+
+
+def _with_names(rows: Rows) -> datasets.Dataset:
+    """The table, its label a `ClassLabel` again where the source had one: the order of the names is part of the data."""
+    import datasets
+    import pyarrow as pa
+
+    column = "tags" if "tags" in rows.table.column_names else "label"
+    if rows.label_names is None or column not in rows.table.column_names:
+        return rows.table
+    ids: dict[str | None, int | None] = {None: None, **{name: at for at, name in enumerate(rows.label_names)}}
+    values = rows.table[column][:]
+    several = any(isinstance(value, list) for value in values)
+    if not all(one in ids for value in values for one in (value or () if several else [value])):
+        return rows.table
+    found = [value and [ids[one] for one in value] for value in values] if several else [ids[one] for one in values]
+    one = datasets.ClassLabel(names=rows.label_names)
+    features = datasets.Features({**rows.table.features, column: datasets.List(one) if several else one})
+    table = rows.table.with_format("arrow")[:]
+    made = pa.array(found, pa.list_(pa.int64()) if several else pa.int64())
+    table = table.set_column(table.column_names.index(column), column, made).cast(features.arrow_schema)
+    name = datasets.fingerprint.generate_random_fingerprint()  # else the library hashes the whole table for one
+    return datasets.Dataset(table, info=datasets.DatasetInfo(features=features), fingerprint=name)
+
+
+def _masked(parts: Mapping[str | None, Rows], split: str | None) -> bool:
+    """Whether the labels of a split are −1 where those of the training rows are something else."""
+    train = parts.get("train", parts.get(None))
+    if train is None or not all("label" in rows.table.column_names for rows in (train, parts[split])):
+        return False
+    return masked(parts[split].table["label"][:], train.table["label"][:])
+
+
+def _unasked(wish: Wish) -> Wish:
+    """The same without right answers: their column stays as it is."""
+
+    def others(roles: Sequence[str]) -> tuple[str, ...]:
+        return tuple(role for role in roles if role not in OUTCOMES)
+
+    return replace(wish, roles=others(wish.roles), required=others(wish.required), forms=tuple(map(others, wish.forms)))
 
 
 def _unanswered(sheet: Sheet, wish: Wish) -> bool:
@@ -175,7 +229,7 @@ def read_for(
     """
     cleaner = task.cleaning if labels else None  # what is predicted is cleaned where it is encoded
     if isinstance(source, Rows):
-        return source if cleaner is None or source.cleaner is not None else cleaned(source, cleaner)
+        return source if cleaner is None else clean_mark.as_asked(source, cleaner)
     columns = names(task.Columns) if task.columns else {}  # what they were called in training need not be there again
     own = {name: value for name, value in asdict(task.settings).items() if name not in columns}
     if not labels:

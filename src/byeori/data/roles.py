@@ -7,6 +7,7 @@ Ambiguity is an error that lists the candidates: a wrong column trains without c
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -123,7 +124,7 @@ def match(
         role = absent[0]
         raise Absent(
             f"{name}: no column was recognised as the {role.replace('_', ' ')}. {exist(columns)}{_inside(columns)} "
-            f"Name it with {FLAGS.get(role, '--' + role)}.",
+            f"Name it with {FLAGS.get(role, '--' + role)}{_apart(columns)}.",
             absent,
         )
     found = {role: found[role] for role in wanted if role in found}
@@ -135,6 +136,12 @@ def match(
         flags = " and ".join(FLAGS.get(role, f"--{role}") for role in gone)
         reason += f" The training data had {had}, not found here: if the choice is wrong, name another with {flags}."
     return Match(found, reason)
+
+
+def _apart(columns: Mapping[str, Sequence[Any]]) -> str:
+    """What else may be the matter where a single column has signs in its name that part columns elsewhere."""
+    alone = next(iter(columns)) if len(columns) == 1 else ""
+    return ", or say what separates the columns with --separator" if re.search(r"\w\W+\w", alone) else ""
 
 
 def _as_before(

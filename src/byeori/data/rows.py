@@ -119,6 +119,7 @@ class Origin:
     files: list[FileInfo]
     file_of: np.ndarray
     row_of: np.ndarray
+    _names: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @classmethod
     def of(cls, name: str, rows: int) -> Origin:
@@ -134,9 +135,12 @@ class Origin:
 
     def name(self, number: int) -> str:
         """A file's name as messages give it: the last part of its path, or all of it where that would not tell."""
-        last = Counter(Path(file.path).name for file in self.files)
-        path = self.files[number].path
-        return Path(path).name if last[Path(path).name] == 1 else path
+        if len(self._names) != len(self.files):  # asked for each file of what may be thousands
+            names = [Path(file.path).name for file in self.files]
+            times = Counter(names)
+            short = (name if times[name] == 1 else file.path for name, file in zip(names, self.files, strict=True))
+            self._names = list(short)
+        return self._names[number]
 
     def select(self, indices: Sequence[int] | np.ndarray) -> Origin:
         at = np.asarray(indices, dtype=np.int64)

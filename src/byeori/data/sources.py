@@ -18,8 +18,7 @@ from byeori.data import archives, conll, missing, parallel, slices, urls
 from byeori.data.files import content, is_table, read_file, read_standard_input
 from byeori.data.hub import load, looks_like_id
 from byeori.data.objects import is_paths, is_splits, read_object
-from byeori.data.places import DATA_SUFFIXES, find, split_of
-from byeori.data.places import missing as no_such_file
+from byeori.data.places import DATA_SUFFIXES, absent, find, reachable, split_of
 from byeori.data.rows import Sheet
 from byeori.data.wish import Wish
 from byeori.data.wording import listed, short
@@ -53,10 +52,11 @@ def sheets(source: Any, wish: Wish) -> Parts:
         raise DataError("Bytes are not data that can be read: give a path or rows.")
     split = wish.setting("split")
     asked = slices.parse(split) if split else ()
-    if isinstance(source, (str, Path)):
-        parts = _named(str(source), isinstance(source, str), wish, asked)
-    else:
-        parts = _given(source, wish, asked)
+    with archives.held():
+        if isinstance(source, (str, Path)):
+            parts = _named(str(source), isinstance(source, str), wish, asked)
+        else:
+            parts = _given(source, wish, asked)
     words = missing.words_of(wish.setting("missing"))
     for one in (sheet for several in parts.values() for sheet in several):
         missing.blank(one, Path(one.file.path).name, words)
@@ -86,6 +86,7 @@ def _named(text: str, may_be_id: bool, wish: Wish, asked: Sequence[slices.Part])
     if urls.is_url(text):
         return _picked(_fetched(text, wish, asked), asked, text)
     path = Path(text).expanduser()
+    reachable(path)
     pairs = _pairs(path, text, wish) if wish.wants("source") else {}
     if pairs:
         return _picked({part: _read_pairs(found, wish) for part, found in pairs.items()}, asked, text)
@@ -99,10 +100,11 @@ def _named(text: str, may_be_id: bool, wish: Wish, asked: Sequence[slices.Part])
 def _given(source: Any, wish: Wish, asked: Sequence[slices.Part]) -> Parts:
     """Paths, splits or a Python object."""
     if wish.wants("source") and (found := _listed_pairs(source, wish)):
-        return {None: _read_pairs(found, wish)}
+        return _picked({None: _read_pairs(found, wish)}, asked, "the list of files")
     if is_paths(source):
         inside = replace(wish, settings=changed(wish.settings, split=None, missing=None))
-        return {None: [one for name in source for several in sheets(name, inside).values() for one in several]}
+        read = [sheets(name, inside) for name in source]
+        return _picked(_one_behind_the_other(read, source), asked, "the list of files")
     if is_splits(source):
         inside = replace(wish, settings=changed(wish.settings, split=None, missing=None))
         wanted = None if not asked else {_key(part.name, source) for part in asked}
@@ -113,7 +115,26 @@ def _given(source: Any, wish: Wish, asked: Sequence[slices.Part]) -> Parts:
             for several in sheets(inner, inside).values():
                 parts.setdefault(_free(key, parts, source), []).extend(several)
         return parts
+    if asked:  # an iterator is not begun for a split that it hasn't
+        _named_parts({None: []}, asked, type(source).__name__)
     return {None: [read_object(source, wish.setting("max_rows"), wish.roles)]}
+
+
+def _one_behind_the_other(several: Sequence[Parts], source: Sequence[Any]) -> Parts:
+    """One set of all of a list, or, where one of it is a folder or archive of several splits, a set a split."""
+    if all(len(parts) == 1 for parts in several):
+        return {None: [sheet for parts in several for found in parts.values() for sheet in found]}
+    together: Parts = {}
+    for parts in several:
+        for split, found in parts.items():
+            together.setdefault(split, []).extend(found)
+    if None in together:
+        unnamed = [str(name) for name, parts in zip(source, several, strict=True) if None in parts]
+        raise DataError(
+            f"the list of files: some hold several splits, but {listed(unnamed, most=5)} none. Give the files one by one "
+            f"with --train, --validation and --test."
+        )
+    return together
 
 
 def _key(name: str, splits: Mapping[str, Any]) -> str:
@@ -135,14 +156,14 @@ def _free(key: str, parts: Parts, splits: Mapping[str, Any]) -> str | None:
     return kind if kind and first == key else key
 
 
-def _files(text: str, wish: Wish, asked: Sequence[slices.Part]) -> Parts:
+def _files(text: str, wish: Wish, asked: Sequence[slices.Part], name: str | None = None) -> Parts:
     notes: list[str] = []
     found = find(text, _suffixes(wish), notes)
     if asked:  # before reading: the splits asked for
-        found = _named_parts(found, asked, text)
+        found = _named_parts(found, asked, name or text)
     parts = {split: [read_file(path, wish) for path in paths] for split, paths in found.items()}
-    first = next(one for several in parts.values() for one in several)
-    first.notes[:0] = notes
+    first = parts.get("train") or next(iter(parts.values()))  # notes of one part may be all that is shown
+    first[0].notes[:0] = notes
     return parts
 
 
@@ -161,12 +182,14 @@ def _picked(parts: Parts, asked: Sequence[slices.Part], source: str) -> Parts:
 
 def _fetched(text: str, wish: Wish, asked: Sequence[slices.Part]) -> Parts:
     """What an address holds; `https://…/a.zip::train.csv` is a place in an archive."""
-    address, mark, place = text.partition(archives.MARK)
+    after = text.find("/", text.find("://") + 3)  # behind the host, which may hold the mark: http://[::1]/a.csv
+    path, mark, place = text[after:].partition(archives.MARK) if after > 0 else ("", "", "")
+    address = text[:after] + path if after > 0 else text
     fetched = urls.fetch(address)
-    parts = _files(f"{fetched.path}{mark}{place}", wish, asked)
+    parts = _files(f"{fetched.path}{mark}{place}", wish, asked, urls.shown(text))
     for number, one in enumerate(sheet for several in parts.values() for sheet in several):
         one.file.sha256 = fetched.sha256 if archives.MARK not in one.file.path else one.file.sha256
-        one.file.path = one.file.path.replace(str(fetched.path), address, 1)
+        one.file.path = one.file.path.replace(str(fetched.path), urls.shown(address), 1)
         one.notes[:0] = fetched.notes if number == 0 else []
     return parts
 
@@ -197,7 +220,9 @@ def _saved(path: Path, wish: Wish) -> Parts:
         loaded = datasets.load_from_disk(str(path))
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = short(" ".join(str(error).split()), 160)
-        raise DataError(f"{path}: this folder of `save_to_disk` can't be loaded ({reason}).") from None
+        raise DataError(
+            f"{path}: this folder of `save_to_disk` can't be loaded ({reason}). Save it again, or name a file in it."
+        ) from None
     parts = _objects(loaded, wish.setting("max_rows"), wish)
     for one in (sheet for several in parts.values() for sheet in several):
         one.file.path, one.file.format = str(path), "datasets"
@@ -212,9 +237,10 @@ def _objects(loaded: Any, most: int | None, wish: Wish) -> Parts:
         parts[_free(key, parts, loaded)] = [read_object(inner, most, wish.roles)]
     more = [name for name in parts if name and split_of(name) in parts and split_of(name) != name]
     if more:
-        first = next(iter(parts.values()))[0]
+        first = (parts.get("train") or next(iter(parts.values())))[0]
         first.notes.append(
-            f"There is more than one split of a kind; {listed(more)} is read where --split or the id names it."
+            f"There is more than one split of a kind; {listed(more)} {'is' if len(more) == 1 else 'are'} read where --split or the id "
+            f"names {'it' if len(more) == 1 else 'them'}."
         )
     return parts
 
@@ -243,9 +269,9 @@ def _pairs(path: Path, text: str, wish: Wish) -> dict[str | None, list[parallel.
     elif together := parallel.split_source(text):
         return {None: [together]}
     else:
-        absent = [part for part in map(Path, text.split(",")) if not part.expanduser().is_file()]
-        if text.count(",") == 1 and len(absent) == 1:
-            raise DataError(no_such_file(absent[0]))
+        gone = [part for part in map(Path, text.split(",")) if not part.expanduser().is_file()]
+        if text.count(",") == 1 and len(gone) == 1:
+            raise DataError(absent(gone[0]))
         files = parallel.beside(path)
     found = parallel.pairs_of(files, wish.settings, wish.before)
     return {None: found} if found else {}

@@ -97,6 +97,8 @@ def _entity(value: Any, number: int, text: str) -> dict[str, Any]:
     if surface is not None and text[max(start, 0) : end] != surface:
         if start >= 0 and text[start : end + 1] == surface:
             raise _Wrong(f'entity {number} ("{short(surface)}") ends at {end}, its last character; {end + 1} is wanted')
+        if start >= 0 and text.startswith(surface, start):
+            raise _Wrong(f'entity {number} ("{short(surface)}") ends at {end}, but its text at {start + len(surface)}')
         raise _Wrong(misplaced(f"entity {number},", surface, start, text, occurrences(surface, text)))
     if not 0 <= start < end <= len(text):
         raise _Wrong(f"entity {number} goes from {start} to {end}, where the text has {len(text):,} characters")

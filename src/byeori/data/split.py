@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from byeori.data import disk
+from byeori.data.coded import Coded
 from byeori.data.wording import count
 from byeori.errors import DataError, SettingError
 
@@ -29,14 +31,14 @@ def text_groups(table: datasets.Dataset, columns: Sequence[str] = ("text", "text
     import pyarrow.compute as pc
 
     groups = np.zeros(len(table), np.int64)
-    arrow = table.with_format("arrow")[:] if len(table) else None
     for name in columns:
-        if arrow is None or name not in arrow.column_names:
+        if not len(table) or name not in table.column_names:
             continue
-        if arrow[name].nbytes > _SORTED:
-            codes = _hashed(arrow[name])
+        texts = disk.column(table, name)
+        if texts.nbytes > _SORTED:
+            codes = _hashed(texts)
         else:
-            codes = pc.rank(arrow[name], tiebreaker="dense").to_numpy().astype(np.int64)
+            codes = pc.rank(texts, tiebreaker="dense").to_numpy().astype(np.int64)
         _, groups = np.unique(groups * (int(codes.max()) + 1) + codes, return_inverse=True)
     return groups.astype(np.int64)
 
@@ -62,7 +64,7 @@ def _hashed(texts: pa.ChunkedArray) -> np.ndarray:
 
 
 def split_indices(
-    labels: Sequence[Any] | np.ndarray | int,
+    labels: Sequence[Any] | np.ndarray | Coded | int,
     validation_size: float = 0.1,
     test_size: float = 0.0,
     seed: int = 0,
@@ -71,7 +73,7 @@ def split_indices(
 ) -> dict[str, np.ndarray]:
     """Row positions of each part, in rising order: `train`, and `validation` and `test` where their size is not 0.
 
-    labels: (n,) class values, or the number of rows. sizes: a share of the rows below 1, or a number of rows.
+    labels: (n,) class values, as they are or coded, or the number of rows. sizes: a share of the rows below 1, or a number of rows.
     groups: int (n,), rows that must stay on one side (text_groups). stratify: keep the shares of the classes;
     False for multi-label and regression. Sizes are met to within the size of a group.
     Raises DataError where there are too few rows, SettingError for sizes that leave nothing to train on.
@@ -92,7 +94,10 @@ def split_indices(
             f"--{part}, or more rows."
         )
     if stratify and not isinstance(labels, (int, np.integer)):
-        _, classes = np.unique(np.asarray([str(label) for label in labels]), return_inverse=True)
+        if isinstance(labels, Coded):
+            classes = labels.ranks
+        else:
+            _, classes = np.unique(np.asarray([str(label) for label in labels]), return_inverse=True)
     else:
         classes = np.zeros(rows, np.int64)
     groups = np.arange(rows) if groups is None else np.unique(groups, return_inverse=True)[1]

@@ -46,6 +46,7 @@ class _Page:
     rows: list[Row] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
     merged: int = 0
+    unworked: int = 0  # formulas without a value
 
 
 def read_book(raw: bytes, name: str, suffix: str, info: FileInfo, wish: Wish) -> Sheet:
@@ -100,7 +101,7 @@ def _chosen(titles: Sequence[str], filled: Sequence[str], asked: str | None, nam
             f'{name}: there is no sheet "{asked}" (--sheet). The sheets are {listed(titles)}, or 1 to {len(titles)}.{hint}'
         )
     if not filled:
-        raise DataError(f"{name}: no sheet holds a row ({listed(titles)}).")
+        raise DataError(f"{name}: no sheet holds a row ({listed(titles)}). Give a file that holds some.")
     if len(filled) > 1:
         raise DataError(
             f'{name}: the sheets {listed(filled)} each hold rows. Name one with --sheet, for example --sheet "{filled[0]}".'
@@ -128,7 +129,7 @@ def _xlsx(raw: bytes, name: str, asked: str | None) -> tuple[_Page, list[str]]:
             page.rows.append([_shown(cell) for cell in cells])
             page.lines.append(number)
         book.close()
-        page.merged = _merged(raw, str(getattr(pages[chosen], "_worksheet_path", "")))
+        page.merged, page.unworked = _marks(raw, str(getattr(pages[chosen], "_worksheet_path", "")))
         return page, [title for title in titles if title != chosen]
     except DataError:
         raise
@@ -174,18 +175,24 @@ def _limit(cells: int, width: int, name: str) -> None:
         raise DataError(f"{name}: the sheet holds more than {_MOST_CELLS:,} cells. Save it as CSV and give that.")
 
 
-def _merged(raw: bytes, place: str) -> int:
-    """How many ranges of a sheet are merged cells. openpyxl doesn't say in its reading mode."""
+_UNWORKED = re.compile(rb"(?:</f>|<f[^<>]*/>)(?:<v ?/>|<v></v>)?</c>")
+
+
+def _marks(raw: bytes, place: str) -> tuple[int, int]:
+    """(how many ranges of a sheet are merged cells, formulas without a value). openpyxl doesn't say in its reading mode."""
+    unworked = 0
     with zipfile.ZipFile(io.BytesIO(raw)) as opened:
         name = place.lstrip("/")
         if name not in opened.namelist():
-            return 0
+            return 0, 0
         tail = b""
         with opened.open(name) as stream:
             while part := stream.read(1 << 20):
+                seen = tail[-64:] + part
+                unworked += len(_UNWORKED.findall(seen)) - len(_UNWORKED.findall(tail[-64:]))
                 tail = (tail + part)[-(1 << 20) :]
         found = re.search(rb'<mergeCells[^>]*count="(\d+)"', tail)
-        return int(found.group(1)) if found else len(re.findall(rb"<mergeCell ", tail))
+        return int(found.group(1)) if found else len(re.findall(rb"<mergeCell ", tail)), unworked
 
 
 def _shown(cell: Any) -> str | None:
@@ -351,6 +358,11 @@ def _sheet(page: _Page, name: str, info: FileInfo, wish: Wish, notes: list[str])
         values = [row[at] if at < len(row) else None for row in rows]
         if header and not filled[0][at].strip() and all(value is None for value in values):
             continue  # a column without a name and without a value
+        if page.unworked >= len(rows) and all(value is None for value in values):
+            raise DataError(
+                f'{name}: the column "{column}" holds formulas that were never worked out. Open the file in a spreadsheet program, '
+                f"save it there and give that; or give CSV."
+            )
         columns[column] = pa.chunked_array([pa.array(values, pa.string())])
     info.rows = len(rows)
     return Sheet(columns, len(rows), info, notes)

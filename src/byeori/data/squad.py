@@ -45,17 +45,21 @@ def explode(sheet: Sheet, name: str) -> Sheet:
             paragraphs += 1
             place = f"{where}, paragraph {number}"
             if "context" not in paragraph:
-                raise DataError(f'{place}: it has no "context" (it holds {", ".join(paragraph) or "nothing"}).')
+                raise DataError(
+                    f'{place}: it has no "context" (it holds {", ".join(paragraph) or "nothing"}). Fix the file.'
+                )
             for one, question in _objects(paragraph.get("qas"), place, "question"):
                 if "question" not in question:
-                    raise DataError(f'{place}, question {one}: it has no "question".')
+                    raise DataError(f'{place}, question {one}: it has no "question". Fix the file.')
                 row = {**shared, **_plain(paragraph), **_plain(question)}
                 row["answers"] = question.get("answers", question.get("answer"))
                 row["id"] = question.get("id", question.get("guid"))
                 rows.append(row)
                 more |= dict.fromkeys(key for key in row if key not in _TAKEN)
     if not rows:
-        raise DataError(f"{name}: there is no question in its {count(len(articles), 'article')}.")
+        raise DataError(
+            f"{name}: there is no question in its {count(len(articles), 'article')}. Give a file that holds some."
+        )
     columns = {key: [row.get(key) for row in rows] for key in (*_TAKEN, *more)}
     columns = {key: values for key, values in columns.items() if any(value is not None for value in values)}
     sheet.file.rows = len(rows)
@@ -67,9 +71,13 @@ def explode(sheet: Sheet, name: str) -> Sheet:
 
 def _objects(values: Any, where: str, what: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """The objects of a list with their 1-based numbers; nothing for a list that is missing."""
+    if values is not None and not isinstance(values, (list, tuple)):
+        raise DataError(f"{where}: a {type(values).__name__} stands where a list of {what}s is wanted. Fix the file.")
     for number, value in enumerate(values or [], 1):
         if not isinstance(value, Mapping):
-            raise DataError(f"{where}, {what} {number}: a {type(value).__name__} stands where an object is wanted.")
+            raise DataError(
+                f"{where}, {what} {number}: a {type(value).__name__} stands where an object is wanted. Fix the file."
+            )
         yield number, value
 
 

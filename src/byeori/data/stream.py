@@ -1,7 +1,8 @@
 """A file larger than memory → its sheet: read block by block, checked as a whole one is, and laid on disk as Arrow.
 
-Invariants: rows, their numbers, notes and refusals are those of reading the file whole (`byeori.data.files`); memory
-holds a block at a time. None is returned where a file is small, or only a look at all of it can tell what it is.
+Invariants: rows, their numbers, notes and refusals are those of reading the file whole (`byeori.data.files`), but for JSON
+lines whose column changes its type, which are refused here; memory holds a block at a time. None is returned where a file
+is small, or only a look at all of it can tell what it is.
 
     sheet_of(Path("big.csv"), ".csv", Wish())
 """
@@ -17,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from byeori.data import delimited, straight
+from byeori.data.bad_rows import irregular, left_out, without_repeats
 from byeori.data.census import Census, census, usual
 from byeori.data.disk import Spill, is_large
 from byeori.data.encoding import decode, is_utf8
@@ -25,12 +27,21 @@ from byeori.data.names import header_names
 from byeori.data.places import DELIMITED, LINES, TABLES, TEXT
 from byeori.data.quoting import layout
 from byeori.data.rows import FileInfo, Sheet
-from byeori.data.structured import blank_for, json_lines, rows_of, table_columns, unreadable
+from byeori.data.structured import (
+    blank_for,
+    json_lines,
+    no_rows,
+    rows_of,
+    table_columns,
+    unreadable,
+    unreadable_table,
+)
 from byeori.data.wish import Wish
-from byeori.data.wording import listed, short
+from byeori.data.wording import short
 from byeori.errors import DataError
 
 BLOCK = 16 << 20
+_LONGEST = 64  # blocks that one line may go over
 _MARK = b"\xef\xbb\xbf"
 
 
@@ -57,7 +68,7 @@ def sheet_of(path: Path, suffix: str, wish: Wish) -> Sheet | None:
     start = len(head) - len(decoded.data)
     if suffix in LINES:
         sheet = _lines(path, start, info, wish)
-    elif wish.wants("tokens"):
+    elif wish.wants("tokens") or decoded.data.startswith(straight.ODD):
         return None
     else:
         sheet = _text_or_delimited(path, start, decoded.data, suffix, info, wish)
@@ -87,6 +98,7 @@ def _text_or_delimited(
     parsed = _blocks(path, start, opening, found, wish.bad)
     if parsed is None:
         return None
+    parsed = without_repeats(parsed, opening, path.name, wish.bad)
     parsed = delimited.finished(parsed, opening, path.name, suffix, separator)
     info.format, info.rows = {",": "csv", "\t": "tsv"}.get(separator, "delimited"), parsed.found
     return Sheet(dict(parsed.columns), parsed.rows, info, parsed.notes, parsed.numbers, parsed.bad)
@@ -122,11 +134,11 @@ def _blocks(path: Path, start: int, opening: delimited.Opening, found: Census, b
     if bads.found != found.fields.records - opening.header:
         return None
     if bads.wrong and bad == "raise":
-        raise DataError(delimited.irregular(path.name, bads.wrong, bads.found, bads.many))
+        raise DataError(irregular(path.name, bads.wrong, bads.found, bads.many))
     table = spill.close()
     result = delimited.Parsed(_columns(table), table.num_rows, bads.found, opening.separator, bads.numbers, bads.kept)
     if bads.wrong and bad == "skip":
-        result.notes.append(delimited.left_out(path.name, bads.wrong, bads.many))
+        result.notes.append(left_out(path.name, bads.wrong, bads.many))
     return result
 
 
@@ -189,6 +201,11 @@ def _line_blocks(path: Path, start: int) -> Iterator[bytes]:
             cut = new.rfind(b"\n") + 1
             if not cut:
                 rest += new
+                if len(rest) > _LONGEST * BLOCK:
+                    raise DataError(
+                        f"{path.name}: one line goes on for more than {len(rest) >> 20:,} MB, so this is no file of a row a line. "
+                        f"Write one row a line, or save it as Parquet."
+                    )
                 continue
             yield rest + new[:cut]
             rest = new[cut:]
@@ -225,7 +242,7 @@ def _lines(path: Path, start: int, info: FileInfo, wish: Wish) -> Sheet | None:
         spill.add(bads.take(spill.nothing(len(held)), len(held), held))
     if bads.wrong and wish.bad == "raise":
         raise DataError(unreadable(name, bads.wrong, bads.found, bads.many))
-    notes = [delimited.left_out(name, bads.wrong, bads.many)] if bads.wrong and wish.bad == "skip" else []
+    notes = [left_out(name, bads.wrong, bads.many)] if bads.wrong and wish.bad == "skip" else []
     try:
         table = spill.close()
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
@@ -287,17 +304,16 @@ def _table(path: Path, kind: str) -> Sheet:
         batches = parquet.ParquetFile(path).iter_batches(65_536) if kind == "parquet" else _batches(path)
         for batch in batches:
             if batch.num_rows:
-                columns, names = table_columns(pa.Table.from_batches([batch]), path.name)
+                columns, names = table_columns(pa.Table.from_batches([batch]), path.name, rows)
                 spill.add(
                     pa.table({name: pa.chunked_array([v]) if isinstance(v, list) else v for name, v in columns.items()})
                 )
                 rows += batch.num_rows
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
-        reason = short(str(error).split("\n")[0], 120)
-        raise DataError(f"{path.name}: this {kind} file can't be read ({reason}).") from None
+        raise DataError(unreadable_table(path.name, kind, error)) from None
     if not rows:
         schema = parquet.read_schema(path) if kind == "parquet" else None
-        raise DataError(f"{path.name}: there are no rows (the columns are {listed(schema.names if schema else [])}).")
+        raise DataError(no_rows(path.name, schema.names if schema else []))
     info.rows = rows
     return Sheet(_columns(spill.close()), rows, info, class_names=names)
 

@@ -6,7 +6,7 @@ parse_jsonl(b'{"text": "hi", "label": 1}', "a.jsonl")[0] == {"text": ["hi"], "la
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from byeori.data.archives import free_memory
-from byeori.data.delimited import irregular, left_out
+from byeori.data.bad_rows import BYTES, irregular, left_out
+from byeori.data.header import column_names
+from byeori.data.json_values import Twice, half, loads, reason
 from byeori.data.wording import count, listed, short
 from byeori.errors import DataError
 
@@ -26,6 +28,10 @@ def columns_of(objects: Sequence[Mapping[str, Any]]) -> Columns:
     """Columns of row objects, in order of first appearance; a key that a row lacks is None there."""
     names = dict.fromkeys(str(key) for row in objects for key in row)
     return {name: [row.get(name) for row in objects] for name in names}
+
+
+def twice(value: Any) -> str:
+    return f'the key "{value.key}" stands twice'
 
 
 # What two values in a row are, where these roles are wanted.
@@ -40,9 +46,14 @@ def rows_of(values: Iterable[Any], name: str, roles: Sequence[str] = ()) -> Colu
     """
     values = list(values)
     if not values:
-        raise DataError(f"{name}: there are no rows.")
+        raise DataError(f"{name}: there are no rows. Give some.")
     kinds = {type(value) for value in values}
     if all(issubclass(kind, Mapping) for kind in kinds):
+        if Twice in kinds:
+            at = next(at for at, value in enumerate(values) if isinstance(value, Twice))
+            raise DataError(
+                f"{name}, row {at + 1}: {twice(values[at])}. Write each key once, or rename one of the two."
+            )
         return columns_of(values)
     if kinds <= {str}:
         return {"text": values}
@@ -58,7 +69,7 @@ def rows_of(values: Iterable[Any], name: str, roles: Sequence[str] = ()) -> Colu
         at = next((i for i, value in enumerate(values) if len(value) != len(values[0])), 0)
         raise DataError(
             f"{name}, row {at + 1}: {count(len(values[at]), 'value')}, where (text, label) or (text, text_pair, "
-            f"label) was expected."
+            f"label) was expected. Make all rows alike."
         )
     first = type(values[0])
     at = next((i for i, value in enumerate(values) if type(value) is not first), 0)
@@ -70,7 +81,7 @@ def rows_of(values: Iterable[Any], name: str, roles: Sequence[str] = ()) -> Colu
             f"{name}, row {at + 1}: a {what}, where the first row is a {first.__name__}. Make all rows alike."
         )
     raise DataError(
-        f"{name}, row {at + 1}: a value of type {what} is not a row. Rows are dicts, texts, or (text, label) tuples."
+        f"{name}, row {at + 1}: a value of type {what} is not a row. Give dicts, texts, or (text, label) tuples."
     )
 
 
@@ -87,19 +98,26 @@ class Lines:
     first: type | None
 
 
-def json_lines(data: bytes, found: int = 0, first: type | None = None) -> Lines:
-    """Empty lines are no rows."""
+def json_lines(data: bytes, found: int = 0, first: type | None = None, broken: Collection[int] = ()) -> Lines:
+    """Empty lines are no rows. broken: 0-based numbers of lines whose bytes were not in the file's encoding."""
     objects: list[Any] = []
     wrong: dict[int, str] = {}
-    for line in data.split(b"\n"):
+    for number, line in enumerate(data.split(b"\n")):
+        line = line.removeprefix(b"\xef\xbb\xbf")  # files laid end to end
         if not line.strip():
             continue
         why = None
         value: Any = None
         try:
-            value = json.loads(line)
+            value = loads(line)
         except (ValueError, RecursionError) as error:
-            why = f"not JSON ({getattr(error, 'msg', 'nested too deeply')})"
+            why = f"not JSON ({reason(error)})"
+        if number in broken:
+            why = BYTES
+        elif isinstance(value, Twice):
+            why = twice(value)
+        elif (place := half(value, line)) is not None:
+            why = f"half a character (a lone surrogate) in {place or 'it'}"
         if why is None:
             first = first or type(value)
             if not isinstance(value, (dict, str, list)) or type(value) is not first:
@@ -122,10 +140,12 @@ def blank_for(first: type | None) -> Any:
 
 
 def parse_jsonl(
-    data: bytes, name: str, bad: str = "raise", roles: Sequence[str] = ()
+    data: bytes, name: str, bad: str = "raise", roles: Sequence[str] = (), broken: Collection[int] = ()
 ) -> tuple[Columns, list[str], dict]:
-    """(columns, notes, extras): `numbers` of the rows, `bad` (position → reason), `found` (all rows)."""
-    lines = json_lines(data)
+    """(columns, notes, extras): `numbers` of the rows, `bad` (position → reason), `found` (all rows). broken: see `json_lines`."""
+    if b"\n" not in data:
+        data = data.replace(b"\r", b"\n")
+    lines = json_lines(data, broken=set(broken))
     if not lines.found:
         raise DataError(f"{name}: the file is empty.")
     wrong = [(at + 1, why) for at, why in lines.wrong.items()]
@@ -173,12 +193,22 @@ def parse_table(raw: bytes, name: str, kind: str) -> tuple[Columns, dict[str, li
                 batches = (file.get_batch(at) for at in range(file.num_record_batches))
                 table = _bounded(batches, file.schema, name)
             except pa.ArrowInvalid:
+                if raw[:6] == b"ARROW1":
+                    raise
                 stream = pa.ipc.open_stream(pa.py_buffer(raw))
                 table = _bounded(stream, stream.schema, name)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
-        reason = str(error).split("\n")[0]
-        raise DataError(f"{name}: this {kind} file can't be read ({short(reason, 120)}).") from None
+        raise DataError(unreadable_table(name, kind, error)) from None
     return table_columns(table, name)
+
+
+def unreadable_table(name: str, kind: str, error: Exception) -> str:
+    """The message for a Parquet or Arrow file that its library can't read."""
+    why = short(str(error).split("\n")[0].rstrip("."), 120)
+    return (
+        f"{name}: this {kind} file can't be read ({why}). It is cut off, damaged or of another kind: fetch or write it again, or "
+        f"save the rows as CSV or JSONL."
+    )
 
 
 def _bounded(batches: Iterable[pa.RecordBatch], schema: pa.Schema, name: str) -> pa.Table:
@@ -204,11 +234,17 @@ def _laid_out(column: pa.Array) -> int:
     return pc.sum(pc.take(pc.binary_length(column.dictionary), column.indices)).as_py() or 0
 
 
-def table_columns(table: pa.Table, name: str) -> tuple[Columns, dict[str, list[str]]]:
-    """(columns, class names) of an Arrow table; class ids of a `ClassLabel` become their names, −1 becomes None."""
+def table_columns(table: pa.Table, name: str, before: int = 0) -> tuple[Columns, dict[str, list[str]]]:
+    """(columns, class names) of an Arrow table; class ids of a `ClassLabel` become their names, −1 becomes None.
+
+    before: rows of the file before those of the table. Raises DataError for no rows, and for texts that are not UTF-8.
+    """
     if not table.num_rows:
-        raise DataError(f"{name}: there are no rows (the columns are {listed(table.column_names)}).")
-    columns: Columns = {str(n): plain(table.column(at)) for at, n in enumerate(table.column_names)}
+        raise DataError(no_rows(name, table.column_names))
+    titles = [str(one) for one in table.column_names]
+    if len(set(titles)) < len(titles):
+        titles = column_names(titles)
+    columns: Columns = {one: _valid(plain(table.column(at)), one, name, before) for at, one in enumerate(titles)}
     names: dict[str, list[str]] = {}
     meta = (table.schema.metadata or {}).get(b"huggingface")
     features = json.loads(meta).get("info", {}).get("features", {}) if meta else {}
@@ -229,6 +265,31 @@ def table_columns(table: pa.Table, name: str) -> tuple[Columns, dict[str, list[s
                 for value in values
             ]
     return columns, names
+
+
+def no_rows(name: str, columns: Sequence[str]) -> str:
+    return f"{name}: there are no rows (the columns are {listed(columns)}). Give a file that holds some."
+
+
+def _valid(column: pa.ChunkedArray, title: str, name: str, before: int) -> pa.ChunkedArray:
+    """The column, whose texts are UTF-8: other programs write what they please."""
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid as error:
+        row = next(at for at in range(len(column)) if not _is_valid(column.slice(at, 1)))
+        what = "bytes that are not UTF-8" if "UTF8" in str(error) else short(str(error), 80)
+        raise DataError(
+            f'{name}, row {before + row + 1}: the column "{title}" holds {what}. Write the file again with texts in UTF-8.'
+        ) from None
+    return column
+
+
+def _is_valid(column: pa.ChunkedArray) -> bool:
+    try:
+        pa.concat_arrays(column.chunks).validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 def _class_name(value: int | None, names: Sequence[str]) -> str | None:

@@ -9,6 +9,7 @@ never taken for data; HF_TOKEN goes to the Hub alone, and not where it redirects
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.client
 import json
@@ -20,7 +21,7 @@ from email.message import Message
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 from urllib.error import HTTPError, URLError
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 from urllib.request import Request, build_opener
 
 from byeori.data.wording import short
@@ -28,8 +29,13 @@ from byeori.errors import DataError
 from byeori.run import whole, write_json
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.\-]*://", re.IGNORECASE)
+_SIGNS = "%/:=&?~#+!$,;'@()*[]-._"  # what stands in addresses as it is
+_SECRET = re.compile(
+    r"((?:^|(?<=&))[^=&]*(?:sig|token|key|secret|credential|password|auth)[^=&]*=)[^&]*", re.IGNORECASE
+)
 MOST = 64 << 30  # bytes of one file
 _FREE = 1 << 30  # bytes of disk that are left alone
+_STALE = 86_400.0  # seconds after which a file in part is nobody's
 _WAIT = 30.0  # seconds without a byte
 _SLOW = 1024, 60.0  # bytes a second that must come, looked at after so many seconds
 _CHUNK = 1 << 20
@@ -51,9 +57,27 @@ class Fetched:
 
 
 def is_url(source: str) -> bool:
-    """`https://…`, `s3://…` and the like; not `file://`, which is a path here, nor what archives are spelled with."""
+    """`https://…`, `s3://…`, `file://…` and the like; not what archives are spelled with."""
     found = _SCHEME.match(source)
-    return bool(found) and source[: found.end() - 3].casefold() not in ("zip", "tar") if found else False
+    return found is not None and source[: found.end() - 3].casefold() not in ("zip", "tar")
+
+
+def shown(url: str) -> str:
+    """An address as it may stand in a report or a card: without a password, and without a query, which may be a signature,
+    where the path alone names a file."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url
+    query = "" if PurePosixPath(parts.path).suffix else _SECRET.sub(r"\1…", parts.query)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, query, ""))
+
+
+def _plain(url: str) -> str:
+    """An address as it is asked for: spaces and letters beyond ASCII written as a browser sends them."""
+    parts = urlsplit(url)
+    host = parts.netloc if parts.netloc.isascii() else parts.netloc.encode("idna").decode()
+    return urlunsplit((parts.scheme, host, quote(parts.path, safe=_SIGNS), quote(parts.query, safe=_SIGNS), ""))
 
 
 def cache() -> Path:
@@ -68,9 +92,15 @@ def fetch(url: str) -> Fetched:
 
     Where the address can't be reached, what was fetched before is taken, and a note says so.
     """
+    try:
+        urlsplit(url)
+    except ValueError as error:
+        raise DataError(f"{url}: this is no address ({error}).") from None
     _refuse_pages(url)
     if url.casefold().startswith("file://"):
         path = Path(unquote(urlsplit(url).path))
+        if path.is_dir():
+            raise DataError(f"{url}: this is a folder. Give its path: {path}")
         if not path.is_file():
             raise DataError(f"{url}: there is no such file.")
         with path.open("rb") as stream:
@@ -85,7 +115,7 @@ def fetch(url: str) -> Fetched:
         raise
     except (OSError, http.client.HTTPException, ValueError) as error:
         if known:
-            note = f"{url}: not reached now ({_reason(error)}); taken as it was fetched on {known['fetched']}."
+            note = f"{shown(url)}: not reached now ({_reason(error)}); taken as it was fetched on {known['fetched']}."
             return Fetched(folder / known["name"], known["sha256"], [note])
         raise DataError(
             f"{url}: it can't be fetched ({_reason(error)}). Look at the address and the network."
@@ -133,7 +163,7 @@ def _by_http(url: str, folder: Path, known: dict[str, Any] | None) -> Fetched:
     parts = urlsplit(url)
     if not parts.hostname:
         raise DataError(f"{url}: there is no host in this address.")
-    request = Request(url, headers={"User-Agent": "byeori", "Accept": "*/*"})
+    request = Request(_plain(url), headers={"User-Agent": "byeori", "Accept": "*/*"})
     _sign(request)
     if known and known.get("etag"):
         request.add_header("If-None-Match", known["etag"])
@@ -143,7 +173,7 @@ def _by_http(url: str, folder: Path, known: dict[str, Any] | None) -> Fetched:
         answer = build_opener().open(request, timeout=_WAIT)
     except HTTPError as error:
         if error.code == 304 and known:
-            return Fetched(folder / known["name"], known["sha256"], [f"{url}: unchanged, taken from the cache."])
+            return Fetched(folder / known["name"], known["sha256"], [f"{shown(url)}: unchanged, taken from the cache."])
         raise DataError(f"{url}: {_refused(error)}") from None
     except URLError as error:
         raise OSError(_reason(error)) from None
@@ -203,6 +233,10 @@ def _keep(
 ) -> Fetched:
     """Write a stream into the cache, within limits, and say what it is beside it."""
     folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob(".*"):  # of fetches that were killed
+        with contextlib.suppress(FileNotFoundError):  # done since
+            if time.time() - old.stat().st_mtime > _STALE:
+                old.unlink()
     most = min(MOST, shutil.disk_usage(folder).free - _FREE)
     if expected is not None and expected > most:
         raise DataError(_too_large(url, expected, most))
@@ -230,7 +264,7 @@ def _keep(
         if not size:
             raise DataError(f"{url}: the file is empty.")
     made = {
-        "url": url,
+        "url": shown(url),
         "name": name,
         "bytes": size,
         "sha256": digest.hexdigest(),
@@ -239,7 +273,7 @@ def _keep(
     }
     write_json(folder / "about.json", made)
     return Fetched(
-        folder / name, digest.hexdigest(), [f"{url}: fetched, {size:,} bytes, sha256 {digest.hexdigest()[:12]}…"]
+        folder / name, digest.hexdigest(), [f"{shown(url)}: fetched, {size:,} bytes, sha256 {digest.hexdigest()[:12]}…"]
     )
 
 
@@ -283,7 +317,7 @@ def _by_fsspec(url: str, folder: Path, known: dict[str, Any] | None) -> Fetched:
         raise DataError(f"{url}: this is a folder. Name one file in it.")
     mark = str(info.get("ETag") or info.get("etag") or info.get("checksum") or "")
     if known and mark and known.get("etag") == mark:
-        return Fetched(folder / known["name"], known["sha256"], [f"{url}: unchanged, taken from the cache."])
+        return Fetched(folder / known["name"], known["sha256"], [f"{shown(url)}: unchanged, taken from the cache."])
     name = PurePosixPath(path).name or "data"
     with store.open(path, "rb") as stream:
         return _keep(url, folder, name, stream, info.get("size"), {"etag": mark or None})

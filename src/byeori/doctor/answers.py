@@ -12,7 +12,7 @@ import numpy as np
 
 from byeori.data.wording import count, listed, short
 from byeori.doctor.findings import LOOK, NOTE, Finding, example
-from byeori.doctor.parts import Part, share
+from byeori.doctor.parts import Part, apart, share
 
 SURE = 0.001
 
@@ -48,27 +48,36 @@ def questions(part: Part, most_words: int = 30) -> list[Finding]:
 
 
 def _several_answers(part: Part, texts: list[list[str]]) -> Finding | None:
-    """One question about one context, in two rows whose answers have no text in common."""
+    """One question about one context, in two rows none of whose answers holds one of the other's."""
     members: dict[int, list[int]] = defaultdict(list)
     for at, code in enumerate(part.codes(["question", "context"])):
         members[int(code)].append(at)
-    apart = []
+    found = []
     for rows in members.values():
-        answers = [frozenset(texts[i]) for i in rows]
-        if len(rows) > 1 and any(not (one & answers[0]) and one != answers[0] for one in answers[1:]):
-            apart.append(rows)
-    if not apart:
+        against = [i for i in rows[1:] if not _agree(texts[rows[0]], texts[i])]
+        if against:
+            found.append((rows, against[0]))
+    if not found:
         return None
-    rows = apart[0]
-    told = " and ".join(f'"{short(texts[i][0], 20)}"' if texts[i] else "no answer" for i in rows[:2])
+    rows, other = found[0]
+    if texts[rows[0]] and texts[other]:
+        told = " and ".join(f'"{one}"' for one in apart(texts[rows[0]][0], texts[other][0], 30))
+    else:
+        told = " and ".join(f'"{short(texts[i][0], 30)}"' if texts[i] else "no answer" for i in (rows[0], other))
     return Finding(
-        "conflicting_labels", LOOK, part.name, len(apart),
-        f"{count(len(apart), 'question')} {'stands' if len(apart) == 1 else 'stand'} in several rows with other answers; "
+        "conflicting_labels", LOOK, part.name, len(found),
+        f"{count(len(found), 'question')} {'stands' if len(found) == 1 else 'stand'} in several rows with other answers; "
         f"{part.brief(rows[0])} has {told}.",
         "Put all right answers into one row, or leave the wrong ones out.",
-        sorted(part.number(i) for rows in apart for i in rows),
-        [example([part.number(i) for i in rows], part.shown(rows[0], ["question"]), told) for rows in apart[:20]],
+        sorted(part.number(i) for rows, _ in found for i in rows),
+        [example([part.number(i) for i in rows], part.shown(rows[0], ["question"]),
+                 " | ".join(", ".join(dict.fromkeys(texts[i])) or "no answer" for i in rows)) for rows, _ in found[:20]],
     )  # fmt: skip
+
+
+def _agree(one: list[str], other: list[str]) -> bool:
+    """Whether two rows' answers may both be right: one is part of the other ("in 1886", "1886"), or neither row has any."""
+    return not one and not other or any(a in b or b in a for a in one for b in other)
 
 
 def choices(part: Part) -> tuple[dict[str, Any] | None, list[Finding]]:

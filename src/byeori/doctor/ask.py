@@ -5,6 +5,7 @@ look("nsmc.tsv", task="text-classification", values={"model": "klue/roberta-base
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,9 +13,9 @@ from typing import Any
 from byeori import settings
 from byeori.data.rows import Rows
 from byeori.doctor.findings import failing
+from byeori.doctor.guess import guess
 from byeori.doctor.inspection import Inspection, inspect
 from byeori.doctor.options import KINDS, Columns, Looking, Planned, Reading, Telling
-from byeori.doctor.source import guess
 from byeori.errors import ModelError, SettingError
 from byeori.settings import Cleaning, Model
 from byeori.tasks import TASKS, Task, find, named
@@ -37,9 +38,9 @@ def look(data: Any, task: Any, values: dict[str, Any]) -> Inspection:
         return _texts(asked.model, task, asked)
     said = []
     if task is None:
-        name, why = guess(data, asked)
-        said.append(f"No task was named: {why}. --task says another.")
-        task = name
+        data = list(data) if isinstance(data, Iterator) else data  # what can be read but once
+        task, told = guess(data, asked)
+        said.append(told)
     work = _task(task, asked)
     met = None
     whole = bool(looking.rows or looking.forward)
@@ -75,9 +76,12 @@ def _texts(model: Any, task: Any, asked: Any) -> Inspection:
     from byeori.doctor import sees
 
     if model is None or not asked.text:
-        raise SettingError(
-            "nothing is named to be looked at. Give DATA, or --model M and --text with a text to be shown as the model sees it."
+        lacks = (
+            "--text is a text where there is no DATA, and no model is named that would see it"
+            if asked.text
+            else "nothing is named to be looked at"
         )
+        raise SettingError(f"{lacks}. Give DATA, or --model M and --text with a text to be shown as the model sees it.")
     known = {name: getattr(asked, name) for name in OF_TEXTS[3:] if getattr(asked, name, None) is not None}
     work = None if task is None else _task(task, SimpleNamespace())
     seen = sees.of_texts(model, asked.text, asked.text_pair, work, **known)

@@ -67,15 +67,19 @@ def lines(findings: Sequence[Finding]) -> list[str]:
 
 
 def _cut(part: Part, store: TokenStore, task: Task) -> Finding | None:
-    """Rows that were cut, as the store counted them; which they are isn't kept."""
+    """Rows that were cut, as the store counted them: those of full length, unless one of them just fitted."""
     if not store.truncated or task.name in tokens.WINDOWS:
         return None
+    full = np.flatnonzero(np.diff(store.offsets) == store.decoding.get("max_length", 0))
+    row = np.unique(np.searchsorted(store.row_offsets, full, side="right") - 1)
+    rows = [int(i) for i in row[:20]] if len(full) == store.truncated and len(store) == len(part) else []
     part_cut = store.truncated / max(1, store.sequences)
     return Finding(
         "truncated", LOOK if part_cut > 0.01 else NOTE, part.name, store.truncated,
         f"{store.truncated:,} of {store.sequences:,} ({share(store.truncated, store.sequences)}) "
         f"{task.cut.format(length=store.decoding.get('max_length'))}.",
         "Give a larger --max-length if the model takes it, or choose what is kept with --truncation.",
+        [part.number(i) for i in rows], [example([part.number(i)], part.shown(i)) for i in rows],
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from byeori.data.wording import count
 from byeori.doctor import splits
 from byeori.doctor.findings import LOOK, NOTE, Finding, example
 from byeori.doctor.near import near_copies, near_duplicates
-from byeori.doctor.parts import share, verb
+from byeori.doctor.parts import differing, share, verb
 
 if TYPE_CHECKING:
     from byeori.doctor.parts import Part
@@ -32,8 +32,8 @@ def near(part: Part, roles: list[str], seed: int) -> list[Finding]:
     return [Finding(
         "near_duplicates", LOOK if found.count > 0.05 * len(part) else NOTE, part.name, found.count,
         f"{count(found.count, 'row')} ({share(found.count, len(part))}) nearly {verb(found.count, 'repeats', 'repeat')} an earlier one, "
-        f"in {count(len(groups), 'group')}; {part.where(first[0])} and {part.where(first[1])}: {part.brief(first[0])} and "
-        f"{part.brief(first[1])}.",
+        f"in {count(len(groups), 'group')}; {part.where(first[0])} and {part.where(first[1])}: "
+        f"{differing(part, first[0], part, first[1], roles)}.",
         "See whether they are one row edited; give them to one part (--validation, --test) rather than to two.",
         [part.number(i) for i in sorted(i for group in groups for i in group[1:])[:5]],
         [example([part.number(i) for i in group[:5]], [_shown(part, roles, i) for i in group[:3]],
@@ -55,7 +55,7 @@ def near_leakage(train: Part, part: Part, roles: list[str], seed: int) -> list[F
         "near_leakage", LOOK if len(at) > 0.01 * len(part) else NOTE, part.name, len(at),
         f"{count(len(at), 'row')} of {part.name} ({share(len(at), len(part))}) {verb(len(at), 'stands', 'stand')} in "
         f"{splits.called(train)} nearly alike; {part.where(place)} and {splits.called(train)}'s {train.where(there)} ({alike:.2f}): "
-        f"{part.brief(place)} and {train.brief(there)}.",
+        f"{differing(part, place, train, there, roles)}.",
         f"Take them out of {splits.called(train)} or out of {part.name}: scores on them measure memory.",
         [part.number(one[0]) for one in at],
         [example([part.number(i), train.number(j)], [_shown(part, roles, i), _shown(train, roles, j)], f"similarity {value:.2f}")

@@ -14,6 +14,7 @@ no proof: irony and rare words are doubted too.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +24,9 @@ import numpy as np
 from byeori.data.wording import count
 from byeori.doctor.shingles import characters, chunks
 from byeori.metrics.baselines import Features
+from byeori.metrics.hashing import summed
 
+_WORD = re.compile(r"[^\W_]")  # a letter or a digit
 FOLDS = 3
 MOST = 20  # rows that are named
 DOUBTED = 0.05  # probability of the given label below which a row counts as doubtful
@@ -123,14 +126,7 @@ class _Hashed(Features):
         bits, parts = np.uint64(self.bits), []
         for start, stop in chunks(texts):
             hashes, owner = characters(texts[start:stop], letters=False).ngrams(*NGRAMS)
-            keys = np.sort(owner.astype(np.uint64) << bits | hashes >> (np.uint64(64) - bits))
-            first = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]])) if len(keys) else np.zeros(0, int)
-            number = np.diff(first, append=len(keys)).astype(np.float32)
-            keys = keys[first]
-            columns = (keys & ((np.uint64(1) << bits) - np.uint64(1))).astype(np.int32)
-            rows = np.bincount((keys >> bits).astype(np.int64), minlength=stop - start)
-            bounds = np.concatenate([[0], np.cumsum(rows)])
-            parts.append(sparse.csr_matrix((number, columns, bounds), shape=(stop - start, 2**self.bits)))
+            parts.append(summed(owner.astype(np.uint64), hashes >> (np.uint64(64) - bits), stop - start, self.bits))
         return sparse.vstack(parts, format="csr") if len(parts) > 1 else parts[0]
 
 
@@ -139,14 +135,15 @@ def _judgeable(problem_type: str, texts: Sequence[str], labels: Sequence[Any]) -
     there = np.fromiter((label is not None and label == label for label in labels), bool, len(labels))
     if problem_type == "regression":
         there &= np.isfinite(np.array([float(one) if ok else 0.0 for one, ok in zip(labels, there, strict=True)]))
-    there &= np.fromiter((any(c.isalnum() for c in text[:READ]) for text in texts), bool, len(texts))
+    there &= np.fromiter((_WORD.search(text, 0, READ) is not None for text in texts), bool, len(texts))
     return np.flatnonzero(there)
 
 
 def _within(rows: np.ndarray, texts: Sequence[str], pairs: Sequence[str] | None, seed: int) -> np.ndarray:
     """All rows, or as many random ones as have CHARACTERS characters."""
-    columns = [texts] if pairs is None else [texts, pairs]
-    lengths = np.array([sum(min(len(column[row]), READ) for column in columns) for row in rows.tolist()], np.int64)
+    lengths = np.zeros(len(rows), np.int64)
+    for column in [texts] if pairs is None else [texts, pairs]:
+        lengths += np.minimum(np.fromiter(map(len, column), np.int64, len(column))[rows], READ)
     if lengths.sum() <= CHARACTERS:
         return rows
     order = np.random.default_rng(seed).permutation(len(rows))

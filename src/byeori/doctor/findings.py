@@ -10,10 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from byeori.data.wording import nearest
 from byeori.errors import SettingError
+
+if TYPE_CHECKING:
+    from byeori.data.rows import Origin
 
 STOP, LOOK, NOTE = "stop", "look", "note"
 LEVELS = (STOP, LOOK, NOTE)
@@ -72,11 +75,36 @@ KINDS: dict[str, str] = {
 }
 
 
+class Number(int):
+    """A row's number in its file, which knows where it is from: most numbers are only counted, and never asked."""
+
+    origin: Origin
+    at: int
+
+    def __new__(cls, origin: Origin, at: int) -> Number:
+        made = super().__new__(cls, origin.row_of[at])
+        made.origin, made.at = origin, at
+        return made
+
+    @property
+    def file(self) -> str:
+        """The file's name as messages give it, "" where its part has one file and the number alone tells."""
+        return self.origin.name(int(self.origin.file_of[self.at])) if len(self.origin.files) > 1 else ""
+
+
+def numbered(rows: Iterable[Any]) -> dict[str, list[Any]]:
+    """{"rows": [int]}, and where they are of several files {"files": [str]}, one a row."""
+    rows = list(rows)
+    files = [getattr(row, "file", "") for row in rows]
+    return {"rows": [int(row) for row in rows], **({"files": files} if any(files) else {})}
+
+
 @dataclass(slots=True)
 class Finding:
     """One thing found. `said`: one sentence, with an example; `advice`: one sentence, what to type or do.
 
-    rows: int, the first row numbers. examples: {"rows": [int], "texts": [str], "more": str}, `more` where there is any.
+    rows: the first row numbers. examples: {"rows": [int], "files": [str], "texts": [str], "more": str}, `files` where the part
+    has several, `more` where there is any.
     """
 
     kind: str
@@ -85,17 +113,17 @@ class Finding:
     count: int
     said: str
     advice: str
-    rows: list[int] = field(default_factory=list)
+    rows: Sequence[int] = ()
     examples: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.rows = [int(row) for row in self.rows[:FIRST]]
+        self.rows = self.rows[:FIRST]
         self.examples = self.examples[:MOST]
         self.count = int(self.count)
 
     def as_dict(self) -> dict[str, Any]:
         return {
-            "kind": self.kind, "level": self.level, "part": self.part, "count": self.count, "rows": self.rows,
+            "kind": self.kind, "level": self.level, "part": self.part, "count": self.count, **numbered(self.rows),
             "said": self.said, "advice": self.advice, "examples": self.examples,
         }  # fmt: skip
 
@@ -103,7 +131,7 @@ class Finding:
 def example(rows: Sequence[Any], texts: Iterable[str], more: str = "") -> dict[str, Any]:
     """What a person can look at: row numbers and their texts, up to WHOLE characters each."""
     shown = [text if len(text) <= WHOLE else text[: WHOLE - 1] + "…" for text in map(str, texts)]
-    return {"rows": [int(row) for row in rows], "texts": shown, **({"more": more} if more else {})}
+    return {**numbered(rows), "texts": shown, **({"more": more} if more else {})}
 
 
 def ordered(findings: Iterable[Finding]) -> list[Finding]:

@@ -89,15 +89,15 @@ def inspect(
     asked: settings of reading. met: tokenizer and model (`doctor.meeting`), for lengths in tokens and, with plan (settings of
     a training), the estimate. near, doubt: the two checks that cost the most. said: notes made before. Raises DataError.
     """
-    from byeori.doctor.source import guess
+    from byeori.doctor.guess import guess
     from byeori.tasks import find
 
     began = time.perf_counter()
     notes = list(said or ())
     if task is None:
-        name, why = guess(data, asked)
+        name, told = guess(data, asked)
         task = find(name)()
-        notes.append(f"No task was named: {why}. --task says another.")
+        notes.append(told)
     source = open_source(data, task, asked, others)
     notes += source.notes
     seed = int(getattr(plan, "seed", 0) or 0)
@@ -194,7 +194,7 @@ def _of_reading(part: Part) -> list[Finding]:
     found = []
     for file in part.rows.origin.files:
         name = (file.encoding or "utf-8").casefold().replace("_", "-")
-        if name not in ("utf-8", "utf8", "ascii", "us-ascii") and file.rows:
+        if name not in ("utf-8", "utf8", "utf-8-sig", "ascii", "us-ascii") and file.rows:
             found.append(Finding(
                 "encoding", NOTE, part.name, file.rows, f"{Path(file.path).name} is {file.encoding.upper()}, recognised by its bytes.",  # type: ignore[union-attr]
                 "It was read as that; save files as UTF-8, which all tools agree on, or say --encoding.",
@@ -317,7 +317,7 @@ def _estimate(train: Looked, met: Met, task: Task, plan: Any, asked: Any, parts:
     """Of the rows that are left for training once the parts that are missing are split off."""
     from byeori.doctor.estimate import estimate
 
-    if train.counted is None or not task.trains or not len(train.part):
+    if train.counted is None or not task.trains or not len(train.part) or met.unfit:
         return None
     rest = 1.0 - sum(
         getattr(plan, f"{name}_size")

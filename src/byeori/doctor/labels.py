@@ -23,6 +23,7 @@ from byeori.errors import DataError
 RARE = 10  # rows below which a class is rare
 UNEVEN = 10.0  # the largest class's rows for one of the smallest, from which macro scores and weights matter
 DOMINANT = 0.9  # share of the largest class
+CLOSE = 0.5  # of the labels' standard deviation: numbers nearer to each other don't contradict
 
 
 def kind_of(part: Part, asked: str | None) -> tuple[str | None, str | None]:
@@ -83,8 +84,15 @@ def conflicts(part: Part, labels: list[Any], roles: list[str]) -> Finding | None
     members: dict[int, list[int]] = defaultdict(list)
     for row in at:
         members[int(groups[row])].append(int(row))
-    largest = sorted(members.values(), key=lambda rows: (-len(rows), rows[0]))
+    numbers = isinstance(labels[0], float)
+    span = {
+        rows[0]: max(labels[i] for i in rows) - min(labels[i] for i in rows) if numbers else 0
+        for rows in members.values()
+    }
+    largest = sorted(members.values(), key=lambda rows: (-span[rows[0]], -len(rows), rows[0]))
     one = largest[0]
+    # Of numbers a mean of raters is hardly ever the same twice: only what is far apart is a contradiction.
+    close = numbers and span[one[0]] < CLOSE * float(np.std(labels))
     told = ", ".join(
         f'{number:,} × "{short(label, 20)}"' for label, number in Counter(spelled[i] for i in one).most_common(3)
     )
@@ -95,9 +103,10 @@ def conflicts(part: Part, labels: list[Any], roles: list[str]) -> Finding | None
     ]  # fmt: skip
     texts = "1 text carries" if len(members) == 1 else f"{len(members):,} texts carry"
     return Finding(
-        "conflicting_labels", STOP if len(at) > 0.1 * len(part) else LOOK, part.name, len(members),
+        "conflicting_labels", NOTE if close else STOP if len(at) > 0.1 * len(part) else LOOK, part.name, len(members),
         f"{texts} different labels, {count(len(at), 'row')} together; {part.brief(one[0])} has {told}.",
-        "Decide on one label for each, or leave these rows out: no model can be right on both.",
+        "Their mean is the best that can be learnt; give it to each of them." if close
+        else "Decide on one label for each, or leave these rows out: no model can be right on both.",
         [part.number(i) for i in at], examples,
     )  # fmt: skip
 

@@ -304,6 +304,8 @@ def _columns(rows: Sequence[Row], others: Sequence[Row]) -> list[tuple[Sequence[
     """The texts of rows and others, a pair of columns for each text a row has, the shorter ones (questions) first."""
     if not rows or not others:
         return []
+    if isinstance(rows[0], str) and isinstance(others[0], str):
+        return [(rows, others)]  # type: ignore[list-item]
     ours, theirs = ([(row,) if isinstance(row, str) else row for row in some] for some in (rows, others))
     columns = list(zip(zip(*ours, strict=True), zip(*theirs, strict=True), strict=True))
     return sorted(columns, key=lambda column: sum(map(len, column[0])))

@@ -8,6 +8,7 @@ and those with an empty text are only in `bad` and `empty`.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from byeori.data.wording import short
+from byeori.doctor.findings import Number
 
 if TYPE_CHECKING:
     from byeori.data.rows import Origin, Rows
@@ -65,8 +67,8 @@ class Part:
     def numbers(self) -> np.ndarray:
         return self.origin.row_of
 
-    def number(self, at: Row) -> int:
-        return int(self.origin.row_of[at])
+    def number(self, at: Row) -> Number:
+        return Number(self.origin, int(at))
 
     def where(self, at: Row) -> str:
         return self.origin.where(int(at))
@@ -136,6 +138,22 @@ class Part:
         """A row's first text, short, in quotes."""
         roles = self.inputs
         return f'"{short(self.texts(roles[0])[at], most)}"' if roles else self.where(at)
+
+
+def differing(one: Part, at: Row, other: Part, there: Row, roles: Sequence[str], most: int = 40) -> str:
+    """Two rows that are nearly alike, beside each other: the first text in which they differ, from where it does."""
+    pairs = [(one.texts(role)[int(at)], other.texts(role)[int(there)]) for role in roles]
+    return " and ".join(
+        f'"{text}"' for text in apart(*next((pair for pair in pairs if pair[0] != pair[1]), pairs[0]), most)
+    )
+
+
+def apart(first: str, second: str, most: int = 40) -> tuple[str, str]:
+    """Two texts, short; a common beginning that would leave no room for their difference is cut to its last characters."""
+    same = len(os.path.commonprefix([first, second]))
+    start = same - most // 4 if same > most // 2 and max(len(first), len(second)) > most else 0
+    left = "…" if start else ""
+    return left + short(first[start:], most - len(left)), left + short(second[start:], most - len(left))
 
 
 def plain(texts: pa.Array) -> pa.Array:

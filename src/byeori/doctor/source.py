@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from byeori.data.assemble import LABEL_AS_WRITTEN
-from byeori.data.columns import sample
-from byeori.data.forms import choose
+from byeori.data.labels import masked
 from byeori.data.read import read_splits
 from byeori.data.rows import Rows
-from byeori.data.sources import sheets
-from byeori.data.wish import Wish, wanted
+from byeori.data.wish import wanted
+from byeori.doctor.findings import Number
 from byeori.doctor.parts import Lost, Part
 from byeori.errors import DataError
 
@@ -61,7 +60,7 @@ def open_source(data: Any, task: type[Task] | Task, asked: Any, others: dict[str
 
     asked: settings of reading, as attributes. Raises DataError where there is nothing to look at.
     """
-    found = Source(_name(data))
+    found = Source(name_of(data))
     for name, one in {"": data, **(others or {})}.items():
         if one is None:
             continue
@@ -73,7 +72,8 @@ def open_source(data: Any, task: type[Task] | Task, asked: Any, others: dict[str
             part.name = key
             found.parts[key] = part
     for name, part in list(found.parts.items()):
-        if name != "train" and len(part.unanswered) == part.found and part.found:  # GLUE's test rows
+        hidden = len(part.unanswered) == part.found or _masked(part, found.parts.get("train"))
+        if name != "train" and part.found and hidden:  # GLUE's test rows
             found.notes.append(f"The {name} rows ({part.found:,}) have no answers; they are left out.")
             del found.parts[name]
     if not found.parts:
@@ -82,6 +82,12 @@ def open_source(data: Any, task: type[Task] | Task, asked: Any, others: dict[str
     for part in found.parts.values():
         found.notes += [note for note in part.rows.notes if note not in found.notes]
     return found
+
+
+def _masked(part: Part, train: Part | None) -> bool:
+    if train is None or part is train or not all("label" in one.table.column_names for one in (part, train)):
+        return False
+    return masked(part.table["label"].to_pylist(), train.table["label"].to_pylist())
 
 
 def _read(data: Any, task: type[Task] | Task, asked: Any) -> dict[str | None, Part]:
@@ -107,7 +113,7 @@ def part_of(rows: Rows, name: str = "train") -> Part:
         kind = "bad"
         if reason.endswith(EMPTY):
             kind = "unanswered" if reason.removesuffix(EMPTY) in ANSWERS else "empty"
-        lost[kind].append(Lost(int(rows.origin.row_of[at]), rows.origin.where(at), reason))
+        lost[kind].append(Lost(Number(rows.origin, at), rows.origin.where(at), reason))
     kept = np.setdiff1d(np.arange(len(rows)), np.fromiter(rows.errors, np.int64, len(rows.errors)))
     origin = rows.origin
     if len(kept) < len(rows):
@@ -119,117 +125,5 @@ def part_of(rows: Rows, name: str = "train") -> Part:
     return Part(name, rows, table, origin, raw, lost["bad"], lost["empty"], lost["unanswered"], len(rows))
 
 
-def _name(data: Any) -> str:
+def name_of(data: Any) -> str:
     return str(data) if isinstance(data, (str, Path)) else type(data).__name__
-
-
-ROLES = ("tokens", "tags", "entities", "question", "context", "answers", "choices", "messages", "prompt", "completion", "source",
-         "target", "text", "text_pair", "label")  # fmt: skip
-
-
-def guess(data: Any, asked: Any) -> tuple[str, str]:
-    """(task, why) by the columns a person names and those there are. Raises DataError where nothing is recognised."""
-    from byeori.tasks import find
-
-    named = {role for role in ROLES if getattr(asked, role, None)}
-    tried = (
-        ("token-classification", ("tokens", "tags", "entities")), ("question-answering", ("question", "context")),
-        ("multiple-choice", ("choices",)), ("translation", ("source", "target")),
-        ("text-generation", ("messages", "prompt", "completion")),
-    )  # fmt: skip
-    for name, roles in tried:
-        if named & set(roles):
-            name = _kind_of_writing(asked) if name == "translation" else name
-            return name, f"{name}: by the columns that were named"
-    order = (
-        "token-classification",
-        "question-answering",
-        "multiple-choice",
-        "translation",
-        "text-generation",
-        "text-classification",
-    )
-    errors: list[DataError] = []
-    samples: dict[str, dict[str, Any]] = {}
-    if not named & {"label", "text_pair"}:
-        for name in order[:-1]:
-            try:
-                found = _columns(data, find(name), asked)
-            except DataError as error:
-                errors.append(error)
-                continue
-            if found is None:
-                continue
-            columns, samples[name] = found
-            if name == "token-classification" and not {"tags", "entities"} & set(columns):
-                continue
-            if name == "question-answering" and "answers" not in columns:
-                continue
-            if name == "text-generation" and not {"messages", "prompt"} & set(columns):
-                continue
-            if name == "translation":
-                kind = _kind_of_pairs(samples[name], columns)
-                if kind is None:
-                    continue
-                name = kind
-            return name, f"{name}: it has {', '.join(columns)}"
-    try:
-        found = _columns(data, find("text-classification"), asked)
-    except DataError as error:
-        raise error from None
-    if found is None:
-        raise (
-            errors[-1]
-            if errors
-            else DataError(f"{_name(data)}: no column was recognised. Name one with --text, or the task with --task.")
-        )
-    columns, _ = found
-    name = "text-classification" if "label" in columns else "fill-mask"
-    return name, f"{name}: it has {', '.join(columns)}" + ("" if "label" in columns else " and no label")
-
-
-def _columns(data: Any, task: type[Task], asked: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
-    """(role → column, column → first values) of the first rows for a task; None where a form of it isn't complete."""
-    from byeori.data.roles import Absent
-    from byeori.data.shapes import reshape
-
-    few = SimpleNamespace(**{**vars(asked), "max_rows": 200})
-    if isinstance(data, Rows):
-        few_rows = data.table[: min(200, len(data))]
-        return {role: role for role in data.table.column_names if role in task.roles}, few_rows
-    want = wanted(task)
-    needed = ("text",) if task.name == "text-classification" else tuple(want["required"])
-    wish = Wish(few, tuple(want["roles"]), needed, None, "keep", True, {}, want["forms"], judged=True)
-    sheet = reshape(next(iter(sheets(data, wish).values()))[0], _name(data), wish)
-    samples = {column: sample(values, 200) for column, values in sheet.columns.items()}
-    try:
-        matched = choose(samples, wish, _name(data), sheet.suggested).columns
-    except Absent:
-        return None
-    return matched, samples
-
-
-def _kind_of_writing(asked: Any) -> str:
-    return (
-        "translation"
-        if getattr(asked, "source_lang", None) or getattr(asked, "target_lang", None)
-        else "text2text-generation"
-    )
-
-
-def _kind_of_pairs(samples: dict[str, Any], columns: dict[str, Any]) -> str | None:
-    """translation, summarization or text2text-generation by what source and target hold; None where there is a better reading."""
-    from byeori.data.languages import code, script
-
-    source, target = (samples.get(str(columns[role]), []) for role in ("source", "target"))
-    texts = [[one for one in some if isinstance(one, str) and one.strip()] for some in (source, target)]
-    if not all(texts):
-        return None
-    if script(texts[0]) != script(texts[1]) or code(str(columns["source"])) and code(str(columns["target"])):
-        return "translation"
-    sizes = [float(np.mean([len(one) for one in some])) for some in texts]
-    if (
-        len(texts[1]) >= 10 and len(set(texts[1])) <= len(texts[1]) // 5 or sizes[1] < 4
-    ):  # few values that recur: a label
-        return None
-    return "summarization" if sizes[0] > 3 * sizes[1] else "text2text-generation"

@@ -12,6 +12,7 @@ import os
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from byeori.text.marks import is_mark
 LONG = 25  # characters from which a shared beginning, end or sentence is more than a turn of phrase
 OFTEN = 0.02  # share of the different texts that must have it
 FEWEST = 10  # and their number
+BRIEF = 40  # characters of a text within a sentence
 _MARKUP = re.compile(
     r"</?(?:br|p|div|span|a|b|i|em|strong|img|td|tr|table|ul|li|h[1-6])\b[^<>]{0,200}>|&(?:#\d{2,6}|#x[0-9a-fA-F]{2,5}|[a-zA-Z]{2,8});"
 )
@@ -84,13 +86,11 @@ def unseen(part: Part, characters: dict[str, Characters]) -> list[Finding]:
          "Take them out (--clean zero-width): they cut words into other tokens, and nobody sees why."),
     )  # fmt: skip
     for kind, name, what, advice in kinds:
-        at = _any([getattr(one, name) for one in characters.values()], len(part))
+        by = {role: getattr(one, name) for role, one in characters.items()}
+        at = _any([*by.values()], len(part))
         if len(at):
-            found.append(
-                _rows(
-                    part, kind, LOOK if len(at) > 0.01 * len(part) else NOTE, at, f"hold {what}", advice, escaped=True
-                )
-            )
+            level = LOOK if len(at) > 0.01 * len(part) else NOTE
+            found.append(_rows(part, kind, level, at, f"hold {what}", advice, by, _first_unseen, escaped=True))
     garbled = _any([one.broken for one in characters.values()], len(part))
     wrong = _wrongly_decoded(part, characters)
     at = np.union1d(garbled, wrong).astype(np.int64)
@@ -162,45 +162,48 @@ def decomposed(part: Part) -> Finding | None:
 
 def placeholders(part: Part, characters: dict[str, Characters]) -> list[Finding]:
     """Texts that stand for no text (NS, N/A, null), and texts without a letter or a digit."""
-    found, said, silent = [], [], []
+    found: list[Finding] = []
+    said: dict[str, np.ndarray] = {}
+    silent: dict[str, np.ndarray] = {}
     for role in part.inputs:
         if role in ("tokens", "choices", "messages"):
             continue
         folded = pc.utf8_lower(pc.utf8_trim_whitespace(part.column(role)))
-        said.append(pc.is_in(folded, pa.array(PLACEHOLDERS)).to_numpy(zero_copy_only=False))
-        silent.append(np.zeros(len(part), bool))
+        said[role] = pc.is_in(folded, pa.array(PLACEHOLDERS)).to_numpy(zero_copy_only=False)
+        silent[role] = np.zeros(len(part), bool)
         for i in np.flatnonzero(~characters[role].letters.any(1)):
-            silent[-1][i] = not any(c.isalnum() for c in part.texts(role)[i])
-    at, none = _any(said, len(part)), _any(silent, len(part))
+            silent[role][i] = not any(c.isalnum() for c in part.texts(role)[i])
+    at, none = _any([*said.values()], len(part)), _any([*silent.values()], len(part))
     if len(at):
         words = Counter(text.strip() for i in at for text in part.shown(int(i)) if text.strip().lower() in PLACEHOLDERS)
         found.append(_rows(
             part, "placeholders", LOOK, at, f"hold a word that stands for no text ({', '.join(list(words)[:3])})",
-            "Leave them out if it stands for nothing; it is read as the text that it is.",
+            "Leave them out if it stands for nothing; it is read as the text that it is.", said,
         ))  # fmt: skip
     if len(none):
         what = "hold no letter and no digit"
-        found.append(_rows(part, "wordless", NOTE, none, what, "See whether signs alone say what is to be learnt."))
+        advice = "See whether signs alone say what is to be learnt."
+        found.append(_rows(part, "wordless", NOTE, none, what, advice, silent))
     return found
 
 
 def markup(part: Part) -> Finding | None:
     signs: Counter[str] = Counter()
-    hits: list[int] = []
+    by = {role: np.zeros(len(part), bool) for role in part.written}
     for role in part.written:
         likely = pc.match_substring_regex(part.column(role), r"</?[a-z]+[^<>]*>|&[#a-zA-Z0-9]+;")
         for at in np.flatnonzero(likely.to_numpy(zero_copy_only=False)):
             seen = [one for one in _MARKUP.findall(part.texts(role)[at]) if one[0] == "<" or html.unescape(one) != one]
-            if seen:
-                hits.append(int(at))
-                signs.update(seen)
-    if not hits:
+            by[role][at] = bool(seen)
+            signs.update(seen)
+    rows = _any([*by.values()], len(part))
+    if not len(rows):
         return None
     usual = ", ".join(sign for sign, _ in signs.most_common(3))
-    rows = np.unique(np.array(hits, np.int64))
     return _rows(
         part, "markup", LOOK if len(rows) > 0.01 * len(part) else NOTE, rows, f"hold HTML ({short(usual, 60)})",
         "--clean html turns entities into characters; cut tags out, unless what is asked about later has them too.",
+        by, lambda text: next((one.start() for one in _MARKUP.finditer(text) if one[0][0] == "<" or html.unescape(one[0]) != one[0]), 0),
     )  # fmt: skip
 
 
@@ -294,27 +297,47 @@ def _any(masks: list[np.ndarray], rows: int) -> np.ndarray:
     return np.flatnonzero(np.logical_or.reduce(masks)) if masks else np.zeros(0, np.int64)
 
 
-def _rows(part: Part, kind: str, level: str, at: np.ndarray, what: str, advice: str, escaped: bool = False) -> Finding:
-    """A finding of rows, with the first of them as examples; `escaped`: unseen characters are written out."""
+def _rows(
+    part: Part,
+    kind: str,
+    level: str,
+    at: np.ndarray,
+    what: str,
+    advice: str,
+    by: Mapping[str, np.ndarray] | None = None,
+    place: Callable[[str], int] = lambda text: 0,
+    escaped: bool = False,
+) -> Finding:
+    """A finding of rows, with the first of them as examples; `escaped`: unseen characters are written out.
+
+    by: role → bool (n,), which rows have it there; the sentence shows that text, from a little before `place` on.
+    """
 
     def shown(row: int) -> list[str]:
         texts = part.shown(row, part.written)
         return [_visible(one) for one in texts] if escaped else texts
 
-    first = shown(int(at[0]))
+    role = next((role for role, mask in (by or {}).items() if mask[at[0]]), part.written[0])
+    first = part.texts(role)[int(at[0])]
+    start = place(first)
+    first = first if start < BRIEF - 10 else f"…{first[start - BRIEF // 2 :]}"
+    first = short(_visible(first) if escaped else first, BRIEF)
     if len(at) == 1:
         what = re.sub(r"^(hold|are)\b", lambda found: {"hold": "holds", "are": "is"}[found[0]], what)
     return Finding(
         kind, level, part.name, len(at),
-        f'{count(len(at), "row")} of {len(part):,} {what}; the first is {part.where(int(at[0]))}: "{short(first[0], 40)}".',
+        f'{count(len(at), "row")} of {len(part):,} {what}; the first is {part.where(int(at[0]))}: "{first}".',
         advice, [part.number(i) for i in at], [example([part.number(i)], shown(int(i))) for i in at[:20]],
     )  # fmt: skip
 
 
 def _visible(text: str) -> str:
-    return "".join(
-        f"\\u{ord(c):04x}"
-        if c != " " and (unicodedata.category(c) in ("Cc", "Cf", "Cn") or c in "\u3164\u115f\u1160\u034f")
-        else c
-        for c in text
-    )
+    return "".join(f"\\u{ord(c):04x}" if _is_unseen(c) else c for c in text)
+
+
+def _first_unseen(text: str) -> int:
+    return next((place for place, one in enumerate(text) if _is_unseen(one) and one not in "\t\n\r"), 0)
+
+
+def _is_unseen(one: str) -> bool:
+    return unicodedata.category(one) in ("Cc", "Cf", "Cn") or one in "\u3164\u115f\u1160\u034f"

@@ -16,7 +16,7 @@ import numpy as np
 
 from byeori.data.wording import count, short
 from byeori.doctor.findings import LOOK, NOTE, STOP, Finding, example
-from byeori.doctor.parts import Part, share, summary
+from byeori.doctor.parts import Part, share, summary, verb
 
 CHUNK = 10_000
 WORDS = 20
@@ -192,7 +192,7 @@ def check(part: Part, counted: Counted, task: str | None) -> list[Finding]:
         over = np.flatnonzero(counted.targets > counted.limit)
         if len(over):
             found.append(
-                _cut(part, over, counted.targets, counted.limit, "truncated", "--max-target-length", "targets ")
+                _cut(part, over, counted.targets, counted.limit, "truncated", "--max-target-length", "a target of ")
             )
     at = np.flatnonzero(counted.unknown)
     if len(at):
@@ -201,9 +201,10 @@ def check(part: Part, counted: Counted, task: str | None) -> list[Finding]:
         level = STOP if rate > 0.2 else LOOK if rate > 0.005 else NOTE
         found.append(Finding(
             "unknown_tokens", level, part.name, len(at),
-            f"{count(len(at), 'row')} ({share(len(at), len(part))}) have tokens the tokenizer does not know, {share(rate, 1)} of all tokens"
+            f"{count(len(at), 'row')} ({share(len(at), len(part))}) {verb(len(at), 'has', 'have')} tokens the tokenizer does not know, "
+            f"{share(rate, 1)} of all tokens"
             + (f": {words}." if words else "."),
-            "Take a model whose vocabulary has this language." if rate > 0.05
+            "Take a model whose vocabulary has this language." if rate > 0.05 or len(at) > 0.3 * len(part)
             else "The model sees one and the same token for all of these; clean the rare signs if they matter.",
             [part.number(i) for i in at], [example([part.number(i)], part.shown(int(i)), f"{counted.unknown[i]} unknown") for i in at[:20]],
         ))  # fmt: skip

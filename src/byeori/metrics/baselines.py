@@ -20,6 +20,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from byeori.metrics import hashing
+
 NGRAMS = (1, 4)
 HASH_BITS = 18  # NSMC: 2^20 columns gained at most 0.2 points of accuracy
 MAX_COEFFICIENTS = 2**24  # columns × classes: 128 MB of float64
@@ -27,7 +29,7 @@ MAX_CHARACTERS = 1_000  # of a text; the rest of a long one is not read
 MAX_TRAIN_CHARACTERS = 8_000_000  # then rows are left out: measured 21 s and 440 MB with long texts
 SVM_WORK = 30_000_000  # nonzeros × classes, about seven seconds; beyond it gradient descent, four times as fast
 CHOICE_ROWS = 8_000  # training rows that settle the strength of regularization
-SLICE = 4_096  # rows vectorized or predicted at once
+SLICE = 4_096  # rows predicted at once
 
 
 def trivial(problem_type: str, train_reference, n: int) -> np.ndarray:
@@ -92,20 +94,11 @@ class Features:
     """Texts or pairs as sparse float32 rows: TF-IDF of hashed character n-grams, then similarities for pairs."""
 
     def __init__(self, targets: int, *, paired: bool) -> None:
-        from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
+        from sklearn.feature_extraction.text import TfidfTransformer
 
         self.paired = paired
         room = MAX_COEFFICIENTS // (targets * (3 if paired else 1))
         self.bits = min(HASH_BITS, max(10, room.bit_length() - 1))
-        # one sign for all: with alternating signs colliding n-grams cancel, and TF-IDF wants counts
-        self._hash = HashingVectorizer(
-            analyzer="char",
-            ngram_range=NGRAMS,
-            n_features=2**self.bits,
-            alternate_sign=False,
-            norm=None,
-            dtype=np.float32,
-        )
         self._tfidf = TfidfTransformer(sublinear_tf=True)
         self.ngram_columns = (3 if paired else 1) * 2**self.bits
 
@@ -123,13 +116,8 @@ class Features:
         return self._rows(texts, self._counts(texts), pairs, self._counts(pairs) if pairs is not None else None)
 
     def _counts(self, texts: Sequence[str]):
-        from scipy import sparse
-
-        parts = [
-            self._hash.transform([text[:MAX_CHARACTERS] for text in texts[start : start + SLICE]])
-            for start in range(0, len(texts), SLICE)  # the vectorizer holds every occurrence until it has summed them
-        ]
-        return sparse.vstack(parts, format="csr") if len(parts) > 1 else parts[0]
+        # no signs: with alternating signs colliding n-grams cancel, and TF-IDF wants counts
+        return hashing.counts([text[:MAX_CHARACTERS] for text in texts], *NGRAMS, self.bits)
 
     def _rows(self, texts, first_counts, pairs, second_counts):
         from scipy import sparse

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from byeori.metrics import hashing
 from byeori.metrics.sentences import sentences
 
 LEADS = (1, 3)  # sentences a lead baseline may take
@@ -44,22 +45,20 @@ def nearest(
 
     Past 8 million characters training rows are left out at random (seeded); a tie goes to the earlier row.
     """
-    from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
+    from sklearn.feature_extraction.text import TfidfTransformer
 
     kept = _within(train_sources, seed)
-    hashed = HashingVectorizer(
-        analyzer="char", ngram_range=NGRAMS, n_features=2**HASH_BITS, alternate_sign=False, norm=None, dtype=np.float32
-    )
     weights = TfidfTransformer(sublinear_tf=True)
-    known = weights.fit_transform(
-        hashed.transform([train_sources[row][:MAX_CHARACTERS] for row in kept])
-    )  # (n, columns)
+
+    def hashed(texts: Sequence[str]):
+        return hashing.counts([text[:MAX_CHARACTERS] for text in texts], *NGRAMS, HASH_BITS)
+
+    known = weights.fit_transform(hashed([train_sources[row] for row in kept]))  # (n, columns)
     known = known.T.tocsr()
     size = max(1, SIMILARITIES // len(kept))
     found: list[str] = []
     for start in range(0, len(sources), size):
-        texts = [one[:MAX_CHARACTERS] for one in sources[start : start + size]]
-        alike = (weights.transform(hashed.transform(texts)) @ known).toarray()  # (texts, n)
+        alike = (weights.transform(hashed(sources[start : start + size])) @ known).toarray()  # (texts, n)
         found += [train_targets[kept[best]] for best in alike.argmax(1)]
     return found
 

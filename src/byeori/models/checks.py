@@ -182,16 +182,25 @@ def usable_length(model: Any, tokenizer: Any) -> int | None:
     RoBERTa and its kin number positions from padding_idx + 1, so two less than their table can be used. Without a model
     the tokenizer alone is asked.
     """
-    from byeori.models.packed import runner
-
     limits = []
     names = ("max_encoder_position_embeddings", "max_position_embeddings")  # LED's first
     table = None if model is None else next((n for name in names if (n := getattr(model.config, name, None))), None)
     if isinstance(table, int) and table > 0 and getattr(model.config, "model_type", "") not in ("t5", "mt5"):
-        limits.append(table - runner(model).first_position)
+        limits.append(table - _first_position(model))
     if isinstance(tokenizer.model_max_length, int) and tokenizer.model_max_length < 10**9:
         limits.append(tokenizer.model_max_length)
     return min(limits) if limits else None
+
+
+def _first_position(model: Any) -> int:
+    """Of a model, or of its outline, for which nothing that models need is imported."""
+    from byeori.models.outline import Outline
+
+    if isinstance(model, Outline):
+        return model.first_position
+    from byeori.models.packed import runner
+
+    return runner(model).first_position
 
 
 def length_for(asked: int | None, limit: int | None, source: str, default: int = DEFAULT_LENGTH) -> int:

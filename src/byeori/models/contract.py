@@ -195,7 +195,7 @@ def _special(model: Any, tokenizer: Any) -> Iterator[Breach]:
         )  # fmt: skip
     writes = model is not None and _writes(model)
     encoder = model is not None and not writes and not model.config.is_encoder_decoder
-    if encoder and type(model).__name__.endswith("ForMaskedLM") and own["mask"] is None:
+    if encoder and _class(model).endswith("ForMaskedLM") and own["mask"] is None:
         yield Breach(
             "special_tokens", STOP,
             f"the tokenizer ({type(tokenizer).__name__}) has no mask token, so nothing can be hidden.",
@@ -258,9 +258,14 @@ def _numbered(model: Any, tokenizer: Any, own: dict[str, Any], writes: bool) -> 
         )  # fmt: skip
 
 
+def _class(model: Any) -> str:
+    """The name of its class; of an outline, that of the model that would be built."""
+    return str(getattr(model, "class_name", None) or type(model).__name__)
+
+
 def _writes(model: Any) -> bool:
     """Whether it is a decoder; of a body alone, whether its checkpoint was."""
-    name = type(model).__name__
+    name = _class(model)
     names = [name, *(getattr(model.config, "architectures", None) or [] if name.endswith("Model") else [])]
     return any(one.endswith(("ForCausalLM", "LMHeadModel")) for one in names)
 

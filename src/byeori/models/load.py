@@ -21,18 +21,14 @@ from torch import nn
 from byeori.errors import ModelError
 from byeori.models import attention
 from byeori.models.checks import (
-    TOKENIZERS,
-    brings_code,
     explain,
     find_folder,
     licence,
-    untrusted,
     usable_length,
-    without_tokenizer,
 )  # fmt: skip
 from byeori.models.heads import check_kind
-from byeori.models.legible import unfit
 from byeori.models.packed import runner
+from byeori.models.tokenizers import load_tokenizer, quiet
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -106,11 +102,21 @@ def load_model(
         )
     if for_training and not kept:
         new = _renew_head(model, new)
-    found = Loaded(model, loaded_tokenizer, str(name), getattr(config, "_commit_hash", None), new)
+    found = Loaded(model, loaded_tokenizer, str(name), resolved(str(folder), revision), new)
     found.licence, found.languages = licence(str(folder), revision)
     _tell(found, config, task, info)
     settle(found)
     return found
+
+
+def resolved(name: str, revision: str | None) -> str | None:
+    """The commit of a Hub model that was just loaded, by its place in the cache; None for what is no Hub model."""
+    from huggingface_hub import try_to_load_from_cache
+
+    if Path(name).exists() or name.count("/") > 1:
+        return None
+    found = try_to_load_from_cache(name, "config.json", revision=revision)
+    return Path(found).parent.name if isinstance(found, str) else None
 
 
 def settle(found: Loaded) -> None:
@@ -134,32 +140,6 @@ def take_label_order(name: Any, task: Task, *, revision: str | None = None, trus
 
             config = AutoConfig.from_pretrained(folder, revision=revision, trust_remote_code=trust_remote_code)
     _match_labels(config, task)
-
-
-def load_tokenizer(given: Any, name: str, options: dict[str, Any], model_type: str = "") -> PreTrainedTokenizerBase:
-    """A tokenizer object, or that of a folder, a file or a Hub id; `name` is what messages call it. Raises ModelError.
-
-    model_type: of the model it is for, where that is known and the folder doesn't say: bare files may not.
-    """
-    from transformers import AutoTokenizer, PreTrainedTokenizerBase
-
-    from byeori.models.bare import read_bare
-
-    if isinstance(given, PreTrainedTokenizerBase):
-        return given
-    with quiet(), explain(name, str(given)):
-        found = read_bare(str(given), model_type)
-        if found is not None:
-            return found
-        # Without its code transformers takes a general class in silence, which reads the files otherwise.
-        if not options.get("trust_remote_code") and brings_code(str(given), options.get("revision")):
-            raise ModelError(untrusted(name))
-        found = AutoTokenizer.from_pretrained(str(given), **options)
-    # Where the files are missing, or of another class, transformers makes a tokenizer of special tokens alone, and says nothing.
-    if len(found) <= len(set(found.all_special_ids)):
-        there = any((Path(str(given)) / one).is_file() for one in TOKENIZERS if one != "tokenizer_config.json")
-        raise ModelError(f"{name}: {' '.join(unfit(found, 'a'))}" if there else without_tokenizer(name))
-    return found
 
 
 def _given(model: nn.Module, tokenizer: Any, task: Task) -> Loaded:
@@ -315,19 +295,3 @@ def uses_token_types(model: nn.Module, tokenizer: Any) -> bool:
         and getattr(model.config, "type_vocab_size", 0) > 1
         and "token_type_ids" in runner(model).accepts
     )
-
-
-@contextlib.contextmanager
-def quiet():
-    """Without transformers' own report and bars: what matters of them is said in one line each."""
-    from transformers.utils import logging
-
-    before, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity(logging.CRITICAL)
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(before)
-        if bars:
-            logging.enable_progress_bar()

@@ -55,6 +55,9 @@ class Runner:
             meeting = None if self.mean_pooling else _last_meeting(self.end)
             if meeting is not None:
                 meeting.register_forward_pre_hook(self._pool_in_last_layer)
+        for part in (model, body):  # nothing of a pack is padding, whatever token it begins with
+            if hasattr(part, "warn_if_padding_and_no_attention_mask"):
+                part.warn_if_padding_and_no_attention_mask = _unwarned
         self.packs = self._probe()
 
     @property
@@ -227,6 +230,10 @@ def _real(pack: Pack) -> torch.Tensor:
 def _pad(model: Any) -> int:
     pad = model.config.pad_token_id
     return pad if isinstance(pad, int) and 0 <= pad < model.get_input_embeddings().num_embeddings else 0
+
+
+def _unwarned(*_: Any) -> None:
+    """In place of transformers' warning of pad tokens without a mask."""
 
 
 def first_position(model: Any) -> int:

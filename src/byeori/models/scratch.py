@@ -20,7 +20,7 @@ import torch
 from byeori.errors import ModelError, SettingError
 from byeori.models import attention
 from byeori.models.checks import TOKENIZERS, check_gone, explain
-from byeori.models.load import Loaded, load_tokenizer, quiet, settle
+from byeori.models.load import Loaded, load_tokenizer, quiet, resolved, settle
 from byeori.models.packed import first_position
 
 if TYPE_CHECKING:
@@ -178,21 +178,24 @@ def fresh(
     tokenizer: Any,
     max_length: int | None = None,
     seed: int = 0,
+    revision: str | None = None,
     trust_remote_code: bool = False,
 ) -> Loaded:
     """A model with new weights and its tokenizer, as `load_model` gives one of a checkpoint.
 
-    `tokenizer`: a folder, a Hub id or an object; None for that of the folder or Hub id `name`. Raises SettingError for
+    `tokenizer`: a folder, a Hub id or an object; None for that of the folder or Hub id `name`, at its `revision`. Raises SettingError for
     none at all, ModelError for one that lacks what the task or the architecture needs.
     """
     import transformers
 
     check_task(config, name, task)
+    options: dict[str, Any] = {"trust_remote_code": trust_remote_code}
     if tokenizer is None:
-        tokenizer = own_tokenizer(name)
-    reader = load_tokenizer(tokenizer, str(tokenizer), {"trust_remote_code": trust_remote_code}, config.model_type)
+        tokenizer, options["revision"] = own_tokenizer(name), revision
+    reader = load_tokenizer(tokenizer, str(tokenizer), options, config.model_type)
     _check_tokenizer(reader, task, config)
-    told = _fit_vocabulary(config, reader, name) + _fit_special(config, reader)
+    told = _fit_vocabulary(config, reader, name)
+    _fit_special(config, reader)
     wanted = task.config()
     if wanted:
         config.num_labels = len(wanted["id2label"])
@@ -200,9 +203,11 @@ def fresh(
         setattr(config, key, value)
     auto = getattr(transformers, task.auto_class)
     told += _fit_positions(config, reader, name, max_length or task.default_length, max_length is not None, auto)
+    if told_block := _block_said(config, task):
+        told.append(told_block)
     torch.manual_seed(seed)
     model = _built(auto, config)
-    found = Loaded(model, reader, name, getattr(config, "_commit_hash", None), [])
+    found = Loaded(model, reader, name, None if name in SHAPES else resolved(name, revision), [])
     size = sum(p.numel() for p in model.parameters())
     found.notes.append(
         f"{name}, from scratch: {type(model).__name__}, {size / 1e6:.1f}M parameters drawn with seed {seed}, vocabulary "
@@ -266,7 +271,7 @@ def _fit_vocabulary(config: Any, tokenizer: Any, name: str) -> list[str]:
     )
 
 
-def _fit_special(config: Any, tokenizer: Any) -> list[str]:
+def _fit_special(config: Any, tokenizer: Any) -> None:
     """Ids of the special tokens; the decoder starts with the token that its family starts with."""
     default = type(config)()
     start = getattr(default, "decoder_start_token_id", None)
@@ -281,7 +286,6 @@ def _fit_special(config: Any, tokenizer: Any) -> list[str]:
         for one, value in (("forced_eos_token_id", config.eos_token_id), ("forced_bos_token_id", None)):
             if getattr(config, one, None) is not None:
                 setattr(config, one, value)
-    return []
 
 
 def _fit_positions(config: Any, tokenizer: Any, name: str, length: int, asked: bool, auto: Any) -> list[str]:
@@ -290,6 +294,11 @@ def _fit_positions(config: Any, tokenizer: Any, name: str, length: int, asked: b
     if table is None or config.model_type in ("t5", "mt5"):
         return []
     limit = tokenizer.model_max_length if tokenizer.model_max_length < 10**9 else None
+    if asked and limit is not None and length > limit:
+        raise SettingError(
+            f"max_length={length}: the tokenizer states {limit} tokens at most (model_max_length in tokenizer_config.json). Give "
+            f"--max-length {limit} or less, or a tokenizer that states more: `byeori tokenizer train --max-length {length}`."
+        )
     with torch.device("meta"):
         free = first_position(_built(auto, config))
     if name not in SHAPES:  # a configuration's own, which may be meant for longer texts later
@@ -302,6 +311,17 @@ def _fit_positions(config: Any, tokenizer: Any, name: str, length: int, asked: b
     if limit is None:
         tokenizer.model_max_length = length  # goes with the saved tokenizer: truncation=True cuts there
     return []
+
+
+def _block_said(config: Any, task: Task) -> str | None:
+    """The sentence for a decoder that learns from blocks shorter than its table."""
+    block, table = getattr(task.settings, "block_length", None), getattr(config, TABLE, None)
+    if block is None or table is None or block >= table:
+        return None
+    return (
+        f"Blocks of {block} tokens (--block-length) train the first {block} of its {table:,} positions; a --max-length of {block} makes "
+        f"no more than these."
+    )
 
 
 def _positions_said(config: Any) -> str:

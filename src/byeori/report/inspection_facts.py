@@ -10,11 +10,12 @@ from __future__ import annotations
 from typing import Any
 
 from byeori.data.wording import count
+from byeori.doctor.findings import LEVELS
 from byeori.report.facts import file_name, real, table
 from byeori.report.plots import percent
 from byeori.report.visible import one_line
 
-LEVELS = ("stop", "look", "note")
+GUESSED = "No task was named"  # how such a note begins
 NAMES = {
     "ko": "Korean", "en": "English", "ja": "Japanese", "zh": "Chinese", "ru": "Russian", "latin": "Latin script",
     "none": "no letters", "other": "other",
@@ -92,9 +93,25 @@ def row_numbers(rows: Any, most: int = 5) -> str:
     )
 
 
+def example_rows(example: dict[str, Any]) -> str:
+    """`3, 99`, or where they are of several files `a.tsv 3, 99; b.tsv 7`."""
+    rows, files = several(example, "rows"), several(example, "files")
+    if len(files) != len(rows) or not rows:
+        return row_numbers(rows).partition(" ")[2]
+    by: dict[str, list[Any]] = {}
+    for row, file in zip(rows, files, strict=True):
+        by.setdefault(one_line(file), []).append(row)
+    return "; ".join(f"{file} {row_numbers(own).partition(' ')[2]}".strip() for file, own in by.items())
+
+
 def parts(data: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The parts that were found, training first."""
     return {one_line(name): part for name, part in table(data, "parts").items() if isinstance(part, dict)}
+
+
+def guessed(data: dict[str, Any]) -> list[str]:
+    """How the task was told where nobody named it: what all findings hang on. [] where it was named."""
+    return [one_line(note) for note in several(data, "notes") if str(note).startswith(GUESSED)]
 
 
 def read_line(data: dict[str, Any]) -> str:
@@ -166,6 +183,19 @@ def cut_line(part: dict[str, Any]) -> str:
     if cut is None:
         return ""
     return f"{cut:,.0f} ({percent(cut / rows)})" if rows else f"{cut:,.0f}"
+
+
+def over(data: dict[str, Any]) -> str:
+    """What happens to rows that are too long: `cut at`, or `over` where they become several windows or pieces."""
+    return "over" if data.get("task") in ("question-answering", "fill-mask", "text-generation") else "cut at"
+
+
+def model_name(data: dict[str, Any]) -> str:
+    """The model's own folder or id: of `runs/nsmc/model` the run, since every run's is called model."""
+    given = one_line(data["model"]).rstrip("/")
+    if not given.endswith("/model"):
+        return file_name(given)
+    return given.removesuffix("/model").rpartition("/")[2] or given
 
 
 def estimate_facts(data: dict[str, Any]) -> list[tuple[str, str]]:

@@ -9,20 +9,24 @@ terminal is shown as a sign; about `MOST` lines, what is left out is counted; in
 from __future__ import annotations
 
 import sys
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
-from byeori.report.facts import file_name, real, table
+from byeori.report.facts import real, table
 from byeori.report.inspection_facts import (
     LEVELS,
     columns_line,
     cut_line,
     estimate_facts,
     findings,
+    guessed,
     kind_words,
     label_counts,
     label_shares,
     lengths_line,
     level,
+    model_name,
+    over,
     parts,
     read_line,
     roles,
@@ -132,8 +136,12 @@ def _named(one: dict[str, Any]) -> str:
 
 def _head(data: dict[str, Any], width: int) -> list[str]:
     """What was read, then a table with a column a part."""
-    about = [title(data), *[one_line(file_name(data[key])) for key in ("task", "model") if data.get(key)]]
-    made = [" · ".join(about), read_line(data)]
+    about = [
+        title(data),
+        *([one_line(data["task"])] if data.get("task") else []),
+        *([model_name(data)] if data.get("model") else []),
+    ]
+    made = [" · ".join(about), *(line for said in guessed(data) for line in wrap(said, width)), read_line(data)]
     if columns := columns_line(data):
         made.append(columns)
     found = parts(data)
@@ -159,7 +167,7 @@ def _head(data: dict[str, Any], width: int) -> list[str]:
         told = [table(part, "tokens") for part in found.values()]
         limit = next((real(one.get("max_length")) for one in told if one), None)
         rows.append(["tokens a row", *[lengths_line(one) if one else "" for one in told]])
-        rows.append([f"rows cut at {size(limit)}", *[cut_line(part) for part in found.values()]])
+        rows.append([f"rows {over(data)} {size(limit)}", *[cut_line(part) for part in found.values()]])
         rates = [real(one.get("unknown_rate")) for one in told]
         rows.append(["unknown tokens", *[percent(rate) if rate is not None else "" for rate in rates]])
     spoken = [(word, values) for word, values in shares(data, "languages", 0.005)][:3]

@@ -20,12 +20,15 @@ from byeori.report.inspection_facts import (
     cut_line,
     dicts,
     estimate_facts,
+    example_rows,
     findings,
     kind_words,
     label_counts,
     label_shares,
     level,
     memory,
+    model_name,
+    over,
     parts,
     roles,
     row_numbers,
@@ -87,7 +90,7 @@ def page(data: dict[str, Any]) -> str:
     ways = "".join(f'<a href="#s{place}">{escape(name)}</a>' for place, name, _ in there)
     kind, name = verdict(data), title(data)
     about = [one_line(data[key]) for key in ("task",) if data.get(key)]
-    about += [file_name(one_line(data["model"]))] if data.get("model") else []
+    about += [model_name(data)] if data.get("model") else []
     about += [f"{int(real(data.get('rows')) or 0):,} rows"]
     about += [f"inspected in {span(data['seconds'])}"] if real(data.get("seconds")) else []
     banner = f'<p class="verdict {kind}"><b aria-hidden="true">{SIGNS[kind]}</b> {_text(verdict_sentence(data))}</p>'
@@ -122,7 +125,8 @@ def _finding(one: dict[str, Any]) -> str:
     number = real(one.get("count"))
     small = [one_line(one["part"])] if one.get("part") else []
     small += [f"count {number:,.0f}"] if number is not None else []
-    small += [rows] if (rows := row_numbers(one.get("rows"))) else []
+    rows = row_numbers(one.get("rows"))
+    small += [f"{rows.partition(' ')[0]} {example_rows(one)}"] if rows else []
     kind = kind_words(one)
     said = f"<p>{_text(one['said'])}</p>" if one.get("said") else ""
     if one.get("advice"):
@@ -143,7 +147,7 @@ def _examples(one: dict[str, Any]) -> str:
     for example in examples:
         shown = "".join(f'<span class="text">{_text(str(each)[:LENGTH])}</span>' for each in several(example, "texts"))
         cells = [
-            f'<td class="rows">{escape(row_numbers(example.get("rows")).partition(" ")[2])}</td>',
+            f'<td class="rows">{escape(example_rows(example))}</td>',
             f"<td>{shown}</td>",
         ]
         if more:
@@ -208,7 +212,7 @@ def _lengths(data: dict[str, Any]) -> str:
         rows = [[name, *[size(summary.get(key)) for key, _ in SIZES]] for name, summary in own.items()]
         heads = ["part", *[word for _, word in SIZES]]
         if what == "tokens":
-            heads += ["rows cut", "unknown tokens"]
+            heads += ["rows cut" if over(data) == "cut at" else "rows over max_length", "unknown tokens"]
             for row, name in zip(rows, own, strict=True):
                 rate = real(own[name].get("unknown_rate"))
                 row += [cut_line(found[name]), percent(rate) if rate is not None else ""]

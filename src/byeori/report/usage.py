@@ -38,7 +38,7 @@ class Use:
 def section(facts: Facts, use: Use) -> str:
     """Where the model lies, and the two blocks of code."""
     call = f"print({use.verb}({use.given(facts)}))"
-    ours = f"import byeori\n\n{use.verb} = byeori.pipeline({quoted(facts.task)}, {_folder(facts)})\n{call}"
+    ours = f"import byeori\n\n{use.verb} = byeori.pipeline({quoted(facts.task)}, {_folder(facts)}{_cleaned_by(facts)})\n{call}"
     if use.alone is None:
         made = f"{use.verb} = pipeline({quoted(facts.task)}, model={_folder(facts)}{use.made(facts)})"
         theirs = (
@@ -67,7 +67,7 @@ def of_own_task(facts: Facts) -> str:
     if not own:
         return ""
     named = f"{own.get('file') or 'FILE.py'}:{own.get('class')}"
-    made = f"import byeori\n\nask = byeori.pipeline({quoted(named)}, {_folder(facts)})"
+    made = f"import byeori\n\nask = byeori.pipeline({quoted(named)}, {_folder(facts)}{_cleaned_by(facts)})"
     return (
         f"`{_place(facts)}` is the folder this card lies in. The model is of an own task, whose file is no part of it and is "
         f"needed; what `ask` takes is what the task's `inputs` reads.\n\n{_block(made)}"
@@ -85,6 +85,13 @@ def _place(facts: Facts) -> str:
 
 def _folder(facts: Facts) -> str:
     return quoted(f"{facts.name}/model")
+
+
+def _cleaned_by(facts: Facts) -> str:
+    """The own function that cleaned the texts, whose code is not in the folder and is asked for."""
+    own = table(table(facts.saved, "cleaning"), "function")
+    named = f"{own.get('file') or 'FILE.py'}:{own.get('function')}"
+    return f", clean_function={quoted(named)}" if own else ""
 
 
 def _block(source: str) -> str:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from byeori.batches.answers import Answers
     from byeori.batches.pack import Pack
     from byeori.data.cleaning import Cleaner
+    from byeori.data.coded import Coded
     from byeori.data.rows import Rows
     from byeori.text.encode import Encoder
     from byeori.text.store import Encoded, TokenStore
@@ -125,7 +126,7 @@ class Task:
         self.labels = labels
         return True
 
-    def strata(self, rows: Rows) -> list[Any] | None:
+    def strata(self, rows: Rows) -> list[Any] | Coded | None:
         """A class a row, for splits with the same share of each; None where rows have none."""
         return None
 
@@ -143,7 +144,7 @@ class Task:
         if not texts:
             return None
         first = text_groups(rows.table, (texts[0],))
-        return first if len(set(first.tolist())) * 5 >= len(rows) else text_groups(rows.table, tuple(texts))
+        return first if len(np.unique(first)) * 5 >= len(rows) else text_groups(rows.table, tuple(texts))
 
     def label_ids(self, values: list[Any]) -> np.ndarray:
         """A label column as the store holds it."""

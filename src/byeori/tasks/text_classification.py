@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from byeori.data.coded import Coded, coded, from_few
 from byeori.errors import DataError, ModelError, RowsError, SettingError
 from byeori.settings import setting
 from byeori.tasks.base import Task, texts_from
+from byeori.tasks.class_weights import weights_of
 from byeori.tasks.label_names import config_of, names_in
 from byeori.tasks.probabilities import softmax
 from byeori.text.store import ROW, Encoded
@@ -33,14 +35,11 @@ if TYPE_CHECKING:
     from byeori.text.encode import Encoder
     from byeori.text.store import TokenStore
 
+_MOST_ROWS = 200_000  # that the linear baseline draws its own from
 ONE_CLASS = ("f1", "precision", "recall")
 SINGLE, MULTI, REGRESSION = "single_label", "multi_label", "regression"
 # our kinds, and the words transformers has for them in config.json
-PROBLEM_TYPES = {
-    SINGLE: "single_label_classification",
-    MULTI: "multi_label_classification",
-    REGRESSION: "regression",
-}
+PROBLEM_TYPES = {SINGLE: "single_label_classification", MULTI: "multi_label_classification", REGRESSION: "regression"}
 
 
 @dataclass(kw_only=True)
@@ -88,6 +87,7 @@ class TextClassification(Task):
         self.pair: bool | None = None  # whether it was trained on pairs; None for a model that doesn't say
         self.weights: list[float] | None = None  # one a label, mean 1 over the training rows
         self.by_place = False  # whether the training data name labels by their place alone
+        self.judged_by: str | None = None  # the score by which a data set of that name is judged, where it has its own
         self.many_by_default = False  # a multi_label model of ours answers with every label over its threshold
 
     # rows -------------------------------------------------------------------------------------------------------
@@ -95,11 +95,14 @@ class TextClassification(Task):
         return texts_from(given, ("text", "text_pair"))
 
     def prepare(self, rows: Rows) -> None:
+        from_few(rows.table, "label", lambda few: self._learn(few.values * 3, rows), lambda all: self._learn(all, rows))
+
+    def _learn(self, values: list[Any], rows: Rows) -> None:
         from byeori.data.labels import resolve_labels
 
-        values = rows.table["label"][:]
         kind = self.settings.problem_type or self.problem_type
         self.pair = "text_pair" in rows.table.column_names
+        self.judged_by = rows.facts.get("judged_by")
         self.problem_type, self.labels = resolve_labels(
             self._by_position(values), kind, self.labels or rows.label_names, rows.origin.where
         )
@@ -107,9 +110,9 @@ class TextClassification(Task):
         self.by_place = self._by_position(values) is not values or (
             self.problem_type == MULTI and isinstance(values[0], list) and all(one in (0, 1) for one in values[0])
         )
-        self._weigh(values, rows)
+        self._weigh(rows)
 
-    def _weigh(self, values: list[Any], rows: Rows) -> None:
+    def _weigh(self, rows: Rows) -> None:
         asked = self.settings.class_weights
         if asked is None:
             return
@@ -118,29 +121,20 @@ class TextClassification(Task):
                 f"class_weights={asked!r}: they are for single_label; these labels are {self.problem_type}."
             )
         assert self.labels is not None
-        counts = np.bincount(self._ids(values, rows), minlength=len(self.labels))
-        if asked == "balanced":
-            weights = counts.sum() / (len(counts) * np.maximum(counts, 1))
-        else:
-            given = dict(part.rpartition("=")[::2] for part in asked.split(","))
-            wrong = [name for name in given if name not in self.labels]
-            try:
-                weights = np.array([float(given.get(name, 1.0)) for name in self.labels])
-            except ValueError:
-                wrong = [asked]
-            if wrong or (weights <= 0).any():
-                raise SettingError(
-                    f"class_weights={asked!r}: {wrong[0] if wrong else 'a weight'} is not usable. Give balanced, or "
-                    f"label=weight for labels among {', '.join(self.labels)}, weights above 0."
-                )
-        # Scaled to mean 1 over the rows, so that neither loss nor learning rate changes its scale.
-        self.weights = [float(w) for w in weights * counts.sum() / (weights * counts).sum()]
+        counts = np.bincount(self._ids_of(rows.table, rows), minlength=len(self.labels))
+        self.weights = weights_of(asked, counts, self.labels)
 
     def _ids(self, values: list[Any], rows: Rows | None = None) -> np.ndarray:
         from byeori.data.labels import encode_labels
 
         where = {} if rows is None else {"where": rows.origin.where}
         return encode_labels(self._by_position(values), self.problem_type or SINGLE, self.labels, **where)
+
+    def _ids_of(self, table: Any, rows: Rows | None = None) -> np.ndarray:
+        """The labels of a table, found once for each different one where these are few."""
+        if self.problem_type not in (None, SINGLE):
+            return self._ids(table["label"][:], rows)
+        return from_few(table, "label", lambda few: self._ids(few.values)[few.codes], lambda all: self._ids(all, rows))
 
     def _by_position(self, values: list[Any]) -> list[Any]:
         """Ids 0 … L − 1 in the data and names in the task: the names in their order, as the course's id2label has them."""
@@ -192,14 +186,17 @@ class TextClassification(Task):
         self.labels = labels
         return True
 
-    def strata(self, rows: Rows) -> list[Any] | None:
-        return rows.table["label"][:] if self.problem_type == SINGLE else None
+    def strata(self, rows: Rows) -> list[Any] | Coded | None:
+        return (coded(rows.table, "label") or rows.table["label"][:]) if self.problem_type == SINGLE else None
 
     def check(self, rows: Rows) -> None:
         """Labels of validation or test rows that training lacks, empty ones, pairs for single texts raise DataError."""
+        from byeori.data.labels import refuse_masked
+
         if "text" in rows.table.column_names:
             self._same_shape("text_pair" in rows.table.column_names, rows.origin.where(0))
-        self._ids(rows.table["label"][:], rows)
+        refuse_masked(rows.table, self.problem_type, rows.origin.where)
+        self._ids_of(rows.table, rows)
 
     def adopt(self, config: Any) -> None:
         kinds = {theirs: ours for ours, theirs in PROBLEM_TYPES.items()}
@@ -316,7 +313,7 @@ class TextClassification(Task):
 
     def references(self, rows: Any) -> np.ndarray:
         """Label ids int64 (rows,), given labels bool (rows, labels), or values float64 (rows,)."""
-        ids = self._ids(rows["label"][:])
+        ids = self._ids_of(rows)
         if self.problem_type == MULTI:
             return ids > 0.5
         if self.problem_type == REGRESSION:
@@ -336,6 +333,9 @@ class TextClassification(Task):
         known = self.references(train.table)
         if kind == "trivial":
             return baselines.trivial(self.problem_type or SINGLE, known, len(rows))
+        if len(train) > _MOST_ROWS:  # of which a linear model reads at most half; no more texts are held
+            some = np.sort(np.random.default_rng(seed).choice(len(train), _MOST_ROWS, replace=False))
+            train, known = train.select(some), known[some]
         pairs = "text_pair" in train.table.column_names
         return baselines.linear(
             self.problem_type or SINGLE, train.table["text"][:], train.table["text_pair"][:] if pairs else None, known,
@@ -345,6 +345,8 @@ class TextClassification(Task):
 
     @property
     def best(self) -> str:
+        if self.judged_by and self.problem_type == SINGLE:
+            return self.judged_by
         return {SINGLE: "accuracy", MULTI: "micro_f1", REGRESSION: "pearson"}[self.problem_type or SINGLE]
 
     @property

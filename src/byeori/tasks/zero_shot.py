@@ -123,7 +123,7 @@ class ZeroShotClassification(Task):
 
         asked = self.asked(call)
         self.entailment(asked)
-        hypotheses = _hypotheses(asked.hypothesis_template, asked.candidate_labels)
+        hypotheses = self._cleaned(_hypotheses(asked.hypothesis_template, asked.candidate_labels))
         texts, each = len(rows["text"]), len(hypotheses)
         first, second = np.repeat(np.arange(texts), each), np.tile(np.arange(each), texts)
         encoded = encode_pairs(encoder, rows["text"], hypotheses, first, second, only_first=True)
@@ -131,6 +131,14 @@ class ZeroShotClassification(Task):
         if labels:
             encoded.columns["labels"] = right_ones(self.references(rows), encoded.sequences_a_row)
         return encoded
+
+    def _cleaned(self, hypotheses: list[str]) -> list[str]:
+        """Hypotheses as training cleaned its second texts. Raises SettingError for one that the own function refuses."""
+        problems: dict[int, str] = {}
+        found = hypotheses if self.cleaning is None else self.cleaning(hypotheses, problems=problems)
+        for place, why in problems.items():
+            raise SettingError(f"candidate_labels: the hypothesis {hypotheses[place]!r} can't be cleaned: {why}.")
+        return found
 
     def asked(self, call: Any | None = None) -> Any:
         """A call's settings, those it leaves out as the task has them. Raises SettingError without candidate labels."""

@@ -23,9 +23,9 @@ from byeori.errors import DataError, SettingError
 from byeori.run import write_folder, write_json, write_text
 from byeori.text import corpus as corpora
 from byeori.text.components import built
-from byeori.text.recipes import Plan, choose, resolve
+from byeori.text.recipes import Plan, resolve
 from byeori.text.survey import Kept, Survey, rare, survey
-from byeori.text.tokenizer_checks import BYTES, byte_signs, check_hangul, check_output, check_size, starts
+from byeori.text.tokenizer_checks import BYTES, byte_signs, check_asked, check_hangul, check_output, check_size, starts
 from byeori.text.tokenizer_folder import GENERAL, spelled, wrapped, write
 from byeori.text.tokenizer_settings import Learning, Texts
 
@@ -70,7 +70,7 @@ def train_tokenizer(
 
     began = time.perf_counter()
     (settings,) = settings_.read(values, Learning)
-    choose(settings)
+    check_asked(settings, resolve(settings, compose=True, hangul=True))
     check_output(settings)
     corpus = corpora.Corpus(data, settings)
     watch = Watch(corpus.bytes, note)
@@ -135,9 +135,10 @@ def look(corpus: Iterable[list[str]], settings: Learning, watch: Watch) -> tuple
     """What the texts hold, the plan that follows from it, and the texts as they are learnt from.
 
     Whether there is Hangul decides on the normalizer, and that on the alphabet: where the first guess was wrong, the texts
-    are looked at again.
+    are looked at again. The sample is of the texts as they are: rare characters (--limit-alphabet) are unknown in its report.
     """
     texts = corpus
+    sample: list[str] | None = None
     found: Survey | None = None
     plan = resolve(settings, compose=True, hangul=True)
     while True:
@@ -148,6 +149,7 @@ def look(corpus: Iterable[list[str]], settings: Learning, watch: Watch) -> tuple
             texts, normalizer, pre_tokenizer, words=words, count=counted, marks=[*plan.tokens, *plan.sentinels],
             seen=lambda now: watch("reading", now.bytes),
         )  # fmt: skip
+        sample = found.sample = found.sample if sample is None else sample
         if counted and (gone := rare(found.counts, settings.limit_alphabet or 0)):
             texts = Kept(corpus, gone)
             continue
@@ -273,17 +275,11 @@ def _assembled(model: Any, plan: Plan) -> Tokenizer:
 
 
 def _processor(made: Tokenizer, plan: Plan) -> Any:
-    """What puts the special tokens around a text. Raises SettingError for a template with others than special tokens."""
+    """What puts the special tokens around a text. Raises SettingError for a template that is none."""
     from tokenizers import processors
 
     around = [part.split(":")[0] for part in f"{plan.single} {plan.pair}".split() if not part.startswith("$")]
     ids = made.get_vocab()
-    known = [*plan.tokens, *plan.sentinels]
-    for token in around:
-        if token not in known:
-            raise SettingError(
-                f"template {plan.single!r}: {token} is no special token. There are {', '.join(known[:12])}; name it under special_tokens."
-            )
     if not around:
         return processors.ByteLevel(trim_offsets=True) if plan.byte_level else None
     try:

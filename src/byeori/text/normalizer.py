@@ -65,6 +65,9 @@ def with_form(tokenizer: Any, form: str | None, config: Any = None) -> tuple[Any
     backend.normalizer = first if own is None else normalizers.Sequence([first, own])
     options = {name: value for name, value in tokenizer.init_kwargs.items() if name not in _FILES}
     options |= {name: getattr(tokenizer, name) for name in _KEPT if hasattr(tokenizer, name)}
+    for role in tokenizer.SPECIAL_TOKENS_ATTRIBUTES:  # some were named since it was made: a pad token that stands in
+        if getattr(tokenizer, role, None) and str(options.get(role)) != str(getattr(tokenizer, role)):
+            options[role] = getattr(tokenizer, role)
     names = list(tokenizer.model_input_names)
     made = _general()(tokenizer_object=backend, **{**options, "model_input_names": names})
     made.chat_template = getattr(tokenizer, "chat_template", None)

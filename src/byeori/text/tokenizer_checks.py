@@ -43,6 +43,36 @@ def check_output(settings: Learning) -> None:
         raise SettingError(f"output {path}: {parent} can't be written to. Give another folder with --output.")
 
 
+def check_asked(settings: Learning, plan: Plan) -> None:
+    """Raises SettingError, before a text is read, for what the algorithm would ignore and for special tokens that are missing."""
+    algorithm, pieces = plan.algorithm, plan.algorithm in ("unigram", "bpe")
+    all_bytes = plan.byte_level and algorithm == "bpe"
+    if settings.byte_fallback and (plan.byte_level or not pieces):
+        what = "byte-level pieces know every byte" if plan.byte_level else f"{algorithm} has no pieces to fall back to"
+        raise SettingError(f"byte_fallback: {what}. Leave it out, or give --algorithm unigram.")
+    if settings.max_piece_length is not None and not pieces:
+        raise SettingError(
+            f"max_piece_length={settings.max_piece_length}: {algorithm} has no longest piece. Leave it out, or give --algorithm "
+            f"unigram or bpe."
+        )
+    if settings.initial_alphabet and (all_bytes or algorithm == "word"):
+        what = "byte-level pieces know every byte" if all_bytes else "words are whole, and have no alphabet"
+        raise SettingError(f"initial_alphabet={settings.initial_alphabet!r}: {what}. Leave it out.")
+    if "unk" not in plan.special and not all_bytes and not settings.byte_fallback:
+        fall_back = ", --byte-fallback" if pieces else ""
+        raise SettingError(
+            f"special_tokens: there is no unk token, and {algorithm} needs it for what it doesn't know. Name one (unk=[UNK])"
+            f"{fall_back}, or give --recipe gpt2, whose pieces are bytes."
+        )
+    known = [*plan.tokens, *plan.sentinels]
+    for part in f"{plan.single} {plan.pair}".split():
+        token = part.split(":")[0]
+        if not part.startswith("$") and token not in known:
+            raise SettingError(
+                f"template {plan.single!r}: {token} is no special token. There are {', '.join(known[:12])}; name it under special_tokens."
+            )
+
+
 def check_hangul(plan: Plan, found: Survey, say: Callable[[str], None]) -> None:
     """Raises SettingError for a normalizer that loses Hangul; says where it takes it apart."""
     normalizer = built("normalizer", plan.normalizer)
@@ -71,13 +101,6 @@ def check_size(settings: Learning, plan: Plan, found: Survey) -> None:
     first = found.alphabet | always
     inner = (found.inner | always) if plan.algorithm == "wordpiece" else set()
     fixed = len(plan.tokens) + plan.extra_ids + (len(BYTES) if settings.byte_fallback else 0)
-    if settings.byte_fallback and (plan.byte_level or plan.algorithm not in ("unigram", "bpe")):
-        what = (
-            "byte-level pieces know every byte"
-            if plan.byte_level
-            else f"{plan.algorithm} has no pieces to fall back to"
-        )
-        raise SettingError(f"byte_fallback: {what}. Leave it out, or give --algorithm unigram.")
     if plan.byte_level and plan.algorithm == "bpe":
         first = set(byte_signs())
     least = fixed + (1 if plan.algorithm in ("word", "character") else len(first) + len(inner))

@@ -13,21 +13,20 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from byeori.batches import budget
 from byeori.batches.loader import Packing
 from byeori.data.clean_function import reference
-from byeori.data.clean_rows import cleaned, conjoining, normalized
 from byeori.data.cleaning import Cleaner
 from byeori.data.rows import Rows
 from byeori.doctor import brief
-from byeori.errors import DataError, ModelError, SettingError
+from byeori.errors import ModelError, SettingError
 from byeori.models.checks import find_folder, length_for
 from byeori.settings import Train
 from byeori.text.normalizer import with_form
 from byeori.text.store import TokenStore
+from byeori.train.parts import read_parts
 
 if TYPE_CHECKING:
     from byeori.doctor.findings import Finding
@@ -111,7 +110,7 @@ def prepare(settings: Train, task: Task, progress: Progress) -> Ready:
 
         loaded = fresh(
             config, str(settings.from_scratch), task, tokenizer=settings.tokenizer, max_length=settings.max_length,
-            seed=settings.seed, trust_remote_code=settings.trust_remote_code,
+            seed=settings.seed, revision=settings.revision, trust_remote_code=settings.trust_remote_code,
         )  # fmt: skip
     texts = _some_texts(parts["train"], task)
     loaded.notes.extend(check_contract(loaded.model, loaded.tokenizer, texts, loaded.source))
@@ -231,72 +230,6 @@ def _check_early(settings: Train) -> None:
         )
 
 
-def read_parts(settings: Train, task: Task) -> dict[str, Rows]:
-    """Training, validation and test rows, the missing ones split off; labels learnt and checked."""
-    from byeori.data.read import read_splits
-    from byeori.data.wish import wanted
-
-    wish = data_wish(settings, task)
-    wish.cleaner = Cleaner.of(settings)
-
-    def read(source: Any, wish: Any, names: list[str] | None = None, secret: bool = False) -> dict[str | None, Rows]:
-        if isinstance(source, TokenStore):
-            source = source.source if source.source is not None else source
-        if isinstance(source, TokenStore):
-            raise DataError(
-                "a token store without its rows can't be split or scored; make it with byeori.encode(rows, …)."
-            )
-        if isinstance(source, Rows):
-            return {None: _as_asked(source, wish.cleaner)}
-        return read_splits(source, wish, label_names=names, secret=secret, **wanted(task))
-
-    found = read(settings.train, wish, secret=True)
-    if settings.split and len(found) == 1:
-        found = {"train": next(iter(found.values()))}
-    train = found.pop("train", found.pop(None, None))
-    if train is None:
-        raise DataError(
-            f"{_named(settings.train)}: it has the splits {', '.join(map(str, found))}, none of them train. Name one with --split."
-        )
-    parts = {"train": train}
-    for name, source in (("validation", settings.validation), ("test", settings.test)):
-        if source is not None:
-            others = SimpleNamespace(**{**vars(wish), "split": None})  # --split is of the training source
-            parts[name] = _part(read(source, others, getattr(task, "labels", None)), name, source)
-        elif name in found:
-            parts[name] = found[name]
-    for name, rows in parts.items():
-        if not len(rows):
-            raise DataError(f"the {name} data has no rows.")
-    if settings.normalize == "auto" and (parts["train"].cleaner or wish.cleaner).form is None:
-        parts = normalized(parts)
-    task.cleaning = parts["train"].cleaner
-    if task.cleaning and task.cleaning.form == "nfkc" and (lost := conjoining(parts["train"])):
-        parts["train"].notes.append(
-            f"{lost:,} texts now have conjoining jamo, which NFKC makes of letters such as ㅋㅋ and ㅠㅠ and few vocabularies know: "
-            f"--normalize nfc leaves these letters alone."
-        )
-    task.prepare(parts["train"])
-    task.columns = dict(parts["train"].columns)
-    parts = _split_off(parts, settings, task)
-    for name, rows in parts.items():
-        if name != "train":
-            task.check(rows)
-    return parts
-
-
-def _as_asked(rows: Rows, cleaner: Cleaner) -> Rows:
-    """Rows that were read before, cleaned if they were not. Raises SettingError where they were cleaned in another way."""
-    if rows.cleaner is None or not cleaner:
-        return cleaned(rows, cleaner)
-    if rows.cleaner.alone != cleaner.alone:
-        raise SettingError(
-            "clean: these rows were cleaned already, and in another way, when they were read. Leave clean and clean_function out, "
-            "or read the rows without."
-        )
-    return rows
-
-
 def _where_formed(form: str, held: bool, tokenizer: Any) -> str:
     if held:
         return f"{form.upper()} is in the tokenizer's normalizer, so texts are read alike wherever the model is loaded."
@@ -304,56 +237,6 @@ def _where_formed(form: str, held: bool, tokenizer: Any) -> str:
         f"The tokenizer ({type(tokenizer).__name__}) can't hold {form.upper()}, so byeori.json says it, and Byeori does it to texts "
         f"before they are tokenized; whoever loads the model without Byeori has to."
     )
-
-
-def _part(given: dict[str | None, Rows], name: str, source: Any) -> Rows:
-    """The validation or test rows of a source: its split of this name, or all of one without splits. Raises DataError."""
-    if name in given:
-        return given[name]
-    if len(given) == 1:
-        return next(iter(given.values()))
-    raise DataError(
-        f"{_named(source)}: it has the splits {', '.join(map(str, given))} and none called {name}; training rows must not be scored as "
-        f"{name} rows. Name the file of the {name} rows with --{name}, or leave --{name} out: some are then split off."
-    )
-
-
-def _named(source: Any) -> str:
-    return str(source) if isinstance(source, str | os.PathLike) else type(source).__name__
-
-
-def _split_off(parts: dict[str, Rows], settings: Train, task: Task) -> dict[str, Rows]:
-    from byeori.data.split import split_indices
-
-    sizes = {
-        "validation": 0.0 if "validation" in parts else settings.validation_size,
-        "test": 0.0 if "test" in parts else settings.test_size,
-    }
-    if not any(sizes.values()):
-        return parts
-    rows = parts["train"]
-    classes = task.strata(rows)
-    single = classes is not None
-    cut = split_indices(
-        len(rows) if classes is None else classes, sizes["validation"], sizes["test"], settings.seed,
-        groups=task.groups(rows), stratify=single,
-    )  # fmt: skip
-    made = {"train": rows.select(cut["train"])}
-    for name in ("validation", "test"):
-        if name in parts:
-            made[name] = parts[name]
-        elif name in cut:
-            made[name] = rows.select(cut[name])
-            made[name].cleaned = {}  # counted once, with the training rows
-            made[name].notes = [f"split off the training rows (seed {settings.seed}{', stratified' if single else ''})"]
-    return made
-
-
-def data_wish(settings: Any, task: Task) -> SimpleNamespace:
-    """The settings reading asks for, under the names it knows."""
-    values = {f.name: getattr(settings, f.name) for f in dataclasses.fields(settings)}
-    own = {f.name: getattr(task.settings, f.name) for f in dataclasses.fields(task.settings)}
-    return SimpleNamespace(**{**values, **own, "revision": values.get("data_revision")})
 
 
 def _store(rows: Rows, task: Task, encoder: Any) -> TokenStore:
