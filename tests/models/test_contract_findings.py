@@ -135,9 +135,8 @@ def test_padding_that_is_the_end_is_told_of_decoders():
 
 
 def test_no_mask_no_template_and_an_unknown_token_that_is_a_mark():
-    from transformers import PreTrainedTokenizerFast
-
     from tokenizers import Tokenizer, models
+    from transformers import PreTrainedTokenizerFast
 
     model, own = pair("bert", "AutoModelForMaskedLM")
     backend = Tokenizer(models.WordPiece(own.get_vocab(), unk_token="[UNK]"))
