@@ -100,10 +100,13 @@ def doubt(job: dict) -> dict:
 
 
 def whole(job: dict) -> dict:
+    """From the start of the program on, the task guessed; with a model its tokenizer reads every row."""
     import byeori
+    from byeori.demo import model_folder
 
     begun = clocks()
-    found = byeori.inspect(str(DATA / "nsmc" / "nsmc_30k.txt"), task="text-classification")
+    model = {"model": str(model_folder())} if job["model"] else {}
+    found = byeori.inspect(str(DATA / "nsmc" / "nsmc_30k.txt"), **model)
     return {**spent(begun), "found": len(found.findings), "more_mb": peak_mb()}
 
 
@@ -111,6 +114,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--worker", help="run one measurement (used by the benchmark itself)")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", default="", help="measurements whose names begin so")
     chosen = parser.parse_args()
     if chosen.worker:
         job = json.loads(chosen.worker)
@@ -122,7 +126,12 @@ def main() -> None:
         for rows in SIZES
     }
     jobs |= {f"near leakage, {rows:,} rows": {"what": "leakage", "rows": rows} for rows in SIZES}
-    jobs |= {"suspicious labels, NSMC": {"what": "doubt"}, "whole inspection, NSMC": {"what": "whole"}}
+    jobs |= {
+        "suspicious labels, NSMC": {"what": "doubt"},
+        "whole inspection, NSMC": {"what": "whole", "model": False},
+        "whole inspection, NSMC, with MiniLM": {"what": "whole", "model": True},
+    }
+    jobs = {name: job for name, job in jobs.items() if name.startswith(chosen.only)}
     found = alternate("benchmarks.inspection", jobs, chosen.rounds)
     print("| what | seconds | CPU seconds | found | memory more, MB |\n|---|---|---|---|---|")
     for name, results in found.items():
@@ -131,6 +140,8 @@ def main() -> None:
             f"| {median(results, 'more_mb'):,.0f} |"
         )
     for name in ("near duplicates, fresh", "near duplicates, copied", "near leakage"):
+        if f"{name}, {SIZES[0]:,} rows" not in found:
+            continue
         for clock in ("seconds", "cpu"):
             small, _, large = (median(found[f"{name}, {rows:,} rows"], clock) for rows in SIZES)
             print(f"{name}: 30,000 → 300,000 rows: {large / small:.1f}× ({clock})")

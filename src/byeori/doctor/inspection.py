@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,9 +102,10 @@ def inspect(
     source = open_source(data, task, asked, others)
     notes += source.notes
     seed = int(getattr(plan, "seed", 0) or 0)
-    looked: dict[str, Looked] = {}
-    for name, part in source.parts.items():
-        looked[name] = look(part, task, asked, met, plan)
+    pool = ThreadPoolExecutor(1)  # the tokenizer, which is no Python, works beside the other checks
+    counting = {name: pool.submit(_count, part, task, met, plan) for name, part in source.parts.items()}
+    pool.shutdown(wait=False)
+    looked = {name: look(part, task, asked) for name, part in source.parts.items()}
     train = looked.get("train") or next(iter(looked.values()))
     findings = [finding for one in looked.values() for finding in one.findings]
     roles = copied_roles(train.part)
@@ -126,6 +128,11 @@ def inspect(
         findings += copies.near(train.part, roles, seed)
     if doubt and kind and train.labels and task.name == "text-classification":
         findings += _suspicious(train, seed)
+    for name, one in looked.items():
+        one.counted = counting[name].result()
+        if one.counted is not None:
+            one.facts["tokens"] = one.counted.facts()
+            findings += tokens.check(one.part, one.counted, task.name)
     if met is not None:
         findings += _contract(met, train.part)
     made = {
@@ -154,7 +161,15 @@ def copied_roles(part: Part) -> list[str]:
     return [role for role in part.written if role != "references"]
 
 
-def look(part: Part, task: Task, asked: Any, met: Met | None, plan: Any) -> Looked:
+def _count(part: Part, task: Task, met: Met | None, plan: Any) -> tokens.Counted | None:
+    """The rows of a part in tokens; None without a tokenizer or a text."""
+    if met is None or not len(part) or not copied_roles(part):
+        return None
+    limit = getattr(plan, "max_target_length", None) if task.generates and part.has("target") else None
+    return tokens.Counted.of(part, met.tokenizer, met.max_length, task.name, limit)
+
+
+def look(part: Part, task: Task, asked: Any) -> Looked:
     """All that one part says by itself, the costly checks aside."""
     sizes, scripts, spoken, characters = texts.facts(part)
     facts: dict[str, Any] = {
@@ -181,11 +196,6 @@ def look(part: Part, task: Task, asked: Any, met: Met | None, plan: Any) -> Look
         same = pairs.same_sides(part, ("text", "text_pair"))
         found.findings += [same] if same and same.count > 0.5 * len(part) else []
     found.findings += columns.check(part, found.labels)
-    if met is not None and roles:
-        limit = getattr(plan, "max_target_length", None) if task.generates and part.has("target") else None
-        found.counted = tokens.Counted.of(part, met.tokenizer, met.max_length, task.name, limit)
-        facts["tokens"] = found.counted.facts()
-        found.findings += tokens.check(part, found.counted, task.name)
     return found
 
 
