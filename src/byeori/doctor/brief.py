@@ -57,8 +57,8 @@ def brief(rows: Mapping[str, Rows], stores: Mapping[str, TokenStore], task: Task
 
 
 def lines(findings: Sequence[Finding]) -> list[str]:
-    """What a training says of them: one line each, notes left out, and where to see more."""
-    worth = [one for one in findings if one.level != NOTE]
+    """What a training says of them: one line each, notes left out, and where to see more; encoding has told what it cut."""
+    worth = [one for one in findings if one.level != NOTE and one.kind != "truncated"]
     said = [f"{one.part}: {one.said}" for one in worth[:SAID]]
     if worth:
         more = f"{count(len(worth) - SAID, 'more finding')}. " if len(worth) > SAID else ""

@@ -45,15 +45,18 @@ def load_tokenizer(given: Any, name: str, options: dict[str, Any], model_type: s
 
 @contextlib.contextmanager
 def quiet():
-    """Without transformers' own report and bars: what matters of them is said in one line each."""
+    """Without transformers' own report and bars, and the Hub's retries: what matters of them is said in one line each."""
+    from huggingface_hub.utils import logging as hub
     from transformers.utils import logging
 
-    before, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    before, bars, asking = logging.get_verbosity(), logging.is_progress_bar_enabled(), hub.get_verbosity()
     logging.set_verbosity(logging.CRITICAL)
     logging.disable_progress_bar()
+    hub.set_verbosity(hub.ERROR)
     try:
         yield
     finally:
         logging.set_verbosity(before)
+        hub.set_verbosity(asking)
         if bars:
             logging.enable_progress_bar()

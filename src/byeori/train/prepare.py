@@ -79,6 +79,11 @@ def prepare(settings: Train, task: Task, progress: Progress) -> Ready:
         progress.note(f"{name}: {len(rows):,} rows")
         for note in rows.notes:
             progress.note(f"  {note}")
+        for file in rows.origin.files:  # a large one is hashed when it is first asked for: now, before it can change
+            if file.bytes is not None and file.sha256 is None:
+                progress.note(
+                    f"  {file.path}: it changed while it was read; settings.yaml can't say what this run learns from."
+                )
     seconds["read_seconds"] = time.perf_counter() - clock
     cleaner = task.cleaning or Cleaner()
     from byeori.models.load import load_model, take_label_order
