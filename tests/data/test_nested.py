@@ -105,6 +105,18 @@ def test_lists_that_lie_deeper_are_said(tmp_path):
     assert 'a.json: the rows are in the field "rows", not those in "more.rows" (--field).' in read.notes
 
 
+def test_rows_of_a_list_that_are_none_are_left_out_or_kept_in_place(tmp_path):
+    whole = [{"text": "fine", "label": "a"}, 5, {"text": "bad", "label": "b"}, None]
+    with pytest.raises(DataError, match="a.json, row 2: a int, where the first row is a dict"):
+        read(tmp_path, whole)
+    rows = read(tmp_path, whole, skip_bad_rows=True)
+    assert rows.table["text"][:] == ["fine", "bad"] and rows.origin.row_of.tolist() == [1, 3]
+    assert rows.origin.files[0].rows == 4 and rows.origin.files[0].format == "json"
+    assert any("2 of 4" in note or "2 rows" in note for note in rows.notes), rows.notes
+    kept = read_rows(tmp_path / "a.json", SimpleNamespace(), on_bad="keep")
+    assert len(kept) == 4 and sorted(kept.errors) == [1, 3]
+
+
 def test_the_text_of_an_object_is_never_its_label():
     rows = [{"id": i, "content": {"label": "neg", "text": f"film {i}"}} for i in range(4)]
     assert read_rows(rows).table["text"][:] == [f"film {i}" for i in range(4)]

@@ -229,7 +229,7 @@ def read_bytes(raw: bytes, name: str, suffix: str, info: FileInfo, wish: Wish) -
             columns, more, extra = parse_jsonl(data, name, wish.bad, wish.roles, decoded.broken)
         else:
             columns, more, extra = parse_json(data, name, wish.setting("field"), wish.bad, wish.roles)
-            info.format = "jsonl" if extra else "json"
+            info.format = "jsonl" if extra and "list" not in extra else "json"
         return _sheet(columns, info, notes + more, extra.get("numbers"), extra.get("bad"), extra.get("found"))
     data, given = named(data, wish.setting("separator")) if suffix in DELIMITED else (data, wish.setting("separator"))
     running = wish.documents and not given and suffix not in DELIMITED

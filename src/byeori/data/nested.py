@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from byeori.data.json_values import Twice, half, loads, reason, remedy, sequence
-from byeori.data.structured import Columns, columns_of, parse_jsonl, rows_of, twice
+from byeori.data.structured import Columns, columns_of, listed_rows, parse_jsonl, picked, rows_of, twice
 from byeori.data.summaries import is_single
 from byeori.data.wording import listed, nearest
 from byeori.errors import DataError
@@ -62,6 +62,9 @@ def parse_json(
     notes: list[str] = []
     if field:
         value = _at(value, field, name)
+    if bad != "raise" and isinstance(value, list) and (listing := listed_rows(value)).wrong:
+        columns, said, extra = picked(listing, name, bad, roles)
+        return columns, said, {**extra, "list": True}
     return find_rows(value, name, notes, roles), notes, {}
 
 

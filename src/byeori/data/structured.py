@@ -148,6 +148,24 @@ def parse_jsonl(
     lines = json_lines(data, broken=set(broken))
     if not lines.found:
         raise DataError(f"{name}: the file is empty.")
+    return picked(lines, name, bad, roles)
+
+
+def listed_rows(values: list[Any]) -> Lines:
+    """A list of a JSON file as rows: what is of another kind than the first, or has a key twice, is none."""
+    first = next((type(value) for value in values if not isinstance(value, Twice)), None)
+    wrong = {}
+    for at, value in enumerate(values):
+        if isinstance(value, Twice):
+            wrong[at] = twice(value)
+        elif type(value) is not first:
+            wrong[at] = f"a {type(value).__name__}, where other rows are a {first.__name__ if first else 'row'}"
+    objects = [None if at in wrong else value for at, value in enumerate(values)]
+    return Lines(objects, wrong, len(values), first)
+
+
+def picked(lines: Lines, name: str, bad: str, roles: Sequence[str]) -> tuple[Columns, list[str], dict]:
+    """The rows that can be read, or all of them with the others blank (`keep`); see `parse_jsonl`. Raises DataError."""
     wrong = [(at + 1, why) for at, why in lines.wrong.items()]
     if wrong and bad == "raise":
         raise DataError(unreadable(name, wrong, lines.found))
