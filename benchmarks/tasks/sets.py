@@ -1,7 +1,7 @@
 """The sets: which rows, which model, which settings; all of them for both contestants.
 
 Rows are read by Byeori's own reading and drawn with one seed, so that both contestants train and are tested on the same
-ones; sizes are such that all sets together take less than an hour on one core. Where there is no pretrained checkpoint
+ones; all sets together take about two hours for both on one core. Where there is no pretrained checkpoint
 (Korean, everything that writes) the model starts from nothing and the vocabulary is learnt from the training rows.
 
     SETS["wnut17"].rows()[0].table.column_names == ["tokens", "tags"]
