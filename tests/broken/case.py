@@ -57,6 +57,9 @@ class Stops:
     error: type[ByeoriError] = DataError
     file: str | None = None
 
+    def __post_init__(self) -> None:
+        assert all(self.words) and self.words, "a refusal is told by its words"
+
     @property
     def words(self) -> Sequence[str]:
         return (self.said,) if isinstance(self.said, str) else self.said

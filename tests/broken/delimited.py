@@ -199,10 +199,10 @@ EMPTY = [
     csv("only-line-ends", "\n" * 5000, Stops("the file is empty")),
     csv("only-a-mark", b"\xef\xbb\xbf", Stops("the file is empty")),
     csv("one-character", "a", Stops(["a"])),
-    csv("one-separator", ",", Stops([])),
-    csv("one-quote", '"', Stops([])),
-    csv("only-separators", ",\n,\n,\n", Stops([])),
-    csv("only-quotes", '""""\n""\n', Stops([])),
+    csv("one-separator", ",", Stops("no row under it")),
+    csv("one-quote", '"', Stops("no row under it")),
+    csv("only-separators", ",\n,\n,\n", Stops("the header stands here again")),
+    csv("only-quotes", '""""\n""\n', Stops("recognised as the label")),
 ]
 
 CASES = [*TRUNCATED, *SEPARATORS, *RAGGED, *QUOTES, *HEADERS, *ENDS, *EMPTY]

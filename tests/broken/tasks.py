@@ -46,7 +46,7 @@ SENTENCES_CASES = [
     conll("empty", "", Stops("is empty")),
     conll("blank-lines-only", "\n\n \n\t\n", Stops("is empty")),
     conll("comments-only", "# one\n# two\n\n", Stops("no sentence")),
-    conll("one-column", "서울\n은\n\n", Stops("")),
+    conll("one-column", "서울\n은\n\n", Stops('not found: "tags"')),
     conll("image", b"\x89PNG\r\n\x1a\n" + bytes(200), Stops("an image")),
 ]
 
@@ -128,7 +128,7 @@ ANSWERS = [
     squads("nowhere", question("울릉도"), "occurs nowhere"),
     squads("fraction", question(start=5.5), "5.5"),
     squads("word-for-an-offset", question(start="five"), "five"),
-    squads("half-an-answer", {"id": "x", "question": "어디?", "answers": [{"answer_start": 5}]}, ""),
+    squads("half-an-answer", {"id": "x", "question": "어디?", "answers": [{"answer_start": 5}]}, 'without "text"'),
     squads("number-for-an-answer", question(text=5), "not text"),
     squads("impossible-maybe", question(is_impossible="maybe"), "maybe"),
     of("squad-cut", QA, "a.json", SQUAD[: len(SQUAD) // 2], Stops(["not JSON", "cut off"])),
@@ -231,7 +231,13 @@ CORPORA = [
         nikl({"id": "1", "form": "서울은 크다", "NE": [ne(0, 2)]}, None),
         Stops("sentence 2"),
     ),
-    of("nikl-morpheme-null", NER, "a.json", nikl({"id": "1", "form": "서울은", "morpheme": [None]}), Stops("")),
+    of(
+        "nikl-morpheme-null",
+        NER,
+        "a.json",
+        nikl({"id": "1", "form": "서울은", "morpheme": [None]}),
+        Stops("no complete set of columns"),
+    ),
 ]
 
 
@@ -263,7 +269,7 @@ TALK = [
     choice("null-one", {"choices": ["대구", None]}, "choice 2"),
     of("choices-none", "multiple-choice", "a.jsonl", one(CHOICES, 2, choices=[]), Stops("choices", row=2)),
     of("choices-no-label", "multiple-choice", "a.jsonl", one(CHOICES, 2, label=None), Stops("label", row=2)),
-    chat("no-content", [{"role": "user"}, {"role": "assistant", "content": "네"}], ""),
+    chat("no-content", [{"role": "user"}, {"role": "assistant", "content": "네"}], "message 1 of 2"),
     chat("role-missing", [{"content": "a"}, {"role": "assistant", "content": "b"}], "no role"),
     of(
         "chat-empty",
@@ -272,7 +278,7 @@ TALK = [
         one(CHAT, 2, messages=[]),
         Stops(["messages", "--drop-empty"], row=2),
     ),
-    chat("texts", ["a", "b"], ""),
+    chat("texts", ["a", "b"], "no object with role"),
     of(
         "chat-null",
         "text-generation",

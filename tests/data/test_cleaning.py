@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import sys
 import unicodedata
 from collections import Counter
 from html.entities import html5
@@ -420,3 +421,9 @@ def test_counts_of_real_data(name, counts):
     assert all(
         new == unicodedata.normalize("NFC", " ".join(old.lower().replace("\x08", "").split())) for old, new in both
     )
+
+
+def test_a_file_named_as_a_library_takes_no_librarys_place(tmp_path):
+    (tmp_path / "html.py").write_text("def strip(text):\n    return text.strip()\n", encoding="utf-8")
+    assert load(f"{tmp_path / 'html.py'}:strip")(" a ") == "a"
+    assert sys.modules["html"] is html

@@ -6,17 +6,14 @@ load("clean.py:strip_tags")("<b>빵</b>")
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+from byeori.data.own_file import module_of
 from byeori.data.wording import listed, nearest
 from byeori.errors import SettingError
-
-_LOADED: dict[tuple[str, str], ModuleType] = {}  # file and hash → what running it gave
 
 
 def load(given: Any) -> Callable[[str], str] | None:
@@ -31,22 +28,7 @@ def load(given: Any) -> Callable[[str], str] | None:
         raise SettingError(
             f"clean_function={given!r}: FILE.py:NAME is needed, the name being that of a function in it."
         )
-    path = Path(file).expanduser()
-    if not path.is_file():
-        raise SettingError(f"clean_function={given!r}: there is no file {file}.")
-    key = (str(path.resolve()), hashlib.sha256(path.read_bytes()).hexdigest())
-    module = _LOADED.get(key)
-    if module is None:
-        spec = importlib.util.spec_from_file_location(path.stem, path)
-        assert spec is not None and spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        try:
-            spec.loader.exec_module(module)
-        except Exception as error:
-            raise SettingError(
-                f"clean_function={given!r}: running {file} failed: {type(error).__name__}: {error}"
-            ) from error
-        _LOADED[key] = module
+    module = module_of(Path(file).expanduser(), f"clean_function={given!r}")
     found = getattr(module, name, None)
     if not callable(found):
         known = [one for one in vars(module) if inspect.isfunction(getattr(module, one))]

@@ -45,7 +45,7 @@ def same_sides(part: Part, roles: tuple[str, str]) -> Finding | None:
         return None
     return Finding(
         "same_sides", LOOK if len(at) > 0.01 * len(part) else NOTE, part.name, len(at),
-        f"{count(len(at), 'row')} {'has' if len(at) == 1 else 'have'} the same text on both sides; the first is {part.where(int(at[0]))}: "
+        f"{count(len(at), 'row')} {verb(len(at), 'has', 'have')} the same text on both sides; the first is {part.where(int(at[0]))}: "
         f"{part.brief(int(at[0]))}.",
         "Leave them out if the sides are to differ: a model learns to copy from them.",
         [part.number(i) for i in at], [example([part.number(i)], part.shown(int(i), [roles[0]])) for i in at[:20]],

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import importlib.util
 import sys
 from pathlib import Path
-from types import ModuleType
 
+from byeori.data.own_file import module_of
 from byeori.errors import SettingError
 from byeori.tasks.base import Task
 from byeori.tasks.feature_extraction import FeatureExtraction
@@ -32,7 +31,6 @@ TASKS: tuple[type[Task], ...] = (
     TextClassification, TokenClassification, QuestionAnswering, Summarization, Translation, Seq2Seq, TextGeneration,
     FillMask, SpanCorruption, MultipleChoice, ZeroShotClassification, FeatureExtraction,
 )  # fmt: skip
-_LOADED: dict[tuple[str, str], ModuleType] = {}  # own tasks: file and hash → what running it gave
 
 
 def find(name: str) -> type[Task]:
@@ -70,18 +68,7 @@ def load(reference: str) -> type[Task]:
     """
     file, _, name = reference.rpartition(":")
     path = Path(file)
-    if not path.is_file():
-        raise SettingError(f"task={reference!r}: there is no file {file}.")
-    key = (str(path.resolve()), hashlib.sha256(path.read_bytes()).hexdigest())
-    module = _LOADED.get(key)
-    if module is None:
-        spec = importlib.util.spec_from_file_location(path.stem, path)
-        assert spec is not None and spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[path.stem] = module  # dataclasses and pickling look their module up by name
-        spec.loader.exec_module(module)
-        _LOADED[key] = module
-    sys.modules[path.stem] = module  # another file of that name may have taken its place
+    module = module_of(path, f"task={reference!r}")
     found = getattr(module, name, None)
     if not (isinstance(found, type) and issubclass(found, Task)):
         raise SettingError(f"task={reference!r}: {file} has no class {name} that is a byeori.tasks.Task.")

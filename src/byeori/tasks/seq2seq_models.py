@@ -146,13 +146,21 @@ def write(task: Seq2Seq, model: Any, tokenizer: Any, pack: Pack, call: Any | Non
 def _written(
     task: Seq2Seq, inner: Any, tokenizer: Any, pack: Pack, call: Any | None
 ) -> tuple[torch.Tensor, np.ndarray]:
-    decoding, most = task.decoding(room(inner, 1), call), task.most_rows(call)
-    forced = first_tokens(task, inner, tokenizer, call)
+    return written(
+        inner, tokenizer, pack, task.decoding(room(inner, 1), call), most=task.most_rows(call),
+        ends=bool(call and call.return_tensors), **first_tokens(task, inner, tokenizer, call),
+    )  # fmt: skip
+
+
+def written(
+    inner: Any, tokenizer: Any, pack: Pack, decoding: Any, *, most: float = np.inf, ends: bool = False, **forced: Any
+) -> tuple[torch.Tensor, np.ndarray]:
+    """(ids int64 flat, how many a sequence) of what a model writes, −1 between several of one row; none of rows from `most` on."""
     device = pack.input_ids.device.type
     beams = decoding.num_beams or inner.generation_config.num_beams or 1
     step = beams * inner.get_output_embeddings().weight.shape[0]
     together = max(1, min(ROWS.get(device, 32), LOGITS.get(device, 1 << 25) // step))
-    each, ends = decoding.num_return_sequences, bool(call and call.return_tensors)
+    each = decoding.num_return_sequences
     found: list[list[int]] = [[] for _ in range(len(pack))]
     for group in pack.layout.groups:
         rectangle = globally(inner, pack.rectangle(group))

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from byeori.text.store import TokenStore
 
 NLL, LABEL, BEST, RUN = range(4)  # what is gathered of each token that was taken out
-BETWEEN = -1  # stands between several texts of one row
 FIRST = "<extra_id_0>"
 
 
@@ -230,34 +229,20 @@ class SpanCorruption(Likelihood):
 
     def generate(self, model: torch.nn.Module, tokenizer: Any, pack: Pack, call: Any | None = None) -> tuple:
         """New ids, −1 between several texts of one row. Of labelled rows (samples) what evaluation would ask."""
-        import torch
-
-        from byeori.generate.plain import generate
         from byeori.models.packed import unwrapped
-        from byeori.tasks.seq2seq_models import LOGITS, ROWS
+        from byeori.tasks.seq2seq_models import written
 
         decoding = over(call)
         if "runs" in pack.columns:
             pack = self.draw(pack, DRAW_SEED, 0)
             decoding = Decoding(max_new_tokens=pack.labels.shape[1], do_sample=False, num_beams=1)
-        inner: Any = unwrapped(model)
-        device, each = pack.input_ids.device.type, decoding.num_return_sequences
-        step = (decoding.num_beams or 1) * inner.get_output_embeddings().weight.shape[0]
-        together = max(1, min(ROWS.get(device, 32), LOGITS.get(device, 1 << 25) // step))
-        found: list[list[int]] = []
-        for group in pack.layout.groups:
-            rectangle = pack.rectangle(group)
-            for start in range(0, group.count, together):
-                part = {name: values[start : start + together] for name, values in rectangle.items()}
-                texts = generate(inner, part, decoding, pad=pack.pad_token_id, tokenizer=tokenizer)
-                for row in range(0, len(texts), each):
-                    found.append([one for text in texts[row : row + each] for one in (*text, BETWEEN)])
-        flat = torch.tensor([one for ids in found for one in ids], dtype=torch.int64)
-        return flat, np.array([len(ids) for ids in found], np.int64)
+        return written(unwrapped(model), tokenizer, pack, decoding)
 
     def decode(self, answers: Answers, store: TokenStore, call: Any | None = None) -> list[Any]:
         """{"sequence": the text with its gaps filled, "spans": what stands in each} a row, a list of them where several are
         asked for. Of labelled rows the text as it was shown, what was said in each gap, and what is right."""
+        from byeori.tasks.seq2seq_models import apart
+
         rows = range(len(store))
         if "runs" in store.levels:
             written = not np.issubdtype(answers.values.dtype, np.floating)
@@ -265,7 +250,7 @@ class SpanCorruption(Likelihood):
         several = (call or Call()).num_return_sequences > 1
         found = []
         for row in rows:
-            texts = [self._filled(ids, store[row]["input_ids"]) for ids in _apart(answers.of(row).tolist())]
+            texts = [self._filled(ids, store[row]["input_ids"]) for ids in apart(answers.of(row).tolist())]
             found.append(texts if several else texts[0])
         return found
 
@@ -294,6 +279,8 @@ class SpanCorruption(Likelihood):
         return found[: last + 1]
 
     def _told(self, answers: Answers, store: TokenStore, row: int, written: bool) -> dict[str, Any]:
+        from byeori.tasks.seq2seq_models import apart
+
         shown, said, right, nll = [], [], [], []
         hidden = set(self.tokenizer.all_special_ids) - set(self._number)
         for sequence in range(int(store.row_offsets[row]), int(store.row_offsets[row + 1])):
@@ -301,7 +288,7 @@ class SpanCorruption(Likelihood):
             shown.append(self.tokenizer.decode([one for one in drawn.inputs.tolist() if one not in hidden]))
             true = self._spans(drawn.targets.tolist())
             if written:
-                spans = (self._spans(_apart(answers.of(sequence).tolist())[0]) + [[]] * gaps)[:gaps]
+                spans = (self._spans(apart(answers.of(sequence).tolist())[0]) + [[]] * gaps)[:gaps]
             else:
                 values = answers.of(sequence)
                 spans = [values[values[:, RUN] == number, BEST].astype(int).tolist() for number in range(gaps)]
@@ -367,14 +354,3 @@ def _ends(labels: torch.Tensor, end: int) -> torch.Tensor:
     there = labels != IGNORED
     behind = there.flip(1).cumsum(1).flip(1)  # labels from here to the row's end
     return there & (behind <= end)
-
-
-def _apart(ids: list[int]) -> list[list[int]]:
-    """Texts closed by −1 → a list each."""
-    found: list[list[int]] = [[]]
-    for one in ids:
-        if one == BETWEEN:
-            found.append([])
-        else:
-            found[-1].append(one)
-    return found[:-1]
