@@ -30,7 +30,8 @@ def work(job: dict) -> dict:
     if job["who"] == "byeori":
         from benchmarks.tasks.ours import with_byeori
 
-        found = with_byeori(job, train, test)
+        train, validation = one.held(train) if one.held else (train, None)
+        found = with_byeori(job, train, test, validation)
     else:
         found = _with_trainer(job, train, test)
     return {**found, **counts, "memory_mb": peak_mb()}

@@ -19,15 +19,16 @@ if TYPE_CHECKING:
 EVEN = {"validation_size": 0, "weight_decay": 0.0, "warmup_ratio": 0.1, "previews": 0, "log_every": 10}
 
 
-def with_byeori(job: dict, train: Rows, test: Rows) -> dict:
+def with_byeori(job: dict, train: Rows, test: Rows, validation: Rows | None = None) -> dict:
     import byeori
 
     asked = job["task"] == "zero-shot-classification"
     task = "text-classification" if asked else job["task"]
     with tempfile.TemporaryDirectory() as folder:
         clock = _clock()
+        own = EVEN | job["settings"]
         run = byeori.train(
-            task, job["model"], train=train, test=test, output=f"{folder}/run", hooks=[clock], **EVEN, **job["settings"]
+            task, job["model"], train=train, validation=validation, test=test, output=f"{folder}/run", hooks=[clock], **own
         )
         found = {
             "scores": run.metrics["test"],

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -177,3 +179,43 @@ def counts_prompt(decoding: Decoding, config: Any) -> bool:
         return True
     total = decoding.max_new_tokens is None and config.max_new_tokens is None and config.max_length is not None
     return total or (decoding.min_new_tokens is None and config.min_new_tokens is None and bool(config.min_length))
+
+
+def room(model: Any, taken: int) -> int | None:
+    """Positions left in the decoder's table after so many tokens; None for models without one."""
+    config = model.config
+    names = ("max_decoder_position_embeddings", "max_position_embeddings", "n_positions")
+    table = next((found for name in names if (found := getattr(config, name, None))), None)
+    if not isinstance(table, int) or getattr(config, "model_type", "") in ("t5", "mt5"):
+        return None
+    return table - taken
+
+
+@contextmanager
+def own_way(model: Any, said: dict[str, Any]) -> Iterator[None]:
+    """The model with these values in its generation_config: how its checkpoint says that it writes for one task (the
+    task_specific_params of T5, BART and GPT-2).
+
+    As in transformers 4's pipelines they are its defaults, nothing that was asked for. Names that generation_config
+    doesn't know (a prefix) are left; a length hides the one that the model has under its other name.
+    """
+    config = copy.deepcopy(model.generation_config)
+    for names in LENGTHS:
+        if any(said.get(name) is not None for name in names):
+            for name in names:
+                setattr(config, name, None)
+    for name, value in said.items():
+        if name in vars(config):
+            setattr(config, name, value)
+    with only(model, config):
+        yield
+
+
+@contextmanager
+def only(model: Any, config: Any) -> Iterator[None]:
+    """The model with this generation_config: transformers fills what is None from the model's own again."""
+    before, model.generation_config = model.generation_config, config
+    try:
+        yield
+    finally:
+        model.generation_config = before

@@ -1,143 +1,124 @@
-"""Decoding by `model.generate` in rectangles: rows of like length together, equal to transformers' own, row by row.
+"""Decoding by `model.generate`, for models and settings that the continuous engine can't run: rectangles of rows of like length.
 
-ids = generate(model, rectangle, Decoding(num_beams=4), pad=0)      # a list of new token ids a text
+Invariants: each prompt gets what it would get alone, unless tokens are drawn: one draw is for a whole rectangle, so that what a
+seed gives a prompt goes by its company too. Whether a decoder stands padding on the left is tried, not taken from
+a list; where it doesn't (its positions would count the padding), and where a prompt's own length decides how much it
+may get, only prompts of equal length go together.
+
+    texts = by_generate(model, [[5, 9, 2], [7]], Decoding(max_new_tokens=20), pad=0)      # a list of Texts a prompt
 """
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 
 from byeori.errors import ModelError
-from byeori.generate.decoding import LENGTHS, Decoding, counts_prompt, resolve
+from byeori.generate.decoding import Decoding, counts_prompt, only, resolve, room
+from byeori.generate.lines import Text
+from byeori.models.seq2seq import globally
 
-INPUTS = ("input_ids", "attention_mask", "global_attention_mask")
+TOKENS = 16_384  # of a rectangle, its beams and what is to be written included: what its cache holds
+ROWS = {"cpu": 32, "cuda": 256, "mps": 64}  # written together at most; more made beam search slower on a CPU
+LOGITS = {"cpu": 1 << 25, "cuda": 1 << 28, "mps": 1 << 26}  # rows × beams × vocabulary of one step at most
+TOLERANCE = 1e-3
+Prompts = Sequence[Sequence[int]]
 
 
 @torch.no_grad()
-def generate(
-    model: Any,
-    rectangle: dict[str, torch.Tensor],
-    decoding: Decoding,
-    *,
-    pad: int,
-    tokenizer: Any = None,
-    ends: bool = False,
-    **forced: Any,
-) -> list[list[int]]:
-    """New tokens of each row, without the prompt, start, end and padding: rows × num_return_sequences lists, in row order.
+def by_generate(
+    model: Any, prompts: Prompts, decoding: Decoding, *, pad: int, tokenizer: Any = None, **forced: Any
+) -> list[list[Text]]:
+    """`num_return_sequences` texts for each prompt (an encoder-decoder: source), in order; arguments as in `write.texts`.
 
-    `rectangle`: input_ids and attention_mask (rows, length), padded on the right for an encoder, on the left for a
-    decoder; global_attention_mask where the model has one. `ends`: with the end token of a row that has one, and an
-    encoder-decoder's start token, as `model.generate` gives a row alone. `forced` are further values of generation_config
-    (decoder_start_token_id, forced_bos_token_id…). `tokenizer` is needed for stop texts. Raises SettingError, and
-    ModelError where the model can't generate as it is configured.
+    Raises SettingError, and ModelError where the model can't generate as it is configured.
     """
-    inputs = {name: rectangle[name] for name in INPUTS if name in rectangle}
-    if model.config.is_encoder_decoder or not counts_prompt(decoding, model.generation_config):
-        return _rectangle(model, inputs, decoding, pad, tokenizer, ends, forced)
-    # Prompts of each length by themselves: what is left of a length that counts the prompt is another for each.
-    lengths = inputs["attention_mask"].sum(1)
-    texts = decoding.num_return_sequences
-    found: list[list[int]] = [[]] * (len(lengths) * texts)
-    for length in sorted(set(lengths.tolist())):
-        rows = (lengths == length).nonzero()[:, 0]
-        alike = {name: values[rows, values.shape[1] - length :] for name, values in inputs.items()}
-        made = _rectangle(model, alike, decoding, pad, tokenizer, ends, forced)
-        for place, row in enumerate(rows.tolist()):
-            found[row * texts : (row + 1) * texts] = made[place * texts : (place + 1) * texts]
-    return found
+    seq2seq = bool(model.config.is_encoder_decoder)
+    found: dict[int, list[Text]] = {}
+    for places in _rectangles(model, prompts, decoding, pad):
+        rows = [list(prompts[place]) for place in places]
+        longest = len(rows[-1])
+        filled: list[tuple[list[int], list[int]]] = [([], [0] * (longest - len(row))) for row in rows]
+        if not seq2seq:  # padded on the left
+            filled = [(behind, before) for before, behind in filled]
+        device = next(model.parameters()).device
+        inputs = {
+            "input_ids": [[pad] * len(a) + row + [pad] * len(b) for row, (a, b) in zip(rows, filled, strict=True)],
+            "attention_mask": [a + [1] * len(row) + b for row, (a, b) in zip(rows, filled, strict=True)],
+        }
+        rectangle = {name: torch.tensor(values, device=device) for name, values in inputs.items()}
+        if seq2seq:
+            rectangle = globally(model, rectangle)
+        made = _rectangle(model, rectangle, decoding, pad, tokenizer, forced)
+        each = len(made) // len(places)
+        found |= {place: made[at * each : (at + 1) * each] for at, place in enumerate(places)}
+    return [found[place] for place in range(len(prompts))]
+
+
+def _rectangles(model: Any, prompts: Prompts, decoding: Decoding, pad: int) -> list[list[int]]:
+    """The prompts' places, by length, cut into rectangles."""
+    config, seq2seq = model.generation_config, bool(model.config.is_encoder_decoder)
+    device = next(model.parameters()).device.type
+    asked = resolve(decoding, model, None).max_new_tokens or 1
+    beams = max(decoding.num_beams or config.num_beams or 1, decoding.num_return_sequences)
+    head = model.get_output_embeddings()
+    rows = max(1, min(ROWS.get(device, 32), LOGITS.get(device, 1 << 25) // (beams * head.weight.shape[0])))
+    alike = not seq2seq and (counts_prompt(decoding, config) or not stands_padding(model, pad))
+    made: list[list[int]] = []
+    for place in sorted(range(len(prompts)), key=lambda place: len(prompts[place])):
+        length = len(prompts[place])
+        # Where the room ends before what is asked, its own length says how much a prompt gets.
+        left = None if seq2seq else room(model, length)
+        own = alike or (left is not None and left < asked)
+        fits = made and len(made[-1]) < rows and (len(made[-1]) + 1) * (length + asked) * beams <= TOKENS
+        if fits and (not own or len(prompts[made[-1][0]]) == length):
+            made[-1].append(place)
+        else:
+            made.append([place])
+    return made
 
 
 def _rectangle(
-    model: Any,
-    inputs: dict[str, torch.Tensor],
-    decoding: Decoding,
-    pad: int,
-    tokenizer: Any,
-    ends: bool,
-    forced: dict[str, Any],
-) -> list[list[int]]:
-    seq2seq = model.config.is_encoder_decoder
-    taken = 1 if seq2seq else inputs["input_ids"].shape[1]
+    model: Any, inputs: dict[str, torch.Tensor], decoding: Decoding, pad: int, tokenizer: Any, forced: dict[str, Any]
+) -> list[Text]:
+    taken = 1 if model.config.is_encoder_decoder else inputs["input_ids"].shape[1]
     config = resolve(decoding, model, room(model, taken), taken)
     for name, value in forced.items():
         setattr(config, name, value)
     if config.pad_token_id is None:
         config.pad_token_id = pad
+    config.return_dict_in_generate = config.output_scores = True
     stops = [decoding.stop] if isinstance(decoding.stop, str) else decoding.stop or []
     options = {"tokenizer": tokenizer} if stops else {}
     if stops:
         config.stop_strings = stops
-    with _seeded(decoding.generation_seed, inputs["input_ids"].device), _only(model, config):
+    with _seeded(decoding.generation_seed, inputs["input_ids"].device), only(model, config):
         try:
             made = model.generate(**inputs, generation_config=config, **options)
         except ValueError as error:  # how transformers says that a configuration makes no sense
             raise ModelError(f"{type(model).__name__} can't generate as it is configured: {error}") from error
     known = config.eos_token_id if isinstance(config.eos_token_id, list) else [config.eos_token_id]
+    scores = getattr(made, "sequences_scores", None)
     found = []
-    for row in made.tolist():
-        new, end = _new(row[taken:], known, config.pad_token_id)
-        if ends:
-            if any(stop in tokenizer.decode(new) for stop in stops):  # what follows is padding, an end token or not
-                end = []
-            new = [*(row[:taken] if seq2seq else ()), *new, *end]
-        found.append(new)
+    for place, row in enumerate(made.sequences.tolist()):
+        ids, end = _new(row[taken:], known, config.pad_token_id)
+        if end is not None and any(stop in tokenizer.decode(ids) for stop in stops):
+            end = None  # what follows a stop text is padding, an end token or not
+        found.append(Text(ids, None if scores is None else float(scores[place]), end))
     return found
 
 
-def _new(ids: list[int], ends: list[int | None], pad: int) -> tuple[list[int], list[int]]:
+def _new(ids: list[int], ends: list[int | None], pad: int) -> tuple[list[int], int | None]:
     """Up to the first end token, and that; of a row that ended otherwise (a stop text) all without its padding."""
     for place, one in enumerate(ids):
         if one in ends:
-            return ids[:place], [one]
+            return ids[:place], one
     while ids and ids[-1] == pad:
         ids.pop()
-    return ids, []
-
-
-def room(model: Any, taken: int) -> int | None:
-    """Positions left in the decoder's table; None for models without one."""
-    config = model.config
-    names = ("max_decoder_position_embeddings", "max_position_embeddings", "n_positions")
-    table = next((found for name in names if (found := getattr(config, name, None))), None)
-    if not isinstance(table, int) or getattr(config, "model_type", "") in ("t5", "mt5"):
-        return None
-    return max(1, table - taken)
-
-
-@contextmanager
-def own_way(model: Any, said: dict[str, Any]) -> Iterator[None]:
-    """The model with these values in its generation_config: how its checkpoint says that it writes for one task (the
-    task_specific_params of T5, BART and GPT-2).
-
-    As in transformers 4's pipelines they are its defaults, nothing that was asked for. Names that generation_config
-    doesn't know (a prefix) are left; a length hides the one that the model has under its other name.
-    """
-    config = copy.deepcopy(model.generation_config)
-    for names in LENGTHS:
-        if any(said.get(name) is not None for name in names):
-            for name in names:
-                setattr(config, name, None)
-    for name, value in said.items():
-        if name in vars(config):
-            setattr(config, name, value)
-    with _only(model, config):
-        yield
-
-
-@contextmanager
-def _only(model: Any, config: Any) -> Iterator[None]:
-    """The model with this generation_config: transformers fills what is None from the model's own again."""
-    before, model.generation_config = model.generation_config, config
-    try:
-        yield
-    finally:
-        model.generation_config = before
+    return ids, None
 
 
 class _seeded:
@@ -154,3 +135,31 @@ class _seeded:
 
     def __exit__(self, *raised: Any) -> None:
         self.fork.__exit__(*raised)
+
+
+_stands: WeakKeyDictionary[torch.nn.Module, bool] = WeakKeyDictionary()
+
+
+def stands_padding(model: Any, pad: int) -> bool:
+    """Whether a prompt padded on the left gets the logits it gets alone; tried once a model."""
+    if model not in _stands:
+        _stands[model] = _probe(model, pad)
+    return _stands[model]
+
+
+@torch.no_grad()
+def _probe(model: Any, pad: int) -> bool:
+    from transformers import GenerationConfig
+
+    device = next(model.parameters()).device
+    ids = torch.tensor([[one for one in range(8) if one != pad][:5]], device=device)
+    config = GenerationConfig(
+        max_new_tokens=2, min_new_tokens=2, do_sample=False, pad_token_id=pad, output_logits=True,
+        return_dict_in_generate=True,
+    )  # fmt: skip
+    padded = torch.cat([torch.full((1, 3), pad, device=device), ids], 1)
+    mask = torch.cat([torch.zeros_like(padded[:, :3]), torch.ones_like(ids)], 1)
+    both = []
+    for inputs, seen in ((ids, torch.ones_like(ids)), (padded, mask)):
+        both.append(torch.stack(model.generate(input_ids=inputs, attention_mask=seen, generation_config=config).logits))
+    return torch.allclose(both[0].float(), both[1].float(), atol=TOLERANCE, rtol=TOLERANCE)

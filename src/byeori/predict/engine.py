@@ -25,6 +25,7 @@ from byeori.batches.pack import Pack, build
 from byeori.data import cleaning
 from byeori.data.cleaning import Cleaner
 from byeori.errors import DataError, RowsError
+from byeori.generate.watching import Progress, watched
 from byeori.models.device import autocast
 from byeori.models.legible import unread
 from byeori.models.load import uses_token_types
@@ -73,6 +74,7 @@ class Engine:
         self.pack_tokens = pack_tokens or PACK_TOKENS.get(self.device.type, 4_096)
         self.encoder = Encoder(tokenizer, max_length, truncation, uses_token_types(model, tokenizer))
         self.spent = Spent()
+        self.watch: Progress | None = None  # told how many of the texts that are being written are done
         self._tried = False  # whether the tokenizer has been seen to read what it is given
         wanted = task.cleaning or Cleaner()
         # What the tokenizer does by itself need not be done to texts.
@@ -148,6 +150,7 @@ class Engine:
         varlen = run.packs and run.varlen(self.precision)
         cost = 0.0 if varlen else budget.GROUP[kind]
         draw = self.task.drawing(DRAW_SEED, 0) if each is not None else None
+        writes = self.task.generates and (each is None or not self.task.teacher_forced)
         started = time.perf_counter()
         try:
             for first in range(0, len(store), WINDOW):
@@ -155,17 +158,31 @@ class Engine:
                 begin, end = int(store.row_offsets[first]), int(store.row_offsets[rows[-1] + 1])
                 gathered = Gathered(begin, end - begin)
                 parts = self._parts(store, rows, cost, whole=each is not None and not self.task.apart)
-                for sequences, owners in reversed(parts):  # longest first: memory peaks early
-                    pack = build(store, sequences, rows=owners, group_cost=cost, varlen=varlen).to(self.device)
-                    gathered.add(pack, *self._answer(pack if draw is None else draw(pack), each, call))
+                for sequences, owners in reversed(parts if each is not None or not writes else []):  # the longest first:
+                    pack = build(store, sequences, rows=owners, group_cost=cost, varlen=varlen)  # memory peaks early
+                    values = self._answer((pack if draw is None else draw(pack)).to(self.device), each, call, writes)
+                    if not writes:
+                        gathered.add(pack, *values)
                     self.spent.tokens += pack.tokens
                     self.spent.computed += pack.computed
+                if writes:  # all rows of the window, in one continuous batch
+                    sequences = store.sequences_of(rows)
+                    pack = build(store, sequences, rows=np.repeat(rows, self._counts(store, rows)), varlen=True)
+                    gathered.add(pack, *self._written(pack, call))
+                    if each is None:
+                        self.spent.tokens += pack.tokens
+                        self.spent.computed += pack.computed
                 self.spent.rows += len(rows)
                 self.spent.seconds += time.perf_counter() - started
                 yield gathered.done()
                 started = time.perf_counter()
         finally:
             self.model.train(training)
+
+    @staticmethod
+    def _counts(store: TokenStore, rows: np.ndarray) -> np.ndarray:
+        """Sequences of each row."""
+        return store.row_offsets[rows + 1] - store.row_offsets[rows]
 
     def _parts(
         self, store: TokenStore, rows: np.ndarray, cost: float, whole: bool
@@ -175,7 +192,7 @@ class Engine:
         A loss may be over all sequences of a row, which then stay together (`whole`); answers are a sequence's own, and a
         row of a thousand labels, or of a book's windows, need not fit into one pack.
         """
-        counts = store.row_offsets[rows + 1] - store.row_offsets[rows]
+        counts = self._counts(store, rows)
         if whole or store.list_offsets:
             parts = _parts(store.lengths(rows) + store.list_lengths(rows), self.pack_tokens, cost)
             return [(store.sequences_of(rows[part]), np.repeat(rows[part], counts[part])) for part in parts]
@@ -183,19 +200,21 @@ class Engine:
         parts = _parts(store.offsets[sequences + 1] - store.offsets[sequences], self.pack_tokens, cost)
         return [(sequences[part], owners[part]) for part in parts]
 
-    def _answer(self, pack: Pack, each: Each | None, call: Any | None) -> tuple[np.ndarray, np.ndarray | None]:
-        values: Any
+    def _answer(self, pack: Pack, each: Each | None, call: Any | None, writes: bool) -> tuple:
+        """What the task gathers of a pack: (values, counts); () of a task that writes, whose losses `each` takes."""
         with autocast(self.precision, self.device):
-            writes = self.task.generates and (each is None or not self.task.teacher_forced)
-            if each is not None or not writes:
-                outputs = self.task.outputs(self.model, pack)
-                if each is not None:
-                    each(outputs, pack)
+            outputs = self.task.outputs(self.model, pack)
+            if each is not None:
+                each(outputs, pack)
             if writes:
-                values, counts = self.task.generate(self.model, self.tokenizer, pack, call)
-            else:
-                values, counts = self.task.gather(outputs, pack, call)
+                return ()
+            values, counts = self.task.gather(outputs, pack, call)
         return (values.float() if values.is_floating_point() else values).cpu().numpy(), counts
+
+    def _written(self, pack: Pack, call: Any | None) -> tuple[np.ndarray, np.ndarray]:
+        with autocast(self.precision, self.device), watched(self.watch):
+            values, counts = self.task.generate(self.model, self.tokenizer, pack, call)
+        return values.cpu().numpy(), counts
 
 
 def _same(one: Any, other: Any) -> bool:

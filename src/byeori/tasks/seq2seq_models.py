@@ -14,10 +14,10 @@ import numpy as np
 import torch
 
 from byeori.errors import ModelError, SettingError
-from byeori.generate.decoding import resolve
-from byeori.generate.plain import generate, own_way, room
+from byeori.generate.decoding import own_way, resolve, room
+from byeori.generate.write import write as write_texts
 from byeori.models.packed import unwrapped
-from byeori.models.seq2seq import decoder_inputs, globally, positions
+from byeori.models.seq2seq import decoder_inputs, positions
 from byeori.text import language_tokens as languages
 from byeori.text.targets import adds_end
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from byeori.batches.pack import Pack
     from byeori.tasks.seq2seq import Seq2Seq
 
-ROWS = {"cpu": 32, "cuda": 256, "mps": 64}  # written together at most; more made beam search slower on a CPU
-LOGITS = {"cpu": 1 << 25, "cuda": 1 << 28, "mps": 1 << 26}  # rows × beams × vocabulary of one step at most
 PREFIXED = ("t5", "longt5")  # families whose checkpoints learnt their tasks by a prefix
 BETWEEN = -1  # stands between several texts of one row
 
@@ -156,22 +154,14 @@ def written(
     inner: Any, tokenizer: Any, pack: Pack, decoding: Any, *, most: float = np.inf, ends: bool = False, **forced: Any
 ) -> tuple[torch.Tensor, np.ndarray]:
     """(ids int64 flat, how many a sequence) of what a model writes, −1 between several of one row; none of rows from `most` on."""
-    device = pack.input_ids.device.type
-    beams = decoding.num_beams or inner.generation_config.num_beams or 1
-    step = beams * inner.get_output_embeddings().weight.shape[0]
-    together = max(1, min(ROWS.get(device, 32), LOGITS.get(device, 1 << 25) // step))
-    each = decoding.num_return_sequences
+    starts, lengths = pack.layout.starts.tolist(), pack.layout.lengths.tolist()
+    ids = pack.input_ids.tolist()
+    wanted = np.flatnonzero(pack.rows < most).tolist()
+    sources = [ids[starts[place] : starts[place] + lengths[place]] for place in wanted]
     found: list[list[int]] = [[] for _ in range(len(pack))]
-    for group in pack.layout.groups:
-        rectangle = globally(inner, pack.rectangle(group))
-        wanted = np.flatnonzero(pack.rows[group.first : group.first + group.count] < most)
-        for start in range(0, len(wanted), together):
-            rows = wanted[start : start + together]
-            at = torch.as_tensor(rows, device=pack.input_ids.device)
-            part = {name: values[at] for name, values in rectangle.items()}
-            texts = generate(inner, part, decoding, pad=pack.pad_token_id, tokenizer=tokenizer, ends=ends, **forced)
-            for place, row in enumerate(rows):
-                found[group.first + row] = _joined(texts[place * each : (place + 1) * each])
+    texts = write_texts(inner, sources, decoding, pad=pack.pad_token_id, tokenizer=tokenizer, ends=ends, **forced)
+    for place, several in zip(wanted, texts, strict=True):
+        found[place] = _joined(several)
     flat = torch.tensor([one for ids in found for one in ids], dtype=torch.int64)
     return flat, np.array([len(ids) for ids in found], np.int64)
 

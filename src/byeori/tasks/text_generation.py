@@ -264,8 +264,8 @@ class TextGeneration(Likelihood):
         """New ids, each text closed by −1. Of labelled rows (samples) only the longest sequence is gone on with."""
         import torch
 
-        from byeori.generate.plain import own_way
-        from byeori.generate.prompts import write
+        from byeori.generate.decoding import own_way
+        from byeori.generate.write import write
 
         starts, lengths = pack.layout.starts.tolist(), pack.layout.lengths.tolist()
         ids = pack.input_ids.cpu().numpy()
@@ -284,9 +284,7 @@ class TextGeneration(Likelihood):
                 starts, lengths = np.add(starts, skipped).tolist(), np.subtract(lengths, skipped).tolist()
         prompts = [ids[starts[place] : starts[place] + lengths[place]].tolist() for place in wanted]
         with own_way(model, own):
-            written = write(
-                model, prompts, decoding, pad=pack.pad_token_id, tokenizer=tokenizer, limit=self.limit, ends=ends
-            )
+            written = write(model, prompts, decoding, pad=pack.pad_token_id, tokenizer=tokenizer, ends=ends)
         counts = np.zeros(len(pack), np.int64)
         values: list[int] = []
         for place, texts in zip(wanted, written, strict=True):

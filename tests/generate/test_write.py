@@ -1,4 +1,4 @@
-"""Rectangles of prompts: each row as `model.generate` writes it alone, token for token."""
+"""The door: each text as `model.generate` writes it alone, token for token, by the engine and by `generate` in rectangles."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from byeori.errors import ModelError, SettingError
-from byeori.generate.decoding import Decoding
-from byeori.generate.plain import generate, own_way
+from byeori.generate import write as door
+from byeori.generate.decoding import Decoding, own_way
+from byeori.generate.write import write
 from families import Family, texts
 
 PROMPTS = [texts()[place][: 6 + 5 * place] for place in range(6)]
@@ -21,8 +22,20 @@ def gpt2():
     return family.model("AutoModelForCausalLM").eval(), tokenizer
 
 
-def rectangle(tokenizer, side: str) -> dict[str, torch.Tensor]:
-    return dict(tokenizer(PROMPTS, padding=True, padding_side=side, return_tensors="pt"))
+@pytest.fixture(params=["engine", "rectangles"], autouse=True)
+def way(request, monkeypatch):
+    """All of it both ways: where the engine can't, rectangles must give the same."""
+    if request.param == "rectangles":
+        monkeypatch.setattr(door, "unfit", lambda config: "it is asked to")
+        monkeypatch.setattr(door, "_say", lambda model, reason: None)
+    return request.param
+
+
+def flat(model, tokenizer, asked: Decoding, **more) -> list[list[int]]:
+    """New tokens of all texts of all prompts."""
+    prompts = [tokenizer(one)["input_ids"] for one in PROMPTS]
+    pad = tokenizer.pad_token_id
+    return [ids for several in write(model, prompts, asked, pad=pad, tokenizer=tokenizer, **more) for ids in several]
 
 
 def alone(model, tokenizer, prompt: str, **values) -> list[list[int]]:
@@ -42,7 +55,7 @@ def alone(model, tokenizer, prompt: str, **values) -> list[list[int]]:
 ])  # fmt: skip
 def test_a_decoder_writes_each_row_as_if_it_were_alone(gpt2, asked):
     model, tokenizer = gpt2
-    found = generate(model, rectangle(tokenizer, "left"), Decoding(**asked), pad=tokenizer.pad_token_id)
+    found = flat(model, tokenizer, Decoding(**asked))
     expected = [
         row for one in PROMPTS for row in alone(model, tokenizer, one, pad_token_id=tokenizer.pad_token_id, **asked)
     ]
@@ -52,29 +65,27 @@ def test_a_decoder_writes_each_row_as_if_it_were_alone(gpt2, asked):
 
 def test_a_prompt_as_long_as_the_length_that_counts_it(gpt2):
     model, tokenizer = gpt2
-    longest = rectangle(tokenizer, "left")["input_ids"].shape[1]
+    longest = max(len(tokenizer(one)["input_ids"]) for one in PROMPTS)
     with pytest.raises(SettingError, match=f"max_length={longest}: the prompt is {longest} tokens long"):
-        generate(model, rectangle(tokenizer, "left"), Decoding(max_length=longest), pad=0)
+        flat(model, tokenizer, Decoding(max_length=longest))
 
 
 def test_the_same_seed_draws_the_same(gpt2):
     model, tokenizer = gpt2
     asked = Decoding(max_new_tokens=9, temperature=1.5, generation_seed=3)
     before = torch.get_rng_state()
-    first, second = (generate(model, rectangle(tokenizer, "left"), asked, pad=0) for _ in range(2))
-    other = generate(
-        model, rectangle(tokenizer, "left"), Decoding(max_new_tokens=9, temperature=1.5, generation_seed=4), pad=0
-    )
+    first, second = (flat(model, tokenizer, asked) for _ in range(2))
+    other = flat(model, tokenizer, Decoding(max_new_tokens=9, temperature=1.5, generation_seed=4))
     assert first == second != other
     assert torch.equal(before, torch.get_rng_state())  # training's own numbers are not drawn from
 
 
 def test_a_stop_text_ends_a_row_and_leaves_no_padding(gpt2):
     model, tokenizer = gpt2
-    whole = generate(model, rectangle(tokenizer, "left"), Decoding(max_new_tokens=20), pad=tokenizer.pad_token_id)
+    whole = flat(model, tokenizer, Decoding(max_new_tokens=20))
     stop = next(piece for one in whole[0][2:] if (piece := tokenizer.decode([one])).isascii() and len(piece) > 1)
     asked = Decoding(max_new_tokens=20, stop=stop)
-    found = generate(model, rectangle(tokenizer, "left"), asked, pad=tokenizer.pad_token_id, tokenizer=tokenizer)
+    found = flat(model, tokenizer, asked)
     assert stop in tokenizer.decode(found[0]) and len(found[0]) < len(whole[0])
     assert [row == whole[place][: len(row)] for place, row in enumerate(found)] == [True] * len(PROMPTS)
 
@@ -82,7 +93,7 @@ def test_a_stop_text_ends_a_row_and_leaves_no_padding(gpt2):
 def test_the_models_own_settings_come_back(gpt2):
     model, tokenizer = gpt2
     before = model.generation_config
-    generate(model, rectangle(tokenizer, "left"), Decoding(max_new_tokens=3, num_beams=2), pad=0)
+    flat(model, tokenizer, Decoding(max_new_tokens=3, num_beams=2))
     assert model.generation_config is before and before.num_beams is None
 
 
@@ -90,11 +101,11 @@ def test_the_models_own_settings_come_back(gpt2):
 def test_the_way_of_a_task_is_a_default(gpt2):
     """What a checkpoint's task_specific_params say: as if its generation_config said it, until a call does."""
     model, tokenizer = gpt2
-    own, inputs = model.generation_config, rectangle(tokenizer, "left")
+    own = model.generation_config
     said = {"num_beams": 3, "min_length": 60, "max_length": 70, "no_repeat_ngram_size": 2, "prefix": "summarize: "}
     for asked in ({}, {"max_new_tokens": 5}, {"num_beams": 1, "min_new_tokens": 0, "max_new_tokens": 9}):
         with own_way(model, said):
-            found = generate(model, inputs, Decoding(**asked), pad=tokenizer.pad_token_id)
+            found = flat(model, tokenizer, Decoding(**asked))
         assert model.generation_config is own
         values = {name: value for name, value in said.items() if name != "prefix"}
         for new, old in (("max_new_tokens", "max_length"), ("min_new_tokens", "min_length")):
@@ -121,18 +132,16 @@ def test_with_its_ends_a_row_is_what_the_model_gives_alone(name):
     family = Family(name)
     seq2seq = family.kind == "seq2seq"
     model = family.model("AutoModelForSeq2SeqLM" if seq2seq else "AutoModelForCausalLM").eval()
-    tokenizer, side = family.tokenizer(), "right" if seq2seq else "left"
+    tokenizer = family.tokenizer()
     asked = {"max_new_tokens": 8, "num_beams": 1}
-    inputs = dict(tokenizer(PROMPTS, padding=True, padding_side=side, return_tensors="pt"))
-    inputs = {key: inputs[key] for key in ("input_ids", "attention_mask")}
     pad = tokenizer.pad_token_id
     # Something that is written shall end a row.
-    new = generate(model, inputs, Decoding(**asked), pad=pad)
+    new = flat(model, tokenizer, Decoding(**asked))
     model.generation_config.eos_token_id = end = new[0][3]
-    found = generate(model, inputs, Decoding(**asked), pad=pad, ends=True)
+    found = flat(model, tokenizer, Decoding(**asked), ends=True)
     for prompt, row in zip(PROMPTS, found, strict=True):
         one = tokenizer(prompt, return_tensors="pt")
-        (right,) = model.generate(**{key: one[key] for key in inputs}, **asked, pad_token_id=pad).tolist()
+        (right,) = model.generate(**{key: one[key] for key in ("input_ids", "attention_mask")}, **asked, pad_token_id=pad).tolist()
         assert row == (right if seq2seq else right[one["input_ids"].shape[1] :])
     assert any(row[-1] == end for row in found)
 
@@ -142,4 +151,4 @@ def test_a_model_that_cannot_begin():
     model, tokenizer = family.model("AutoModelForSeq2SeqLM").eval(), family.tokenizer()
     model.generation_config.decoder_start_token_id = model.generation_config.bos_token_id = None
     with pytest.raises(ModelError, match="T5ForConditionalGeneration can't generate as it is configured"):
-        generate(model, rectangle(tokenizer, "right"), Decoding(max_new_tokens=3), pad=0)
+        flat(model, tokenizer, Decoding(max_new_tokens=3))

@@ -1,0 +1,1 @@
+"""Decoding beside what people use today: `python -m benchmarks.generation --help`."""

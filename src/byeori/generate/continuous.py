@@ -1,0 +1,154 @@
+"""Continuous decoding: a text that ends leaves the batch at once, and one that waits takes its place.
+
+Invariants: every strand that was added comes back once, with what it would get alone; no step computes on a text that has
+ended; keys and values stay within `budget` bytes (of one strand, as many as it needs): where they would not, the
+youngest strand goes back to those that wait and begins again later, which changes nothing of what it gets.
+
+    engine = Continuous(lean, config, budget=1 << 28); engine.add(strands)
+    while engine.busy:
+        for strand, texts in engine.step(): ...
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from byeori.generate.lines import Stops, Strand, Text, lines_of
+from byeori.generate.pool import ROOM, Pool
+from byeori.generate.scores import Rules
+
+if TYPE_CHECKING:
+    from transformers import GenerationConfig
+
+    from byeori.generate.lean import Lean
+
+# Rows (texts × beams) of a step at most: more make no step faster a row, and logits larger than LOGITS bytes neither.
+ROWS = {"cpu": 256, "cuda": 2_048, "mps": 512}
+LOGITS = {"cpu": 1 << 26, "cuda": 1 << 30, "mps": 1 << 28}
+BUDGET = {"cpu": 1 << 28, "cuda": 1 << 33, "mps": 1 << 30}  # bytes of keys and values
+JOINING = 8  # a share of the batch that must be free before others join: encoding one at a time is slow
+AHEAD = 4_096  # tokens of sources that are encoded together
+
+
+class Continuous:
+    def __init__(self, lean: Lean, config: GenerationConfig, *, budget: int | None = None, stops: Stops | None = None):
+        kind = lean.device.type
+        ends = config.eos_token_id
+        self.ends: list[int] = [] if ends is None else list(ends) if isinstance(ends, list) else [ends]
+        self.lean, self.budget = lean, budget or BUDGET.get(kind, 1 << 28)
+        self.rules = Rules(config, ends=self.ends, vocabulary=lean.vocabulary, device=lean.device)
+        self.lines = lines_of(config, self.ends, lean.device, stops)
+        self.pool = Pool(lean, self.lines.width)
+        self.most = max(
+            1, min(ROWS.get(kind, 256), LOGITS.get(kind, 1 << 26) // (4 * lean.vocabulary)) // self.lines.width
+        )
+        self.waiting: deque[Strand] = deque()
+        self.encoded: dict[int, torch.Tensor] = {}  # request → hidden states of its source, for those that wait
+        self.ages: list[int] = []  # a slot each: the larger, the younger
+        self._age = itertools.count()
+        self.fresh: list[tuple[Strand, int]] = []  # tokens of the last step, where there are no beams
+        self.steps = self.rows = self.evicted = 0  # of all steps so far
+
+    @property
+    def busy(self) -> bool:
+        return bool(self.waiting or self.pool.slots)
+
+    def add(self, strands: Iterable[Strand], longest_first: bool = True) -> None:
+        """To be written; those with the longest sources or prompts first, so that those that go together are alike, or as they come."""
+        given = list(strands)
+        if longest_first:
+            given.sort(key=lambda one: -len(one.source or one.prompt))
+        self.waiting.extend(given)
+
+    def cancel(self, request: int) -> None:
+        """Forgets all strands of a request."""
+        self.waiting = deque(one for one in self.waiting if one.request != request)
+        self.encoded.pop(request, None)
+        for slot in reversed(range(self.pool.slots)):
+            if self.lines.strands[slot].request == request:
+                self._leave(slot)
+
+    @torch.no_grad()
+    def step(self) -> list[tuple[Strand, list[Text]]]:
+        """One token for every strand that is in; those that are done with it, and their texts."""
+        self._shrink()
+        self._join()
+        lines, pool = self.lines, self.pool
+        hidden = pool.step(torch.from_numpy(lines.next).to(self.lean.device))
+        tokens, parents = lines.choose(self.lean.head(hidden), self.rules)
+        self.steps, self.rows = self.steps + 1, self.rows + tokens.size
+        if parents is not None and (parents != np.arange(lines.width)).any():
+            pool.inherit(torch.from_numpy(parents).to(self.lean.device))
+        if lines.width == 1:
+            self.fresh = list(zip(lines.strands, tokens[:, 0].tolist(), strict=True))
+        found = [(lines.strands[slot], texts) for slot, texts in lines.done.items()]
+        for slot in sorted(lines.done, reverse=True):
+            self._leave(slot)
+        return found
+
+    def _leave(self, slot: int) -> None:
+        self.lines.leave(slot)
+        self.pool.leave(slot)
+        last = self.ages.pop()
+        if slot < len(self.ages):
+            self.ages[slot] = last
+
+    # who is in ----------------------------------------------------------------------------------------------------
+    def _join(self) -> None:
+        """Takes in as many of those that wait as there is room for."""
+        free = min(self.most - self.pool.slots, len(self.waiting))
+        if not free or (self.pool.slots and free < min(len(self.waiting), max(1, self.most // JOINING))):
+            return
+        strands: list[Strand] = []
+        while len(strands) < free and self._fits([*strands, self.waiting[0]]):
+            strands.append(self.waiting.popleft())
+        if not strands:
+            return
+        sources = None
+        if self.lean.encode is not None:
+            self._encode(strands)
+            sources = [self.encoded[one.request] for one in strands]
+            needed = {one.request for one in self.waiting}
+            self.encoded = {request: hidden for request, hidden in self.encoded.items() if request in needed}
+        self.pool.join([one.prompt[:-1] for one in strands], sources)
+        self.lines.join(strands)
+        self.ages += [next(self._age) for _ in strands]
+
+    def _fits(self, joining: list[Strand]) -> bool:
+        """Whether these would still fit beside those that are in, with some steps' room; one alone always does."""
+        slots = self.pool.slots + len(joining)
+        if slots == 1:
+            return True
+        columns = max(self.pool.used, *(len(one.prompt) for one in joining)) + ROOM * self.lines.width
+        source = max(self.pool.longest_source, *(len(one.source or ()) for one in joining))
+        return self.pool.bytes_with(slots, columns, source) <= self.budget
+
+    def _shrink(self) -> None:
+        """The youngest go back to those that wait while the next step would not fit."""
+        pool = self.pool
+        while pool.slots > 1 and pool.bytes_with(pool.slots, pool.used + pool.width, pool.longest_source) > self.budget:
+            slot = int(np.argmax(self.ages))
+            self.waiting.appendleft(self.lines.strands[slot])
+            self.evicted += 1
+            self._leave(slot)
+
+    def _encode(self, strands: list[Strand]) -> None:
+        """The sources of these, and of as many that come next as are worth encoding together."""
+        assert self.lean.encode is not None
+        wanted: dict[int, list[int]] = {}
+        tokens = 0
+        for strand in itertools.chain(strands, self.waiting):
+            if strand.request in self.encoded or strand.request in wanted or strand.source is None:
+                continue
+            if len(wanted) >= len(strands) and tokens + len(strand.source) > AHEAD:
+                break
+            wanted[strand.request] = strand.source
+            tokens += len(strand.source)
+        if wanted:
+            self.encoded |= dict(zip(wanted, self.lean.encode(list(wanted.values())), strict=True))

@@ -1,0 +1,243 @@
+"""A model taken apart for decoding: its encoder and decoder as stacks, and its head; checked against the model itself.
+
+Invariants: its logits are the model's own, to 1e-4 of their size (tried on a few sequences when it is first taken apart);
+of a model whose layers aren't known, or whose numbers differ, there is none, and a sentence says why.
+
+    lean = lean_of(model)            # a Lean, or a str: why not
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import nn
+
+from byeori.generate.attend import Whole
+from byeori.generate.pool import Pool
+from byeori.generate.stacks import Map, Stack, Unfit, dense
+from byeori.models.seq2seq import decoder_inputs, globally
+
+TOLERANCE = 1e-4
+PACK = {"cpu": 4_096, "cuda": 65_536, "mps": 16_384}  # tokens encoded at once
+SAMPLES = 8  # values of each weight that tell whether it has changed
+PROBE = (5, 3, 7, 3)
+
+Encode = Callable[[Sequence[Sequence[int]]], list[torch.Tensor]]
+
+
+@dataclass
+class Lean:
+    """`model` is a weak reference: a Lean is kept for as long as its model lives."""
+
+    model: Callable[[], Any]
+    decoder: Stack
+    head: Map  # hidden (rows, size) → logits float32 (rows, vocabulary)
+    vocabulary: int
+    device: torch.device
+    weight: torch.Tensor  # of the head
+    encoder: Stack | None = None
+    encode: Encode | None = None  # sources → hidden states (tokens, size) each; None for a decoder alone
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of keys and values: what autocast makes of them, else the weights' own."""
+        if torch.is_autocast_enabled(self.device.type):
+            return torch.get_autocast_dtype(self.device.type)
+        return self.weight.dtype
+
+
+def _stack(body: Any) -> Stack:
+    """By the name of a body's class. Raises Unfit."""
+    name = type(body).__name__
+    if name in ("T5Stack", "MT5Stack"):
+        from byeori.generate.stack_t5 import T5Stack
+
+        return T5Stack(body)
+    if name in ("GPT2Model", "CTRLModel"):
+        from byeori.generate import stack_gpt2
+
+        return stack_gpt2.Gpt2Stack(body) if name == "GPT2Model" else stack_gpt2.CtrlStack(body)
+    if name in LLAMAS:
+        from byeori.generate.stack_llama import LlamaStack
+
+        return LlamaStack(body)
+    if name in BARTS:
+        from byeori.generate.stack_bart import BartStack
+
+        return BartStack(body)
+    raise Unfit(f"the layers of {name} aren't known here")
+
+
+LLAMAS = (
+    "LlamaModel", "MistralModel", "Qwen2Model", "Qwen3Model", "GemmaModel", "Gemma2Model", "Gemma3TextModel",
+)  # fmt: skip
+BARTS = (
+    "BartDecoder", "BartEncoder", "MBartDecoder", "MBartEncoder", "MarianDecoder", "MarianEncoder", "PegasusDecoder",
+    "PegasusEncoder", "LEDDecoder",
+)  # fmt: skip
+
+
+def _made(model: Any, scaled: bool) -> Lean:
+    config, linear = model.config, model.get_output_embeddings()
+    seq2seq = bool(config.is_encoder_decoder)
+    if linear is None:
+        raise Unfit(f"{type(model).__name__} has no head that writes")
+    decoder = _stack(model.get_decoder())
+    if decoder.crosses != seq2seq:
+        raise Unfit("its decoder reads no source of the usual kind")
+    device = linear.weight.device
+    own = weakref.ref(model)
+    lean = Lean(own, decoder, _head(model, linear, scaled), linear.weight.shape[0], device, linear.weight)
+    if seq2seq:
+        try:
+            lean.encoder = _stack(model.get_encoder())
+        except Unfit:  # LED's: the model's own forward, in rectangles
+            lean.encode = lambda sources: _by_model(own(), sources)
+        else:
+            lean.encode = lambda sources: _packed(lean.encoder, sources, device)
+    return lean
+
+
+def _head(model: Any, linear: nn.Module, scaled: bool) -> Map:
+    config, project = model.config, dense(linear)
+    scale = config.d_model**-0.5 if scaled else None
+    bias = getattr(model, "final_logits_bias", None)
+    cap = getattr(config, "final_logit_softcapping", None)
+
+    def head(hidden: torch.Tensor) -> torch.Tensor:
+        logits = project(hidden if scale is None else hidden * scale).float()
+        if bias is not None:
+            logits = logits + bias
+        return logits if cap is None else cap * torch.tanh(logits / cap)
+
+    return head
+
+
+def _packed(stack: Stack | None, sources: Sequence[Sequence[int]], device: torch.device) -> list[torch.Tensor]:
+    """Hidden states of each source: sources end to end, by length, so many tokens at a time."""
+    assert stack is not None
+    found: dict[int, torch.Tensor] = {}
+    for part in parts(sources, PACK.get(device.type, 4_096)):
+        lengths = [len(sources[place]) for place in part]
+        ids = torch.tensor([one for place in part for one in sources[place]], device=device)
+        places = torch.cat([torch.arange(length, device=device) for length in lengths])
+        hidden = stack.run(ids, places, Whole(stack, lengths))
+        found |= dict(zip(part, hidden.split(lengths), strict=True))
+    return [found[place] for place in range(len(sources))]
+
+
+def _by_model(model: Any, sources: Sequence[Sequence[int]]) -> list[torch.Tensor]:
+    found: dict[int, torch.Tensor] = {}
+    body = model.get_encoder()
+    device = next(body.parameters()).device
+    for part in parts(sources, PACK.get(device.type, 4_096), padded=True):
+        longest = max(len(sources[place]) for place in part)
+        ids = torch.full((len(part), longest), model.config.pad_token_id or 0)
+        mask = torch.zeros_like(ids)
+        for row, place in enumerate(part):
+            ids[row, : len(sources[place])] = torch.tensor(sources[place])
+            mask[row, : len(sources[place])] = 1
+        inputs = globally(model, {"input_ids": ids.to(device), "attention_mask": mask.to(device)})
+        hidden = body(**inputs, return_dict=True).last_hidden_state
+        found |= {place: hidden[row, : len(sources[place])] for row, place in enumerate(part)}
+    return [found[place] for place in range(len(sources))]
+
+
+def parts(rows: Sequence[Sequence[int]], tokens: int, padded: bool = False) -> list[list[int]]:
+    """Places of rows by ascending length, cut into parts of at most so many tokens (of one row at least)."""
+    made: list[list[int]] = []
+    used = 0
+    for place in sorted(range(len(rows)), key=lambda place: len(rows[place])):
+        length = len(rows[place])
+        now = (len(made[-1]) + 1) * length if padded and made else used + length
+        if made and now <= tokens:
+            made[-1].append(place)
+            used = now
+        else:
+            made.append([place])
+            used = length
+    return made
+
+
+_leans: WeakKeyDictionary[nn.Module, tuple[torch.Tensor, Lean]] = WeakKeyDictionary()
+# Whether hidden states are scaled by the root of the width before the head: T5 does, depending on what its configuration had
+# once said; found by trying.
+_scaled: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
+_judged: WeakKeyDictionary[nn.Module, str] = WeakKeyDictionary()  # "" for one that can
+
+
+@torch.no_grad()
+def lean_of(model: Any) -> Lean | str:
+    """The model taken apart, anew where its weights have changed; or why it can't be."""
+    if _judged.get(model):
+        return _judged[model]
+    seen = torch.cat(
+        [one.detach().reshape(-1)[:: max(1, one.numel() // SAMPLES)].float() for one in model.parameters()]
+    )
+    kept = _leans.get(model)
+    if kept is not None and kept[0].shape == seen.shape and torch.equal(kept[0], seen):
+        return kept[1]
+    try:
+        scales = (
+            [_scaled[model]] if model in _scaled else [False, True] if hasattr(model.config, "d_model") else [False]
+        )
+        for scaled in scales:
+            lean = _made(model, scaled)
+            if model in _judged or _agrees(model, lean):
+                _judged[model], _scaled[model] = "", scaled
+                break
+        else:
+            _judged[model] = "its layers, taken out of it, give other numbers"
+    except (Unfit, AttributeError, TypeError, RuntimeError, ValueError, LookupError) as error:
+        _judged[model] = str(error)
+    if _judged[model]:
+        return _judged[model]
+    _leans[model] = (seen, lean)
+    return lean
+
+
+def _agrees(model: Any, lean: Lean) -> bool:
+    """Whether the logits of a few sequences, packed, are those the model gives each alone."""
+    size = min(lean.vocabulary, model.get_input_embeddings().num_embeddings)
+    draw = torch.Generator().manual_seed(0)
+    pad = model.config.pad_token_id
+    rows = [[one for one in torch.randint(0, size, (4 * n,), generator=draw).tolist() if one != pad][:n] for n in PROBE]
+    training = model.training
+    model.eval()
+    try:
+        with torch.autocast(lean.device.type, enabled=False):
+            ours, theirs = _logits(lean, rows), [_alone(model, lean, row) for row in rows]
+    finally:
+        model.train(training)
+    spread = max(1.0, max(float(one.abs().max()) for one in theirs))
+    close = TOLERANCE if lean.weight.dtype == torch.float32 else 3e-2
+    return all(torch.allclose(a, b, atol=close * spread, rtol=0) for a, b in zip(ours, theirs, strict=True))
+
+
+def _alone(model: Any, lean: Lean, row: list[int]) -> torch.Tensor:
+    ids = torch.tensor([row], device=lean.device)
+    if lean.encode is None:
+        return model(input_ids=ids, use_cache=False).logits[0, 2:].float()
+    inputs = globally(model, {"input_ids": ids, "attention_mask": torch.ones_like(ids)})
+    return model(**inputs, decoder_input_ids=decoder_inputs(model, ids), use_cache=False).logits[0].float()
+
+
+def _logits(lean: Lean, rows: list[list[int]]) -> list[torch.Tensor]:
+    """Of each place of each row: the first two tokens (of a decoder alone) as prompts, the others step by step."""
+    seq2seq = lean.encode is not None
+    fed = rows
+    if lean.encode is not None:
+        fed = [decoder_inputs(lean.model(), torch.tensor([row], device=lean.device))[0].tolist() for row in rows]
+    skipped = 0 if seq2seq else 2
+    pool = Pool(lean)
+    pool.join([row[:skipped] for row in fed], lean.encode(rows) if lean.encode is not None else None)
+    made = []
+    for step in range(skipped, max(map(len, fed))):
+        ids = torch.tensor([[row[min(step, len(row) - 1)]] for row in fed], device=lean.device)
+        made.append(lean.head(pool.step(ids)))
+    return [torch.stack([step[place] for step in made[: len(row) - skipped]]) for place, row in enumerate(fed)]

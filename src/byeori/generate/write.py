@@ -1,0 +1,212 @@
+"""The door to decoding: prompts or sources → what a model writes after each, by the continuous engine, else by `generate`.
+
+Invariants: each gets what it would get alone, in the order asked; which of the two ways it goes is said once a model where it is
+the slower one; a length nobody asked for is never applied in silence.
+
+    ids = write(model, [[5, 9, 2], [7]], Decoding(max_new_tokens=20), pad=0)      # a list of lists of new ids each
+    for token in stream(model, [5, 9, 2], Decoding(max_new_tokens=20), pad=0): ...
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any
+from weakref import WeakSet
+
+import torch
+from torch import nn
+
+from byeori.errors import DataError, ModelError
+from byeori.generate.continuous import Continuous
+from byeori.generate.decoding import Decoding, resolve, room
+from byeori.generate.lean import Lean, lean_of
+from byeori.generate.lines import Stops, Strand, Text
+from byeori.generate.plain import by_generate
+from byeori.generate.scores import unfit
+from byeori.generate.watching import Progress, watcher
+from byeori.models.packed import unwrapped
+
+Prompts = Sequence[Sequence[int]]
+SEEDS = 1 << 62
+MANY = 16  # texts none of which ended: the model doesn't know how to
+
+
+def write(
+    model: Any, prompts: Prompts, decoding: Decoding, *, ends: bool = False, **more: Any
+) -> list[list[list[int]]]:
+    """`num_return_sequences` lists of new ids for each prompt, in order; arguments as `texts` takes them.
+
+    `ends`: with the end token of a text that has one, and an encoder-decoder's start token, as `model.generate` gives them.
+    """
+    found = texts(model, prompts, decoding, **more)
+    if not ends:
+        return [[one.ids for one in several] for several in found]
+    inner: Any = unwrapped(model)
+    start = _start(inner, more) if inner.config.is_encoder_decoder else []
+    return [[[*start, *one.ids, *([] if one.end is None else [one.end])] for one in several] for several in found]
+
+
+def texts(
+    model: Any,
+    prompts: Prompts,
+    decoding: Decoding,
+    *,
+    pad: int,
+    tokenizer: Any = None,
+    budget: int | None = None,
+    progress: Progress | None = None,
+    **forced: Any,
+) -> list[list[Text]]:
+    """What is written for each prompt (an encoder-decoder: source), in order.
+
+    `pad` fills up rectangles where `generate` does the work; `tokenizer` is needed for stop texts; `budget`: bytes of keys and
+    values; `forced`: further values of generation_config (decoder_start_token_id, forced_bos_token_id…). Raises SettingError,
+    DataError for a prompt that is empty or leaves no room, and ModelError where the model can't generate as it is configured.
+    """
+    if not len(prompts):
+        return []
+    inner = unwrapped(model)
+    training = inner.training
+    progress = progress or watcher()
+    inner.eval()
+    try:
+        engine = _engine(inner, prompts, decoding, tokenizer, budget, forced)
+        if isinstance(engine, str):
+            _say(inner, engine)
+            written = by_generate(inner, prompts, decoding, pad=pad, tokenizer=tokenizer, **forced)
+            if progress is not None:
+                progress(len(prompts), len(prompts))
+            return written
+        return _drained(engine, len(prompts), progress, inner)
+    finally:
+        inner.train(training)
+
+
+def stream(
+    model: Any, prompt: Sequence[int], decoding: Decoding, *, pad: int, tokenizer: Any = None, **forced: Any
+) -> Iterator[int]:
+    """The new tokens of one text as they come, without its end token; those of beam search, and of a model that decodes by
+    `generate`, when they are all there."""
+    inner = unwrapped(model)
+    engine = _engine(inner, [prompt], decoding, tokenizer, None, forced)
+    if isinstance(engine, str) or engine.lines.width > 1:
+        yield from write(model, [prompt], decoding, pad=pad, tokenizer=tokenizer, **forced)[0][0]
+        return
+    training = inner.training
+    while engine.busy:
+        inner.eval()
+        try:
+            engine.step()
+        finally:
+            inner.train(training)
+        for strand, token in engine.fresh:
+            if strand.text == 0 and token not in engine.ends:
+                yield token
+
+
+def _drained(engine: Continuous, count: int, progress: Progress | None, model: Any) -> list[list[Text]]:
+    found: list[dict[int, list[Text]]] = [{} for _ in range(count)]
+    total, done, ended = len(engine.waiting), 0, 0
+    while engine.busy:
+        for strand, made in engine.step():
+            found[strand.request][strand.text] = made
+            ended += any(one.end is not None for one in made)
+            done += 1
+            if progress is not None:
+                progress(done, total)
+    if total >= MANY and not ended and engine.ends and model not in _endless:
+        _endless.add(model)
+        warnings.warn(
+            f"{type(model).__name__}: none of {total:,} texts came to an end by itself; all stop at the most tokens allowed "
+            f"(max_new_tokens). Has the model learnt to write its end token ({', '.join(map(str, engine.ends))})?",
+            stacklevel=2,
+        )
+    return [[text for at in sorted(several) for text in several[at]] for several in found]
+
+
+_endless: WeakSet[nn.Module] = WeakSet()
+_said: WeakSet[nn.Module] = WeakSet()
+
+
+def _say(model: Any, reason: str) -> None:
+    if model not in _said:
+        _said.add(model)
+        warnings.warn(
+            f"{type(model).__name__} decodes by transformers' generate, in batches by length: {reason}.", stacklevel=2
+        )
+
+
+def _engine(
+    model: Any, prompts: Prompts, decoding: Decoding, tokenizer: Any, budget: int | None, forced: dict[str, Any]
+) -> Continuous | str:
+    """The engine with all strands added; or why it can't."""
+    seq2seq = bool(model.config.is_encoder_decoder)
+    start = _start(model, forced) if seq2seq else []
+    configs: dict[int, Any] = {}
+    for place, prompt in enumerate(prompts):
+        if not len(prompt):
+            raise DataError(f"input {place + 1} has no tokens: there is nothing to write from. Leave it out.")
+        taken = len(start) if seq2seq else len(prompt)
+        if taken not in configs:
+            configs[taken] = _config(decoding, model, taken, forced)
+    config = configs[max(configs)]
+    least = {taken: one.min_new_tokens or 0 for taken, one in configs.items()}
+    if len(set(least.values())) > 1:  # counted with the prompt, so that each has its own
+        config.min_new_tokens, config.min_length = None, max(taken + one for taken, one in least.items() if one)
+    reason = unfit(config)
+    lean: Lean | str = reason if reason is not None else lean_of(model)
+    if isinstance(lean, str):
+        return lean
+    engine = Continuous(lean, config, budget=budget, stops=_stops(decoding.stop, tokenizer))
+    several = (config.num_return_sequences or 1) if engine.lines.width == 1 else 1
+    seed = decoding.generation_seed
+    drawn = torch.randint(SEEDS, (len(prompts),)).tolist() if config.do_sample and seed is None else None
+    strands = []
+    for place, prompt in enumerate(prompts):
+        before = start if seq2seq else list(prompt)
+        most = configs[len(before)].max_new_tokens
+        source = list(prompt) if seq2seq else None
+        own = drawn[place] if drawn is not None else seed or 0
+        strands += [Strand(place, before, most, source, text, own) for text in range(several)]
+    engine.add(strands)
+    return engine
+
+
+def _config(decoding: Decoding, model: Any, taken: int, forced: dict[str, Any]) -> Any:
+    left = room(model, taken)
+    if left is not None and left < 1:
+        raise DataError(
+            f"an input has {taken:,} tokens and the model takes {taken + left:,}, what it writes included. Shorten it."
+        )
+    config = resolve(decoding, model, left, taken)
+    for name, value in forced.items():
+        setattr(config, name, value)
+    return config
+
+
+def _start(model: Any, forced: dict[str, Any]) -> list[int]:
+    """What a decoder that reads a source begins with."""
+    own = model.generation_config
+    start = forced.get("decoder_start_token_id", own.decoder_start_token_id)
+    start = own.bos_token_id if start is None else start
+    if start is None:
+        raise ModelError(
+            f"{type(model).__name__} can't generate as it is configured: nothing says what its decoder begins with. Set "
+            f"decoder_start_token_id in generation_config.json."
+        )
+    return [int(one) for one in start] if isinstance(start, list) else [int(start)]
+
+
+def _stops(stop: str | list[str] | None, tokenizer: Any) -> Stops | None:
+    """Whether new tokens end in a stop text, which may begin and end within a token."""
+    wanted = [stop] if isinstance(stop, str) else list(stop or [])
+    if not wanted:
+        return None
+    tail = 4 * max(len(one) for one in wanted) + 8  # a token is a byte at least, a character four at most
+
+    def ended(new: list[int]) -> bool:
+        text = tokenizer.decode(new[-tail:])
+        return any(one in text for one in wanted)
+
+    return ended
