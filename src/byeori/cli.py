@@ -147,7 +147,8 @@ def evaluate(model: str | None, data: str | None, as_json: bool, **values: Any) 
     values = told({"model": model, "data": data}, values)
     name, data = values.pop("model"), values.pop("data")
     run = byeori.load_run(name, **_using(values))
-    note = progress_for(as_json).note
+    progress = progress_for(as_json)
+    note, run.engine.watch = progress.note, progress.writing
     reading, own = given(values, Reading, run.task.Columns), given(values)
     with run.scoring(**own):
         rows = run.read(data, **reading)
@@ -185,9 +186,11 @@ def predict(model: str | None, input: str | None, as_json: bool, **values: Any) 
     (written,) = settings.read(given(values, Written), Written)
     run, call = load_to_predict(name, _using(values))
     reading = given(values, Reading, run.task.Columns)
+    progress = progress_for(as_json)
+    run.engine.watch = progress.writing
     found = predict_file(
         run, source, written.output, call={**values, **call}, read=reading, with_inputs=written.with_inputs,
-        note=progress_for(as_json).note,
+        note=progress.note,
     )  # fmt: skip
     line = f"{found['rows']:,} rows, {found['errors']:,} with errors, {found['seconds']:.1f} s, {found['rows_per_second']:.0f} rows/s"
     to_stdout = as_json and written.output != "-"  # where the predictions are not

@@ -22,7 +22,7 @@ from byeori.generate.pool import Pool
 from byeori.generate.stacks import Map, Stack, Unfit, dense
 from byeori.models.seq2seq import decoder_inputs, globally
 
-TOLERANCE = 1e-4
+TOLERANCE, COARSE = 1e-4, 3e-2  # of float32 and of 16 bits
 PACK = {"cpu": 4_096, "cuda": 65_536, "mps": 16_384}  # tokens encoded at once
 SAMPLES = 8  # values of each weight that tell whether it has changed
 PROBE = (5, 3, 7, 3)
@@ -166,39 +166,45 @@ def parts(rows: Sequence[Sequence[int]], tokens: int, padded: bool = False) -> l
 
 _leans: WeakKeyDictionary[nn.Module, tuple[torch.Tensor, Lean]] = WeakKeyDictionary()
 # Whether hidden states are scaled by the root of the width before the head: T5 does, depending on what its configuration had
-# once said; found by trying.
+# once said; found by trying. Of models that can be taken apart.
 _scaled: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
-_judged: WeakKeyDictionary[nn.Module, str] = WeakKeyDictionary()  # "" for one that can
+_judged: WeakKeyDictionary[nn.Module, str] = WeakKeyDictionary()  # why one can't
 
 
 @torch.no_grad()
 def lean_of(model: Any) -> Lean | str:
     """The model taken apart, anew where its weights have changed; or why it can't be."""
-    if _judged.get(model):
+    if model in _judged:
         return _judged[model]
-    seen = torch.cat(
-        [one.detach().reshape(-1)[:: max(1, one.numel() // SAMPLES)].float() for one in model.parameters()]
-    )
+    seen = _fingerprint(model)
     kept = _leans.get(model)
     if kept is not None and kept[0].shape == seen.shape and torch.equal(kept[0], seen):
         return kept[1]
     try:
-        scales = (
-            [_scaled[model]] if model in _scaled else [False, True] if hasattr(model.config, "d_model") else [False]
-        )
-        for scaled in scales:
-            lean = _made(model, scaled)
-            if model in _judged or _agrees(model, lean):
-                _judged[model], _scaled[model] = "", scaled
-                break
-        else:
-            _judged[model] = "its layers, taken out of it, give other numbers"
+        lean = _taken_apart(model)
     except (Unfit, AttributeError, TypeError, RuntimeError, ValueError, LookupError) as error:
         _judged[model] = str(error)
-    if _judged[model]:
         return _judged[model]
     _leans[model] = (seen, lean)
     return lean
+
+
+def _taken_apart(model: Any) -> Lean:
+    """Raises Unfit, and whatever an unknown layer leads to."""
+    if model in _scaled:  # judged before; its weights have changed since
+        return _made(model, _scaled[model])
+    for scaled in (False, True) if hasattr(model.config, "d_model") else (False,):
+        lean = _made(model, scaled)
+        if _agrees(model, lean):
+            _scaled[model] = scaled
+            return lean
+    raise Unfit("its layers, taken out of it, give other numbers")
+
+
+def _fingerprint(model: Any) -> torch.Tensor:
+    """Some values of every weight, and whether autocast is on, which decides what they are cast to."""
+    some = [one.detach().reshape(-1)[:: max(1, one.numel() // SAMPLES)].float() for one in model.parameters()]
+    return torch.cat([*some, some[0].new_tensor([torch.is_autocast_enabled(some[0].device.type)])])
 
 
 def _agrees(model: Any, lean: Lean) -> bool:
@@ -210,12 +216,11 @@ def _agrees(model: Any, lean: Lean) -> bool:
     training = model.training
     model.eval()
     try:
-        with torch.autocast(lean.device.type, enabled=False):
-            ours, theirs = _logits(lean, rows), [_alone(model, lean, row) for row in rows]
+        ours, theirs = _logits(lean, rows), [_alone(model, lean, row) for row in rows]
     finally:
         model.train(training)
     spread = max(1.0, max(float(one.abs().max()) for one in theirs))
-    close = TOLERANCE if lean.weight.dtype == torch.float32 else 3e-2
+    close = TOLERANCE if lean.dtype == torch.float32 else COARSE
     return all(torch.allclose(a, b, atol=close * spread, rtol=0) for a, b in zip(ours, theirs, strict=True))
 
 

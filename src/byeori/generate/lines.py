@@ -56,6 +56,9 @@ class Lines:
         self.ends, self.stops, self.device = np.array(ends, np.int64), stops, device
         self.warps = Warps(config, device=device) if config.do_sample else None
         self.strands: list[Strand] = []
+        self.sources: list[
+            np.ndarray
+        ] = []  # of each slot; the same arrays from step to step, by which rules keep what they found
         self.done: dict[int, list[Text]] = {}  # of the last step: slot → its texts
         self.ids = np.zeros((0, self.width, COLUMNS), np.int64)
         self.lengths = np.zeros(0, np.int64)
@@ -81,6 +84,7 @@ class Lines:
             for name in self.kept:
                 values = getattr(self, name)
                 setattr(self, name, np.pad(values, ((0, slots), *((0, 0) for _ in values.shape[1:]))))
+        self.sources += [np.asarray(one.source) for one in strands if one.source is not None]
         for slot, strand in enumerate(strands, start=first):
             length = len(strand.prompt)
             self.ids[slot, :, :length] = strand.prompt
@@ -93,8 +97,11 @@ class Lines:
     def leave(self, slot: int) -> None:
         """The last slot takes its place."""
         last = self.strands.pop()
+        source = self.sources.pop() if self.sources else None
         if slot < len(self.strands):
             self.strands[slot] = last
+            if source is not None:
+                self.sources[slot] = source
             self.ids[slot] = self.ids[len(self.strands)]
             for name in self.kept:
                 values = getattr(self, name)
@@ -103,9 +110,7 @@ class Lines:
     def rows(self) -> Rows:
         """As the rules see them: slots × width rows."""
         count, width = len(self), self.width
-        sources = None
-        if self.strands[0].source is not None:
-            sources = [np.asarray(one.source) for one in self.strands for _ in range(width)]
+        sources = [one for one in self.sources for _ in range(width)] or None
         lengths, begun, most = (np.repeat(values[:count], width) for values in (self.lengths, self.begun, self.most))
         return Rows(self.ids[:count].reshape(count * width, -1), lengths, begun, most, sources)
 

@@ -42,6 +42,7 @@ class Pool:
         self.place = torch.zeros(0, dtype=torch.int64, device=self.device)  # of the token each slot is fed next
         self.seen = torch.zeros(0, width, 0, dtype=torch.bool, device=self.device)  # (slots, width, columns)
         self.places = torch.zeros(0, 0, dtype=torch.int64, device=self.device)  # (slots, columns)
+        self.source_mask: torch.Tensor | None = None  # (slots, 1, 1, longest source), until another joins or leaves
         self.packed = 0  # columns after the last packing
 
     @property
@@ -61,6 +62,7 @@ class Pool:
         longest = max(map(len, prefixes))
         self._reserve(first + count, longest)
         self.slots += count
+        self.source_mask = None
         lengths = np.array([len(prefix) for prefix in prefixes], np.int64)
         self.begins[first : self.slots] = self.column - lengths
         self.place[first : self.slots] = torch.from_numpy(lengths).to(self.device)
@@ -117,7 +119,7 @@ class Pool:
             self.begins[slot] = begin
             for of in (self.place, self.seen, self.places):
                 of[slot] = of[last]
-        self.slots = last
+        self.slots, self.source_mask = last, None
         self.lo = int(self.begins[:last].min()) if last else self.column
 
     # steps ------------------------------------------------------------------------------------------------------
@@ -242,7 +244,6 @@ class _Step:
         self.pool, self.new = pool, new
         self.shape = (pool.slots, pool.width)
         self.masks: dict[int | None, torch.Tensor] = {}
-        self.source_mask: torch.Tensor | None = None
         self.distance: torch.Tensor | None = None
 
     def own(self, number: int, layer: Layer, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
@@ -260,11 +261,10 @@ class _Step:
         assert pool.sources is not None
         longest = pool.longest_source
         keys, values = (cells[number][:slots, :, :longest] for cells in pool.sources.both)
-        if self.source_mask is None:
-            behind = torch.arange(longest)[None] >= torch.from_numpy(pool.lengths[:slots])[:, None]
-            mask = torch.zeros(behind.shape, dtype=q.dtype).masked_fill_(behind, UNSEEN)
-            self.source_mask = mask[:, None, None].to(pool.device)  # (slots, 1, 1, longest)
-        return self._met(layer, q, keys, values, self.source_mask)
+        if pool.source_mask is None:
+            there = torch.arange(longest)[None] < torch.from_numpy(pool.lengths[:slots])[:, None]
+            pool.source_mask = _added(there.to(pool.device), q.dtype)[:, None, None]
+        return self._met(layer, q, keys, values, pool.source_mask)
 
     def _met(self, layer: Layer, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """(slots × width, heads, size) → (slots × width, heads × size)."""
@@ -288,8 +288,14 @@ class _Step:
             self.distance = pool.place[:slots, None] - pool.places[:slots, columns]  # (slots, columns)
         if window is not None:
             seen = seen & (self.distance < window)[:, None]
-        mask = torch.zeros(seen.shape, dtype=dtype, device=pool.device).masked_fill_(~seen, UNSEEN)[:, None]
+        mask = _added(seen, dtype)[:, None]
         bias = pool.stack.bias
         if bias is None:
             return mask
         return mask + bias.before(self.distance).permute(0, 2, 1)[:, :, None].to(dtype)
+
+
+def _added(seen: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """0 where seen, −∞ elsewhere."""
+    zero, unseen = (torch.tensor(value, dtype=dtype, device=seen.device) for value in (0.0, UNSEEN))
+    return torch.where(seen, zero, unseen)

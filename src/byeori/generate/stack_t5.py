@@ -26,9 +26,11 @@ class T5Layer(Layer):
             )  # fmt: skip
         inner = feed.DenseReluDense
         self.feed_norm, self.act, self.shrink = _norm(feed.layer_norm), activation(inner.act), dense(inner.wo)
-        self.wide = inner.wo.weight.dtype
         self.gated = hasattr(inner, "wi_0")
         self.grow = dense(inner.wi_0, inner.wi_1) if self.gated else dense(inner.wi)
+        # Of a float16 model transformers keeps the last matrix in float32.
+        first, last = (inner.wi_0 if self.gated else inner.wi).weight.dtype, inner.wo.weight.dtype
+        self.wide = last if last != first else None
 
     def own(self, x: torch.Tensor, places: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         heads = self.heads
@@ -55,7 +57,7 @@ class T5Layer(Layer):
             inner = self.act(gate) * inner
         else:
             inner = self.act(inner)
-        return x + self.shrink(inner.to(self.wide))  # of a float16 model transformers keeps this one in float32
+        return x + self.shrink(inner if self.wide is None else inner.to(self.wide))
 
 
 class T5Stack(Stack):

@@ -158,7 +158,9 @@ class Engine:
                 begin, end = int(store.row_offsets[first]), int(store.row_offsets[rows[-1] + 1])
                 gathered = Gathered(begin, end - begin)
                 parts = self._parts(store, rows, cost, whole=each is not None and not self.task.apart)
-                for sequences, owners in reversed(parts if each is not None or not writes else []):  # the longest first:
+                for sequences, owners in reversed(
+                    parts if each is not None or not writes else []
+                ):  # the longest first:
                     pack = build(store, sequences, rows=owners, group_cost=cost, varlen=varlen)  # memory peaks early
                     values = self._answer((pack if draw is None else draw(pack)).to(self.device), each, call, writes)
                     if not writes:

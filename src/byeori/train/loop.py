@@ -77,6 +77,7 @@ class Loop:
         self.engine, self.packing, self.rows, self.validation = engine, packing, rows, validation
         self.hooks, self.folder, self.decoding, self.progress = list(hooks), folder, decoding, progress
         self.device, self.precision = engine.device, engine.precision
+        engine.watch = progress.writing
         self.accelerator = accelerator_for(self.device)
         torch.manual_seed(settings.seed)
         self.compact = self._compact(model)

@@ -14,6 +14,7 @@ from typing import Any
 from byeori.run import dumps
 
 LINES = 25  # of plain progress a run, at most; history.jsonl has them all
+SILENCE = 15.0  # seconds after which plain lines say how far the writing of texts is
 SPARKS = "▁▂▃▄▅▆▇█"
 
 
@@ -25,6 +26,7 @@ class Progress:
         self.steps = self.first = 0
         self.begun = time.perf_counter()
         self.now = self.said = 0
+        self.wrote = self.begun
 
     def note(self, text: str) -> None:
         print(text, file=self.file, flush=True)
@@ -54,6 +56,15 @@ class Progress:
         for line in sample_lines(samples):
             self.note("  " + line)
 
+    def writing(self, done: int, total: int) -> None:
+        """So many of the texts of an evaluation or prediction are written; said where it takes long."""
+        now = time.perf_counter()
+        if done <= 1 or done == total:
+            self.wrote = now
+        elif now - self.wrote > SILENCE:
+            self.wrote = now
+            self.note(f"  {done:,} of {total:,} texts written")
+
     def stop(self) -> None:
         """The view ends; lines already written stay."""
 
@@ -80,6 +91,9 @@ class JsonLines(Progress):
     def samples(self, step: int, samples: list[dict[str, Any]]) -> None:
         self._write({"step": step, "samples": samples})
 
+    def writing(self, done: int, total: int) -> None:
+        """Nothing: lines are of what came out."""
+
     def _write(self, record: dict[str, Any]) -> None:
         print(json.dumps(json.loads(dumps(record)), ensure_ascii=False), file=self.file, flush=True)
 
@@ -88,6 +102,9 @@ class Quiet(Progress):
     """Nothing at all."""
 
     def note(self, text: str) -> None:
+        return None
+
+    def writing(self, done: int, total: int) -> None:
         return None
 
 
@@ -100,6 +117,7 @@ class Live(Progress):
 
         self.console = Console(file=self.file, highlight=False)
         self.live: Any = None
+        self.alone = False  # whether what moves are texts that are written, and nothing trains
         self.losses: deque[float] = deque(maxlen=24)
         self.record: dict[str, Any] = {}
         self.best = ""
@@ -148,19 +166,29 @@ class Live(Progress):
             )
         self.console.print(table)
 
+    def writing(self, done: int, total: int) -> None:
+        """In the place of the line of training, or, where nothing trains, in one of its own that goes when all is written."""
+        from rich.live import Live as RichLive
+        from rich.text import Text
+
+        if self.live is None:
+            self.live = RichLive(console=self.console, refresh_per_second=4, transient=True)
+            self.live.start()
+            self.alone = True
+        self.live.update(Text(f"{_bar(done, total)} {done:,}/{total:,} texts written", no_wrap=True))
+        if done == total and self.alone:
+            self.stop()
+
     def stop(self) -> None:
         if self.live is not None:
             self.live.stop()
-            self.live = None
+            self.live, self.alone = None, False
 
     def _line(self) -> Any:
         from rich.text import Text
 
-        share = self.now / max(1, self.steps)
-        width = 24
-        bar = "━" * int(share * width) + "╌" * (width - int(share * width))
         parts = [
-            f"{bar} {self.now}/{self.steps}",
+            f"{_bar(self.now, self.steps)} {self.now}/{self.steps}",
             f"loss {self.losses[-1]:.4f} {spark(self.losses)}" if self.losses else "",
         ]
         if self.record:
@@ -179,6 +207,11 @@ def progress_for(json: bool = False, quiet: bool = False, file: Any = None) -> P
     if json:
         return JsonLines(file)
     return Live(file) if file.isatty() else Progress(file)
+
+
+def _bar(done: int, total: int, width: int = 24) -> str:
+    full = int(done / max(1, total) * width)
+    return "━" * full + "╌" * (width - full)
 
 
 def spark(values: Any) -> str:
