@@ -155,7 +155,8 @@ def evaluate(model: str | None, data: str | None, as_json: bool, **values: Any) 
     for line in (f"{data}: {len(rows):,} rows", *rows.notes):
         note(line)
     said = len(rows.notes)
-    scores = run.evaluate(rows, **own)
+    with progress:
+        scores = run.evaluate(rows, **own)
     for line in rows.notes[said:]:
         note(line)
     print(dumps(scores)) if as_json else print_scores(scores, run.of_class)
@@ -188,10 +189,11 @@ def predict(model: str | None, input: str | None, as_json: bool, **values: Any) 
     reading = given(values, Reading, run.task.Columns)
     progress = progress_for(as_json)
     run.engine.watch = progress.writing
-    found = predict_file(
-        run, source, written.output, call={**values, **call}, read=reading, with_inputs=written.with_inputs,
-        note=progress.note,
-    )  # fmt: skip
+    with progress:
+        found = predict_file(
+            run, source, written.output, call={**values, **call}, read=reading, with_inputs=written.with_inputs,
+            note=progress.note,
+        )  # fmt: skip
     line = f"{found['rows']:,} rows, {found['errors']:,} with errors, {found['seconds']:.1f} s, {found['rows_per_second']:.0f} rows/s"
     to_stdout = as_json and written.output != "-"  # where the predictions are not
     print(dumps(found) if as_json else line, file=sys.stdout if to_stdout else sys.stderr)

@@ -87,19 +87,22 @@ def stream(
     model: Any, prompt: Sequence[int], decoding: Decoding, *, pad: int, tokenizer: Any = None, **forced: Any
 ) -> Iterator[int]:
     """The new tokens of one text as they come, without its end token; those of beam search, and of a model that decodes by
-    `generate`, when they are all there."""
+    `generate`, when they are all there. Raises as `texts`, at once."""
     inner = unwrapped(model)
     engine = _engine(inner, [prompt], decoding, tokenizer, None, forced)
     if isinstance(engine, str) or engine.lines.width > 1:
-        yield from write(model, [prompt], decoding, pad=pad, tokenizer=tokenizer, **forced)[0][0]
-        return
-    training = inner.training
+        return iter(write(model, [prompt], decoding, pad=pad, tokenizer=tokenizer, **forced)[0][0])
+    return _stepwise(inner, engine)
+
+
+def _stepwise(model: Any, engine: Continuous) -> Iterator[int]:
     while engine.busy:
-        inner.eval()
+        training = model.training
+        model.eval()
         try:
             engine.step()
         finally:
-            inner.train(training)
+            model.train(training)
         for strand, token in engine.fresh:
             if strand.text == 0 and token not in engine.ends:
                 yield token

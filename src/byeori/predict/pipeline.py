@@ -60,6 +60,17 @@ class Pipeline:
 
     predict = transform = __call__
 
+    def stream(self, given: Any, **call: Any) -> Iterator[str]:
+        """The new text of one input, piece by piece as it is written; by beam search, all at once. Arguments as in a call.
+
+        Raises SettingError for a task that writes no texts, DataError for an input that is none.
+        """
+        from byeori.predict.streaming import streamed
+
+        here = arguments.read(self.run, call)
+        chosen = self.run.task.call_settings(arguments.merged(self.asked.values, here.values))
+        return streamed(self.run if here.length is None else self.run.cut_to(here.length), _checked(given), chosen)
+
     @property
     def dtype(self) -> Any:
         return self.model.dtype

@@ -254,6 +254,18 @@ class Seq2Seq(Task):
         self.tokenizer = tokenizer
         return write(self, model, tokenizer, pack, call)
 
+    def way(self, model: Any, tokenizer: Any, call: Any | None) -> tuple[Decoding, dict[str, Any], dict[str, Any]]:
+        """How a call's texts are written: what is asked, the checkpoint's own way, tokens that are forced."""
+        from byeori.tasks.seq2seq_models import first_tokens, room
+
+        return self.decoding(room(model, 1), call), self.own_decoding, first_tokens(self, model, tokenizer, call)
+
+    def words(self, prompt: list[int], new: list[int], call: Any) -> str:
+        """The text of new tokens."""
+        clean = call.clean_up_tokenization_spaces
+        said: str = self.tokenizer.decode(new, skip_special_tokens=True, clean_up_tokenization_spaces=clean)
+        return said
+
     def most_rows(self, call: Any | None) -> float:
         """Rows of a store that are written out: all of a call, in evaluation the first ones."""
         most = self.settings.eval_max_rows
@@ -282,9 +294,7 @@ class Seq2Seq(Task):
     def _one(self, ids: list[int], call: Any) -> dict[str, Any]:
         made: dict[str, Any] = {}
         if call.return_text:
-            clean = call.clean_up_tokenization_spaces
-            text = self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=clean)
-            made[f"{self.key}_text"] = text
+            made[f"{self.key}_text"] = self.words([], ids, call)
         if call.return_tensors:
             made[f"{self.key}_token_ids"] = ids
         return made

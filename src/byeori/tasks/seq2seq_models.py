@@ -137,17 +137,17 @@ def write(task: Seq2Seq, model: Any, tokenizer: Any, pack: Pack, call: Any | Non
     """See `Seq2Seq.generate`."""
     inner: Any = unwrapped(model)
     check_kind(inner, task.name)
-    with own_way(inner, task.own_decoding):
-        return _written(task, inner, tokenizer, pack, call)
-
-
-def _written(
-    task: Seq2Seq, inner: Any, tokenizer: Any, pack: Pack, call: Any | None
-) -> tuple[torch.Tensor, np.ndarray]:
-    return written(
-        inner, tokenizer, pack, task.decoding(room(inner, 1), call), most=task.most_rows(call),
-        ends=bool(call and call.return_tensors), **first_tokens(task, inner, tokenizer, call),
-    )  # fmt: skip
+    decoding, own, forced = task.way(inner, tokenizer, call)
+    with own_way(inner, own):
+        return written(
+            inner,
+            tokenizer,
+            pack,
+            decoding,
+            most=task.most_rows(call),
+            ends=bool(call and call.return_tensors),
+            **forced,
+        )
 
 
 def written(

@@ -270,7 +270,7 @@ class TextGeneration(Likelihood):
         starts, lengths = pack.layout.starts.tolist(), pack.layout.lengths.tolist()
         ids = pack.input_ids.cpu().numpy()
         wanted = np.arange(len(pack))
-        decoding, own = over(call), own_decoding(model.config, self.name)
+        decoding, own, _ = self.way(model, tokenizer, call)
         ends = call is not None and bool(call.return_tensors or not call.skip_special_tokens)
         if "labels" in pack.columns:
             most = min(PREVIEW_NEW, (self.limit or 2 * PREVIEW_NEW) // 2)
@@ -292,6 +292,14 @@ class TextGeneration(Likelihood):
             values += closed
             counts[place] = len(closed)
         return torch.tensor(values, dtype=torch.int64), counts
+
+    def way(self, model: Any, tokenizer: Any, call: Any | None) -> tuple[Decoding, dict[str, Any], dict[str, Any]]:
+        """How a call's texts are written: what is asked, the checkpoint's own way, tokens that are forced."""
+        return over(call), own_decoding(model.config, self.name), {}
+
+    def words(self, prompt: list[int], new: list[int], call: Any) -> str:
+        """The text of new tokens behind their prompt."""
+        return words(self.tokenizer, prompt, new, call)
 
     def decode(self, answers: Answers, store: TokenStore, call: Any | None = None) -> list[Any]:
         """A list of {"generated_text"} a row; of what was evaluated each row's perplexity; of samples prompt, text, right text."""

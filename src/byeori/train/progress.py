@@ -68,6 +68,12 @@ class Progress:
     def stop(self) -> None:
         """The view ends; lines already written stay."""
 
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *raised: Any) -> None:
+        self.stop()
+
     def _eta(self) -> str:
         done = self.now - self.first
         if done <= 0:

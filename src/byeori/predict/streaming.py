@@ -1,0 +1,59 @@
+"""A text as it is being written, a few characters at a time.
+
+Invariants: joined, the pieces are the text that a call gives; a character of several tokens comes when it is whole.
+
+    for piece in streamed(run, "Once upon", run.task.call_settings({"max_new_tokens": 20})): ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from byeori.errors import SettingError
+from byeori.generate.decoding import own_way
+from byeori.generate.write import stream
+from byeori.models.packed import unwrapped
+from byeori.predict.engine import columns
+from byeori.predict.run import Run
+
+HALF = "\ufffd"  # what a decoder shows of bytes that are no character yet
+
+
+def streamed(run: Run, given: Any, call: Any) -> Iterator[str]:
+    """Pieces of the new text of one input. Raises SettingError for a task that writes nothing, or several texts at once."""
+    task, engine = run.task, run.engine
+    if not hasattr(task, "way"):
+        raise SettingError(f"{task.name} writes no text that could be streamed. Call the pipeline instead.")
+    if call.num_return_sequences > 1:
+        raise SettingError(
+            f"num_return_sequences={call.num_return_sequences}: one text can be streamed. Call the pipeline instead."
+        )
+    rows, single = task.inputs(given)
+    if not single:
+        raise SettingError("a list of inputs can't be streamed: give one text, or call the pipeline.")
+    store = engine.encode(columns(rows), call)
+    prompt = store[0]["input_ids"]
+    model: Any = unwrapped(run.model)
+    decoding, own, forced = task.way(model, run.tokenizer, call)
+    with own_way(model, own):
+        tokens = stream(
+            model, prompt, decoding, pad=int(store.pad["input_ids"]), tokenizer=run.tokenizer, **forced
+        )  # fmt: skip
+    return _pieces(task, prompt, tokens, call)
+
+
+def _pieces(task: Any, prompt: list[int], tokens: Iterator[int], call: Any) -> Iterator[str]:
+    new: list[int] = []
+    said = text = ""
+    for token in tokens:
+        new.append(token)
+        text = task.words(prompt, new, call)
+        # Held back: half characters, and a text that a later token has changed (spaces taken out before punctuation).
+        if text.endswith(HALF) or not text.startswith(said):
+            continue
+        if len(text) > len(said):
+            yield text[len(said) :]
+            said = text
+    if len(text) > len(said) and text.startswith(said):
+        yield text[len(said) :]
