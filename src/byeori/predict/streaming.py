@@ -7,6 +7,7 @@ Invariants: joined, the pieces are the text that a call gives; a character of se
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +18,7 @@ from byeori.models.packed import unwrapped
 from byeori.predict.engine import columns
 from byeori.predict.run import Run
 
+BYTE = re.compile("<0x[0-9A-F]{2}>")  # a token of tokenizers that fall back to bytes
 HALF = "\ufffd"  # what a decoder shows of bytes that are no character yet
 
 
@@ -49,8 +51,10 @@ def _pieces(task: Any, prompt: list[int], tokens: Iterator[int], call: Any) -> I
     for token in tokens:
         new.append(token)
         text = task.words(prompt, new, call)
-        # Held back: half characters, and a text that a later token has changed (spaces taken out before punctuation).
-        if text.endswith(HALF) or not text.startswith(said):
+        # Held back: half characters, bytes that the next may turn into something else, and a text that a later token has
+        # changed (spaces taken out before punctuation).
+        byte = BYTE.fullmatch(task.tokenizer.convert_ids_to_tokens(token) or "")
+        if text.endswith(HALF) or byte or not text.startswith(said):
             continue
         if len(text) > len(said):
             yield text[len(said) :]
