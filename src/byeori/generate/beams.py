@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from byeori.generate.lines import Lines, Stops, Strand, Text
+from byeori.generate.lines import Lines, Stops, Strand, Text, best
 from byeori.generate.scores import Rules
 
 if TYPE_CHECKING:
     from transformers import GenerationConfig
 
 WORST = np.float32(-1e9)  # of a beam that is none yet
-BLOCK = 64  # words of the vocabulary whose best is looked at first
 
 
 @dataclass
@@ -89,11 +88,8 @@ class Beams(Lines):
         """The best continuations of each slot, the best first: scores float32, tokens and parents int64 (slots, candidates)."""
         count, width, most = len(self), self.width, min(self.candidates, self.width * logits.shape[1])
         each = min(most, logits.shape[1])
-        if rules.idle:  # the softmax of a few candidates: all it needs of the others is their sum
-            values, ids = best(logits, each)
-            values = values - logits.logsumexp(-1, keepdim=True)
-        else:
-            values, ids = best(rules.apply(logits.log_softmax(-1), self.rows()), each)
+        found = logits.log_softmax(-1)
+        values, ids = best(found if rules.idle else rules.apply(found, self.rows()), each)
         running = torch.from_numpy(self.scores[:count]).to(values.device)
         values = (values.view(count, width, each) + running[..., None]).flatten(1)
         scores, at = values.topk(most)
@@ -134,21 +130,3 @@ class Beams(Lines):
                 over = self.early is True or not running[slot] / np.float32(hoped**self.penalty) > worst
             if over:
                 self.done[slot] = (ended.texts + [Text([], float(WORST))] * self.texts)[: self.texts]
-
-
-def best(scores: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """The best of each row and their places: as `scores.topk(count)`, several times faster over a large vocabulary.
-
-    The best of all stand in the blocks whose best are the best: only those are sorted.
-    """
-    rows, size = scores.shape
-    blocks = size // BLOCK
-    if blocks < 4 * count:
-        return scores.topk(count)
-    whole, rest = scores[:, : blocks * BLOCK].view(rows, blocks, BLOCK), scores[:, blocks * BLOCK :]
-    chosen = whole.amax(-1).topk(count).indices  # (rows, count)
-    inside = whole.gather(1, chosen[..., None].expand(-1, -1, BLOCK)).flatten(1)
-    found, at = torch.cat([inside, rest], 1).topk(count)
-    first = chosen.gather(1, (at // BLOCK).clamp(max=count - 1)) * BLOCK
-    behind = at - count * BLOCK
-    return found, torch.where(behind >= 0, blocks * BLOCK + behind, first + at % BLOCK)

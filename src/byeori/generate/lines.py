@@ -20,6 +20,7 @@ from byeori.generate.scores import Rows, Rules, Warps, draw
 if TYPE_CHECKING:
     from transformers import GenerationConfig
 
+BLOCK = 64  # words of the vocabulary whose best is looked at first
 COLUMNS = 64  # tokens a line has room for at first
 Stops = Callable[[list[int]], bool]  # new tokens → whether they end in a stop text
 
@@ -120,7 +121,7 @@ class Lines:
         if not rules.idle:
             logits = rules.apply(logits, self.rows())
         if self.warps is None:
-            taken = logits.argmax(-1)
+            taken = best(logits, 1)[1][:, 0]
         else:
             seeds, texts = (np.array([getattr(one, name) for one in self.strands]) for name in ("seed", "text"))
             taken = draw(self.warps.apply(logits), seeds, texts, self.lengths[: len(self)] - self.begun[: len(self)])
@@ -160,3 +161,21 @@ def lines_of(config: Any, ends: list[int], device: torch.device, stops: Stops | 
 
         return Beams(config, ends, device, stops)
     return Lines(config, ends, device, stops)
+
+
+def best(scores: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The best of each row and their places: as `scores.topk(count)`, several times faster over a large vocabulary.
+
+    The best of all stand in the blocks whose best are the best: only those are sorted.
+    """
+    rows, size = scores.shape
+    blocks = size // BLOCK
+    if blocks < 4 * count:
+        return scores.topk(count)
+    whole, rest = scores[:, : blocks * BLOCK].view(rows, blocks, BLOCK), scores[:, blocks * BLOCK :]
+    chosen = whole.amax(-1).topk(count).indices  # (rows, count)
+    inside = whole.gather(1, chosen[..., None].expand(-1, -1, BLOCK)).flatten(1)
+    found, at = torch.cat([inside, rest], 1).topk(count)
+    first = chosen.gather(1, (at // BLOCK).clamp(max=count - 1)) * BLOCK
+    behind = at - count * BLOCK
+    return found, torch.where(behind >= 0, blocks * BLOCK + behind, first + at % BLOCK)

@@ -67,6 +67,7 @@ class Pool:
         self.begins[first : self.slots] = self.column - lengths
         self.place[first : self.slots] = torch.from_numpy(lengths).to(self.device)
         self.seen[first : self.slots] = False
+        self.own.clear(slice(first, self.slots), slice(0, self.column))
         if longest:
             self._prefill(first, prefixes)
         if sources is not None:
@@ -100,6 +101,7 @@ class Pool:
         assert self.sources is not None
         lengths = [len(one) for one in sources]
         self.sources.fit(len(self.begins), max(lengths))
+        self.sources.clear(slice(first, self.slots), slice(min(lengths), None))
         self.lengths[first : self.slots] = lengths
         flat = torch.cat(sources) if len(sources) > 1 else sources[0]
         for number, layer in enumerate(self.stack.layers):
@@ -176,6 +178,7 @@ class Pool:
         begins = np.zeros(capacity, np.int64)
         for slot, count in enumerate(counts):
             begins[slot] = longest - count
+            self.own.clear(slice(slot, slot + 1), slice(0, longest - count))
             if not count:
                 continue
             places = needed[slot].nonzero()[:, 0]
@@ -194,7 +197,10 @@ class Pool:
 
 
 class Cells:
-    """Keys and values (layers, slots, heads, columns, size), grown as needed."""
+    """Keys and values (layers, slots, heads, columns, size), grown as needed.
+
+    What is masked must still be a number: columns before a slot's own, and behind its source, are cleared, no others.
+    """
 
     def __init__(self, lean: Lean, heads: int):
         stack = lean.decoder
@@ -216,8 +222,11 @@ class Cells:
         return 2 * self.layers * self.heads * self.size * self.dtype.itemsize
 
     def _empty(self, slots: int, columns: int) -> torch.Tensor:
-        shape = (self.layers, slots, self.heads, columns, self.size)
-        return torch.zeros(shape, dtype=self.dtype, device=self.device)  # what is masked must still be a number
+        return torch.empty(self.layers, slots, self.heads, columns, self.size, dtype=self.dtype, device=self.device)
+
+    def clear(self, slots: slice, columns: slice) -> None:
+        for cells in self.both:
+            cells[:, slots, :, columns] = 0
 
     def fit(self, slots: int, columns: int) -> None:
         """At least so large; what is there stays."""
@@ -229,6 +238,7 @@ class Cells:
         for old in self.both:
             new = self._empty(slots, columns)
             new[:, : had[1], :, : had[3]] = old
+            new[:, : had[1], :, had[3] :] = 0
             made.append(new)
         self.keys, self.values = made
 
