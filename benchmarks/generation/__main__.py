@@ -19,7 +19,7 @@ from typing import Any
 
 from benchmarks.common import measure
 from benchmarks.generation.jobs import CONTESTANTS, JOBS, TUNED, Job
-from benchmarks.generation.runtime import installed
+from benchmarks.generation.runtime import LAYOUTS, installed
 from benchmarks.generation.table import table
 
 MODULE = "benchmarks.generation"
@@ -64,12 +64,8 @@ def run(name: str, job: Job, options: argparse.Namespace) -> None:
         for who, way in ways.items():
             found = measure(MODULE, {**common, **way, "who": who})
             texts = found["texts"] if texts is None else texts
-            _note(
-                options.output,
-                {"job": name, "run": run, "round": turn, "trial": False, "who": who, "way": way},
-                found,
-                texts,
-            )
+            said = {"job": name, "run": run, "round": turn, "trial": False, "who": who, "way": way}
+            _note(options.output, said, found, texts)
 
 
 def _contestants(only: str) -> list[str]:
@@ -87,7 +83,7 @@ def _fastest(name: str, run: str, who: str, job: Job, common: dict, options: arg
     if who == "tuned" and torch.cpu.get_capabilities().get("avx512_bf16"):
         others = [{}, {"precision": "bfloat16"}]
     if who == "ctranslate2" and options.threads > 1:
-        others = [{"layout": "together"}, {"layout": "apart"}]
+        others = [{"layout": layout} for layout in LAYOUTS]
     batches = [int(one) for one in options.batches.split(",")] if options.batches else job.batches
     tried: list[tuple[float, dict[str, Any]]] = []
     for way in ({"batch": batch, **other} for other in others for batch in batches):
@@ -98,10 +94,11 @@ def _fastest(name: str, run: str, who: str, job: Job, common: dict, options: arg
 
 
 def _note(output: str, said: dict, found: dict, texts: list[str] | None) -> None:
-    own = found.pop("texts")
-    lengths = found.pop("lengths")
+    """A line of results: the texts and their lengths as what the table says of them."""
+    own, lengths = found.pop("texts"), found.pop("lengths")
     equal = None if texts is None else sum(a == b for a, b in zip(own, texts, strict=True)) / len(own)
-    line = {**said, **found, "equal": equal, "rows": len(own), "longest": max(lengths)}
+    full = sum(length >= JOBS[said["job"]].most for length in lengths) / len(own)  # ended by the maximum alone
+    line = {**said, **found, "equal": equal, "rows": len(own), "full": full}
     with open(output, "a", encoding="utf-8") as file:
         file.write(json.dumps(line, ensure_ascii=False) + "\n")
     print(json.dumps(line, ensure_ascii=False), file=sys.stderr, flush=True)

@@ -11,6 +11,7 @@ Outputs end by themselves, at lengths of their own: `check` says how many don't.
 from __future__ import annotations
 
 import json
+import shutil
 import statistics
 import tempfile
 import time
@@ -60,7 +61,7 @@ def _gpt2(tokenizer: Any) -> Any:
 BODIES = {
     "t5": Body(
         "translation", texts.pairs, "unigram", "t5", _t5, "T5ForConditionalGeneration",
-        {"epochs": 5, "learning_rate": 2e-3, "batch_size": 16, "max_length": 160, "max_target_length": 160},
+        {"epochs": 20, "learning_rate": 1e-3, "batch_size": 8, "max_length": 160, "max_target_length": 160},
     ),
     "gpt2": Body(
         "text-generation", texts.lines, "bpe", "gpt2", _gpt2, "GPT2LMHeadModel",
@@ -69,15 +70,15 @@ BODIES = {
 }  # fmt: skip
 
 
-def make(folder: str, names: Sequence[str], **more: Any) -> None:
-    """Trains and saves each; what it took and the lengths of what it writes are printed. `more`: other settings."""
+def make(folder: str, names: Sequence[str]) -> None:
+    """Trains and saves each; what it took and the lengths of what it writes are printed."""
     for name in names:
         body = BODIES[name]
         learnt, asked = body.rows()
         began, clock = time.process_time(), time.perf_counter()
         with tempfile.TemporaryDirectory() as fresh:
             _fresh(body, learnt, fresh)
-            _trained(body, learnt, fresh, f"{folder}/{name}", more)
+            _trained(body, learnt, fresh, f"{folder}/{name}")
         took = f"{time.process_time() - began:.0f} s of the processor, {time.perf_counter() - clock:.0f} s"
         _write(folder, name, asked)
         print(f"{name}: {len(learnt):,} rows learnt in {took}; {len(asked)} to be asked", flush=True)
@@ -100,15 +101,11 @@ def _fresh(body: Body, learnt: list[dict[str, str]], folder: str) -> None:
     getattr(transformers, body.kind)(body.config(made.tokenizer)).save_pretrained(folder)
 
 
-def _trained(body: Body, learnt: list[dict[str, str]], fresh: str, output: str, more: dict[str, Any]) -> None:
-    import shutil
-
+def _trained(body: Body, learnt: list[dict[str, str]], fresh: str, output: str) -> None:
     import byeori
 
     with tempfile.TemporaryDirectory() as run:
-        byeori.train(
-            body.task, fresh, train=learnt, output=f"{run}/run", weight_decay=0.0, **QUIET, **(body.settings | more)
-        )
+        byeori.train(body.task, fresh, train=learnt, output=f"{run}/run", weight_decay=0.0, **QUIET, **body.settings)
         shutil.copytree(f"{run}/run/model", output, dirs_exist_ok=True)
 
 
@@ -123,10 +120,10 @@ def check(folder: str, asked: list[str], most: int = 200) -> str:
     found = contestants.work({
         "who": "tuned", "model": folder, "asked": asked, "batch": 64, "settings": {"num_beams": 1, "max_new_tokens": most},
     })  # fmt: skip
-    lengths = sorted(found["lengths"])
+    lengths = found["lengths"]
     tenths = statistics.quantiles(lengths, n=10)
-    most_of = sum(length >= most for length in lengths) / len(lengths)
+    full = sum(length >= most for length in lengths) / len(lengths)
     return (
         f"greedy: {min(lengths)} to {max(lengths)} tokens, {statistics.mean(lengths):.1f} on average, tenths "
-        f"{' '.join(f'{one:.0f}' for one in tenths)}; {100 * most_of:.1f}% end at the {most} they may have"
+        f"{' '.join(f'{one:.0f}' for one in tenths)}; {100 * full:.1f}% end at the {most} they may have"
     )

@@ -1,7 +1,7 @@
 """Who decodes: the tutorials' loop, a tuned one, Byeori and (runtime.py) CTranslate2; each in a process of its own.
 
 Every one starts from the texts and ends with texts; what is timed is tokenizing, decoding and turning ids into text.
-Loading and a few texts to warm up are not.
+Loading is not, nor a few texts to warm up, in which Byeori takes the model apart once.
 
     work({"who": "tutorial", "model": "models/t5", "asked": [...], "settings": {"num_beams": 4, "max_new_tokens": 128}})
 """
@@ -58,8 +58,8 @@ def spread(asked: list[str], most: int) -> list[str]:
 Contestant = tuple[Callable[[list[str]], Written], Callable[[], int | None]]
 
 
-def _loaded(job: dict) -> tuple[Any, Any, Callable[[], int]]:
-    """The model in its job's precision, its tokenizer, and how often its decoder has run."""
+def _loaded(job: dict) -> tuple[Any, Any, list[int]]:
+    """The model in its job's precision, its tokenizer, and a list of one number: how often its decoder has run."""
     import torch
     import transformers
 
@@ -72,20 +72,21 @@ def _loaded(job: dict) -> tuple[Any, Any, Callable[[], int]]:
     tokenizer.padding_side = "right" if config.is_encoder_decoder else "left"
     runs = [0]
     model.get_decoder().register_forward_hook(lambda *_: runs.__setitem__(0, runs[0] + 1))
-    return model, tokenizer, lambda: runs[0]
+    return model, tokenizer, runs
 
 
 def tutorial(job: dict) -> Contestant:
     """A DataLoader of 8 texts in the file's order, padded to the longest; `generate`; `batch_decode`."""
     import torch
 
-    model, tokenizer, steps = _loaded(job)
+    model, tokenizer, runs = _loaded(job)
+
+    def padded(rows: list[dict]) -> Any:
+        return tokenizer.pad(rows, return_tensors="pt")
 
     def write(asked: list[str]) -> Written:
         rows = [{"input_ids": ids} for ids in tokenizer(asked)["input_ids"]]
-        loader = torch.utils.data.DataLoader(
-            rows, batch_size=8, collate_fn=lambda part: tokenizer.pad(part, return_tensors="pt")
-        )  # type: ignore[arg-type]
+        loader: Any = torch.utils.data.DataLoader(rows, batch_size=8, collate_fn=padded)
         texts: list[str] = []
         lengths: list[int] = []
         for batch in loader:
@@ -93,12 +94,12 @@ def tutorial(job: dict) -> Contestant:
             texts, lengths = texts + more, lengths + new
         return texts, lengths
 
-    return write, steps
+    return write, lambda: runs[0]
 
 
 def tuned(job: dict) -> Contestant:
     """Sorted by length, the longest first, in batches of job["batch"]; everything else as in the tutorials."""
-    model, tokenizer, steps = _loaded(job)
+    model, tokenizer, runs = _loaded(job)
 
     def write(asked: list[str]) -> Written:
         rows = tokenizer(asked)["input_ids"]
@@ -111,7 +112,7 @@ def tuned(job: dict) -> Contestant:
                 texts[place], lengths[place] = text, new
         return texts, lengths
 
-    return write, steps
+    return write, lambda: runs[0]
 
 
 def _rectangle(model: Any, tokenizer: Any, batch: Any, settings: dict) -> Written:
@@ -130,16 +131,24 @@ def _length(ids: list[int], tokenizer: Any) -> int:
 
 
 def engine(job: dict) -> Contestant:
-    """Byeori's own engine on the same ids."""
+    """Byeori's engine on the same ids; its steps are those of its batch, or of `generate` where it falls back to that."""
+    from byeori.generate.continuous import Continuous
     from byeori.generate.decoding import Decoding
     from byeori.generate.write import write as written
 
-    model, tokenizer, _ = _loaded(job)
+    model, tokenizer, runs = _loaded(job)
     decoding = Decoding(do_sample=False, **job["settings"])
+    step = Continuous.step
+
+    def counted(self: Any) -> Any:
+        runs[0] += 1
+        return step(self)
+
+    Continuous.step = counted
 
     def write(asked: list[str]) -> Written:
         rows = tokenizer(asked)["input_ids"]
         found = [texts[0] for texts in written(model, rows, decoding, pad=tokenizer.pad_token_id, tokenizer=tokenizer)]
         return tokenizer.batch_decode(found, skip_special_tokens=True), [len(ids) for ids in found]
 
-    return write, lambda: None
+    return write, lambda: runs[0]

@@ -13,8 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-# A model for each thread, or one with all of them; both share the weights.
-LAYOUTS = ("together", "apart")
+LAYOUTS = ("together", "apart")  # all threads at one batch, or each at its own
 
 
 def installed() -> bool:
@@ -22,10 +21,11 @@ def installed() -> bool:
 
 
 def convert(model: str, output: str) -> str:
-    """The folder in CTranslate2's format, made once."""
+    """The folder in CTranslate2's format, made anew where the model is newer."""
     from ctranslate2.converters import TransformersConverter
 
-    if not (Path(output) / "model.bin").is_file():
+    made, weights = Path(output, "model.bin"), Path(model, "model.safetensors")
+    if not made.is_file() or made.stat().st_mtime < weights.stat().st_mtime:
         TransformersConverter(model).convert(output, force=True)
     return output
 

@@ -28,7 +28,8 @@ def table(path: str) -> str:
             continue
         last = own[-1]["run"]
         found = {who: [line for line in own if line["run"] == last and line["who"] == who] for who in CONTESTANTS}
-        shown = f"{job.shown}, {own[-1]['rows']} texts, ≤ {job.most} tokens"
+        mean = own[-1]["tokens"] / own[-1]["rows"]
+        shown = f"{job.shown}: {own[-1]['rows']} texts, {mean:.0f} tokens on average, at most {job.most}"
         for who, results in found.items():
             if results:
                 made.append(_row(shown, who, results, found["byeori"]))

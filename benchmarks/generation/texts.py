@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from byeori.data.rows import Rows
 
 ASKED = 500
-NEWS = 1_400  # long pairs to learn from
+SHORT, LONG = 500, 250  # pairs to learn from
 LEARNT = 250  # lines of each kind
 WORDS = (2, 5)  # fewest and most words of a prompt
 Learnt = tuple[list[dict[str, str]], list[str]]
@@ -31,15 +31,15 @@ def pairs() -> Learnt:
     is asked from either."""
     short = read("translation", "ko_en_tatoeba/kor.txt", source_lang="ko", target_lang="en")
     files = ",".join(f"{DATA}/ko_en_news/korean-english-park.test.{language}" for language in ("ko", "en"))
-    long = some(read("translation", files), NEWS + ASKED // 2)
     learnt: list[dict[str, str]] = []
     asked: list[str] = []
-    for rows in (short, long):
-        more, held = (_turned(part) for part in parted(rows, ASKED // 2, rows.table["target"][:]))
+    for rows, most in ((short, SHORT), (read("translation", files), LONG)):
+        train, test = parted(rows, ASKED // 2, rows.table["target"][:])
+        more, held = _turned(some(train, most)), _turned(test)
         learnt += more
         asked += [row["source"] for row in held[: ASKED // 2]]
     held_out = set(asked)  # some texts stand in several pairs
-    return [row for row in learnt if held_out.isdisjoint(row.values())], asked
+    return [row for row in learnt if held_out.isdisjoint(row.values())], _mixed(asked)
 
 
 def _turned(rows: Rows) -> list[dict[str, str]]:
@@ -62,4 +62,9 @@ def lines() -> Learnt:
         texts = [kind[place] for place in drawn.permutation(len(kind))[: held + LEARNT]]
         learnt += [{"text": text} for text in texts[held:]]
         asked += [" ".join(text.split()[: drawn.integers(*WORDS, endpoint=True)]) for text in texts[:held]]
-    return learnt, asked
+    return learnt, _mixed(asked)
+
+
+def _mixed(asked: list[str]) -> list[str]:
+    """Short and long ones in no order, as they come in most files."""
+    return [asked[place] for place in np.random.default_rng(0).permutation(len(asked))]

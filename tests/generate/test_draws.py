@@ -62,6 +62,13 @@ def test_the_farthest_numbers_still_find_a_token_that_may_be_drawn():
         assert draws._first_above(scores, best, share).tolist() == [token]
 
 
+def test_scores_of_any_size():
+    """An exponential of 5,000 is past float64; scores are taken from the largest on."""
+    rows = torch.tensor([[5000.0, 5000.0, -math.inf], [-5000.0, -5000.0, -9000.0]]).repeat(40, 1)
+    found = draw(rows, zeros(80), np.arange(80), zeros(80))
+    assert all(set(found[at::2].tolist()) == {0, 1} for at in (0, 1))
+
+
 @pytest.mark.parametrize("along", ["seeds", "texts", "steps"])
 @pytest.mark.parametrize("vocabulary", [12, 200])  # two ways of keeping what is left
 def test_frequencies(along, vocabulary):

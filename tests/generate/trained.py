@@ -18,7 +18,8 @@ import torch
 from families import Family
 
 PAD, END, START, BAR = 0, 1, 2, 3  # BAR: in a decoder's prompt, between source and text
-FIRST, WORDS = 8, 40  # ids from FIRST up to WORDS are words; the rest of the first eight is never seen
+FIRST, WORDS = 8, 40  # ids from FIRST up to WORDS are words
+UNSEEN = 5  # one of those before, in no source and no text
 LONGEST = 40
 KINDS = 24  # most distinct words of a source
 MISTAKES = 1 / 12
@@ -27,7 +28,12 @@ SEQ2SEQ = ("t5", "mt5", "bart", "mbart", "marian", "pegasus", "led")
 DECODERS = ("gpt2", "ctrl", "llama", "qwen2", "qwen3", "gemma", "gemma2", "gemma3_text")
 FAMILIES = (*SEQ2SEQ, *DECODERS)
 ROWS, STEPS, RATE = 16, 70, 1.5e-2
-SLOWER = {"t5": (140, 7e-3), "mt5": (110, 1e-2), "gpt2": (140, 1e-2), "ctrl": (120, 1.5e-2)}  # steps and rate where it takes more
+SLOWER = {
+    "t5": (120, 8e-3),
+    "mt5": (110, 1e-2),
+    "gpt2": (100, 1.2e-2),
+    "ctrl": (120, 1.5e-2),
+}  # steps and rate where it takes more
 SPREAD = 0.1  # standard deviation of fresh weights
 
 

@@ -29,7 +29,7 @@ from byeori.models.packed import unwrapped
 
 Prompts = Sequence[Sequence[int]]
 SEEDS = 1 << 62
-MANY = 16  # texts none of which ended: the model doesn't know how to
+MANY, LONG = 16, 16  # texts, of at least so many tokens allowed, none of which ended: the model doesn't know how to
 
 
 def write(
@@ -111,6 +111,7 @@ def _stepwise(model: Any, engine: Continuous) -> Iterator[int]:
 def _drained(engine: Continuous, count: int, progress: Progress | None, model: Any) -> list[list[Text]]:
     found: list[dict[int, list[Text]]] = [{} for _ in range(count)]
     total, done, ended = len(engine.waiting), 0, 0
+    roomy = all(one.most >= LONG for one in engine.waiting)
     while engine.busy:
         for strand, made in engine.step():
             found[strand.request][strand.text] = made
@@ -118,10 +119,10 @@ def _drained(engine: Continuous, count: int, progress: Progress | None, model: A
             done += 1
             if progress is not None:
                 progress(done, total)
-    if total >= MANY and not ended and engine.ends and model not in _endless:
+    if count >= MANY and not ended and roomy and engine.ends and model not in _endless:
         _endless.add(model)
         warnings.warn(
-            f"{type(model).__name__}: none of {total:,} texts came to an end by itself; all stop at the most tokens allowed "
+            f"{type(model).__name__}: none of {count:,} texts came to an end by itself; all stop at the most tokens allowed "
             f"(max_new_tokens). Has the model learnt to write its end token ({', '.join(map(str, engine.ends))})?",
             stacklevel=2,
         )
