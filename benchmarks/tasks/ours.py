@@ -28,7 +28,14 @@ def with_byeori(job: dict, train: Rows, test: Rows, validation: Rows | None = No
         clock = _clock()
         own = EVEN | job["settings"]
         run = byeori.train(
-            task, job["model"], train=train, validation=validation, test=test, output=f"{folder}/run", hooks=[clock], **own
+            task,
+            job["model"],
+            train=train,
+            validation=validation,
+            test=test,
+            output=f"{folder}/run",
+            hooks=[clock],
+            **own,
         )
         found = {
             "scores": run.metrics["test"],

@@ -141,7 +141,9 @@ def test_with_its_ends_a_row_is_what_the_model_gives_alone(name):
     found = flat(model, tokenizer, Decoding(**asked), ends=True)
     for prompt, row in zip(PROMPTS, found, strict=True):
         one = tokenizer(prompt, return_tensors="pt")
-        (right,) = model.generate(**{key: one[key] for key in ("input_ids", "attention_mask")}, **asked, pad_token_id=pad).tolist()
+        (right,) = model.generate(
+            **{key: one[key] for key in ("input_ids", "attention_mask")}, **asked, pad_token_id=pad
+        ).tolist()
         assert row == (right if seq2seq else right[one["input_ids"].shape[1] :])
     assert any(row[-1] == end for row in found)
 

@@ -17,7 +17,9 @@ def pipe(name: str) -> byeori.Pipeline:
     family = Family(name)
     seq2seq = family.kind == "seq2seq"
     model = family.model("AutoModelForSeq2SeqLM" if seq2seq else "AutoModelForCausalLM").eval()
-    return byeori.pipeline("text2text-generation" if seq2seq else "text-generation", model, tokenizer=family.tokenizer())
+    return byeori.pipeline(
+        "text2text-generation" if seq2seq else "text-generation", model, tokenizer=family.tokenizer()
+    )
 
 
 @pytest.mark.parametrize("name", ["gpt2", "llama", "bart"])
