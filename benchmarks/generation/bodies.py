@@ -61,7 +61,7 @@ def _gpt2(tokenizer: Any) -> Any:
 BODIES = {
     "t5": Body(
         "translation", texts.pairs, "unigram", "t5", _t5, "T5ForConditionalGeneration",
-        {"epochs": 20, "learning_rate": 1e-3, "batch_size": 8, "max_length": 160, "max_target_length": 160},
+        {"epochs": 40, "learning_rate": 1e-3, "batch_size": 8, "max_length": 160, "max_target_length": 160},
     ),
     "gpt2": Body(
         "text-generation", texts.lines, "bpe", "gpt2", _gpt2, "GPT2LMHeadModel",

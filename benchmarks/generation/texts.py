@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from byeori.data.rows import Rows
 
 ASKED = 500
-SHORT, LONG = 500, 250  # pairs to learn from
+SHORT, LONG = 300, 150  # pairs to learn from
 LEARNT = 250  # lines of each kind
 WORDS = (2, 5)  # fewest and most words of a prompt
 Learnt = tuple[list[dict[str, str]], list[str]]

@@ -81,7 +81,9 @@ def train(
         if part != "train":
             check_metrics(work, store, chosen)
     with folder.writing(settings.overwrite, settings.resume):
-        found = fit(ready, folder, metrics=chosen, hooks=hooks, progress=progress, began=began)
+        with progress:
+            found = fit(ready, folder, metrics=chosen, hooks=hooks, progress=progress, began=began)
+        ready.engine.watch = None
         write_report(folder)
 
     from byeori.predict.run import Run

@@ -5,7 +5,7 @@ hidden = stack.run(ids, places, Whole(stack, lengths))     # lengths in ascendin
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch.nn import functional as F
@@ -71,6 +71,22 @@ class Whole:
                 hidden |= distance >= window
             mask.masked_fill_(hidden, -torch.inf)
         return mask[None].to(q.dtype)
+
+
+def parts(rows: Sequence[Sequence[int]], tokens: int, padded: bool = False) -> list[list[int]]:
+    """Places of rows by ascending length, cut into parts of at most so many tokens (of one row at least)."""
+    made: list[list[int]] = []
+    used = 0
+    for place in sorted(range(len(rows)), key=lambda place: len(rows[place])):
+        length = len(rows[place])
+        now = (len(made[-1]) + 1) * length if padded and made else used + length
+        if made and now <= tokens:
+            made[-1].append(place)
+            used = now
+        else:
+            made.append([place])
+            used = length
+    return made
 
 
 def meet(

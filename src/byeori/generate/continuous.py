@@ -12,7 +12,7 @@ youngest strand goes back to those that wait and begins again later, which chang
 from __future__ import annotations
 
 import itertools
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -41,14 +41,16 @@ class Continuous:
         kind = lean.device.type
         ends = config.eos_token_id
         self.ends: list[int] = [] if ends is None else list(ends) if isinstance(ends, list) else [ends]
+        self.least = config.min_new_tokens or config.min_length or 0
         self.lean, self.budget = lean, budget or BUDGET.get(kind, 1 << 28)
         self.rules = Rules(config, ends=self.ends, vocabulary=lean.vocabulary, device=lean.device)
         self.lines = lines_of(config, self.ends, lean.device, stops)
-        self.pool = Pool(lean, self.lines.width)
+        self.pool = Pool(lean, self.lines.width, self.budget)
         self.most = max(
             1, min(ROWS.get(kind, 256), LOGITS.get(kind, 1 << 26) // (4 * lean.vocabulary)) // self.lines.width
         )
         self.waiting: deque[Strand] = deque()
+        self.open: Counter[int] = Counter()  # strands of each request that wait
         self.encoded: dict[int, torch.Tensor] = {}  # request → hidden states of its source, for those that wait
         self.ages: list[int] = []  # a slot each: the larger, the younger
         self._age = itertools.count()
@@ -65,11 +67,13 @@ class Continuous:
         if longest_first:
             given.sort(key=lambda one: -len(one.source or one.prompt))
         self.waiting.extend(given)
+        self.open.update(one.request for one in given)
 
     def cancel(self, request: int) -> None:
         """Forgets all strands of a request."""
         self.waiting = deque(one for one in self.waiting if one.request != request)
         self.encoded.pop(request, None)
+        self.open.pop(request, None)
         for slot in reversed(range(self.pool.slots)):
             if self.lines.strands[slot].request == request:
                 self._leave(slot)
@@ -108,14 +112,16 @@ class Continuous:
         strands: list[Strand] = []
         while len(strands) < free and self._fits([*strands, self.waiting[0]]):
             strands.append(self.waiting.popleft())
+            self.open[strands[-1].request] -= 1
         if not strands:
             return
         sources = None
         if self.lean.encode is not None:
             self._encode(strands)
             sources = [self.encoded[one.request] for one in strands]
-            needed = {one.request for one in self.waiting}
-            self.encoded = {request: hidden for request, hidden in self.encoded.items() if request in needed}
+            for one in strands:
+                if not self.open[one.request]:
+                    self.encoded.pop(one.request, None)
         self.pool.join([one.prompt[:-1] for one in strands], sources)
         self.lines.join(strands)
         self.ages += [next(self._age) for _ in strands]
@@ -135,14 +141,17 @@ class Continuous:
         while pool.slots > 1 and pool.bytes_with(pool.slots, pool.used + pool.width, pool.longest_source) > self.budget:
             slot = int(np.argmax(self.ages))
             self.waiting.appendleft(self.lines.strands[slot])
+            self.open[self.waiting[0].request] += 1
             self.evicted += 1
             self._leave(slot)
 
     def _encode(self, strands: list[Strand]) -> None:
         """The sources of these, and of as many that come next as are worth encoding together."""
         assert self.lean.encode is not None
+        if all(one.request in self.encoded for one in strands):
+            return
         wanted: dict[int, list[int]] = {}
-        tokens = 0
+        tokens = sum(map(len, self.encoded.values()))
         for strand in itertools.chain(strands, self.waiting):
             if strand.request in self.encoded or strand.request in wanted or strand.source is None:
                 continue

@@ -33,7 +33,7 @@ class Writing:
         None, "most tokens to write; the model's own, or 256, if not given", least=1, scores=True
     )
     min_new_tokens: int | None = setting(None, "fewest tokens to write", least=0, scores=True)
-    num_beams: int | None = setting(None, "beams of beam search; 1 is greedy", least=1, scores=True)
+    num_beams: int | None = setting(None, "beams of beam search; 1 is greedy", least=1, most=1_000, scores=True)
     length_penalty: float | None = setting(
         None, "above 0 beam search prefers longer texts, below 0 shorter ones", scores=True
     )
@@ -69,7 +69,7 @@ class Decoding(Writing):
     top_p: float | None = setting(None, "draw, among the likeliest tokens of this share", least=0, most=1)
     min_p: float | None = setting(None, "draw, among tokens of at least this share of the likeliest's", least=0, most=1)
     stop: str | list[str] | None = setting(None, "end where this text, or one of several, has been written")
-    generation_seed: int | None = setting(None, "seed of the draw", least=0)
+    generation_seed: int | None = setting(None, "seed of the draw", least=0, most=(1 << 63) - 1)
 
 
 OWN = ("stop", "generation_seed")  # not names of transformers' GenerationConfig
@@ -116,9 +116,19 @@ def resolve(decoding: Decoding, model: Any, room: int | None, taken: int = 1) ->
     named = {name: value for name in sorted(known) if (value := getattr(decoding, name)) is not None}
     for name, value in named.items():  # not update(), which refuses in its own words what is refused in ours below
         setattr(config, name, value)
-    if named.keys() & set(DRAWN) and decoding.do_sample is None:
-        config.do_sample = True
     beams = config.num_beams or 1
+    drawn = [name for name in DRAWN if name in named]
+    if drawn and decoding.do_sample is None:
+        if beams > 1:
+            raise SettingError(
+                f"{drawn[0]}={named[drawn[0]]} draws tokens, and {beams} beams take the likeliest. Give num_beams=1 to draw, leave "
+                f"{drawn[0]} out, or say do_sample=true for beams that draw."
+            )
+        config.do_sample = True
+    if decoding.stop is not None and not all([decoding.stop] if isinstance(decoding.stop, str) else decoding.stop):
+        raise SettingError(
+            f"stop={decoding.stop!r}: an empty text stands everywhere, so nothing could be written. Leave it out."
+        )
     if decoding.num_return_sequences > beams and not config.do_sample:
         raise SettingError(
             f"num_return_sequences={decoding.num_return_sequences}: there {'is 1 beam' if beams == 1 else f'are {beams} beams'}. "
@@ -131,7 +141,14 @@ def resolve(decoding: Decoding, model: Any, room: int | None, taken: int = 1) ->
     config.max_length = None
     least, asked = _least(decoding, config, taken)
     if asked and least > config.max_new_tokens:
-        raise SettingError(f"min_new_tokens={least}: more than the {config.max_new_tokens} that may be written.")
+        said = (
+            f"min_length={decoding.min_length} asks for {least}"
+            if decoding.min_new_tokens is None
+            else f"min_new_tokens={least}"
+        )
+        raise SettingError(
+            f"{said}: more than the {config.max_new_tokens} that may be written. Give less, or a larger max_new_tokens."
+        )
     # Not the checkpoint's own above what is asked for: transformers then keeps the end away up to the maximum, and so here.
     config.min_new_tokens, config.min_length = least or None, None
     return config

@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import nn
 
-from byeori.generate.attend import Whole
+from byeori.generate.attend import Whole, parts
 from byeori.generate.pool import Pool
 from byeori.generate.stacks import Map, Stack, Unfit, dense
 from byeori.models.seq2seq import decoder_inputs, globally
@@ -40,8 +40,12 @@ class Lean:
     vocabulary: int
     device: torch.device
     weight: torch.Tensor  # of the head
-    encoder: Stack | None = None
     encode: Encode | None = None  # sources → hidden states (tokens, size) each; None for a decoder alone
+
+    @property
+    def pack(self) -> int:
+        """Tokens of sources and prompts that are run at once."""
+        return PACK.get(self.device.type, 4_096)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -95,11 +99,11 @@ def _made(model: Any, scaled: bool) -> Lean:
     lean = Lean(own, decoder, _head(model, linear, scaled), linear.weight.shape[0], device, linear.weight)
     if seq2seq:
         try:
-            lean.encoder = _stack(model.get_encoder())
+            encoder = _stack(model.get_encoder())
         except Unfit:  # LED's: the model's own forward, in rectangles
             lean.encode = lambda sources: _by_model(own(), sources)
         else:
-            lean.encode = lambda sources: _packed(lean.encoder, sources, device)
+            lean.encode = lambda sources: _packed(encoder, sources, device)
     return lean
 
 
@@ -118,9 +122,8 @@ def _head(model: Any, linear: nn.Module, scaled: bool) -> Map:
     return head
 
 
-def _packed(stack: Stack | None, sources: Sequence[Sequence[int]], device: torch.device) -> list[torch.Tensor]:
+def _packed(stack: Stack, sources: Sequence[Sequence[int]], device: torch.device) -> list[torch.Tensor]:
     """Hidden states of each source: sources end to end, by length, so many tokens at a time."""
-    assert stack is not None
     found: dict[int, torch.Tensor] = {}
     for part in parts(sources, PACK.get(device.type, 4_096)):
         lengths = [len(sources[place]) for place in part]
@@ -148,45 +151,66 @@ def _by_model(model: Any, sources: Sequence[Sequence[int]]) -> list[torch.Tensor
     return [found[place] for place in range(len(sources))]
 
 
-def parts(rows: Sequence[Sequence[int]], tokens: int, padded: bool = False) -> list[list[int]]:
-    """Places of rows by ascending length, cut into parts of at most so many tokens (of one row at least)."""
-    made: list[list[int]] = []
-    used = 0
-    for place in sorted(range(len(rows)), key=lambda place: len(rows[place])):
-        length = len(rows[place])
-        now = (len(made[-1]) + 1) * length if padded and made else used + length
-        if made and now <= tokens:
-            made[-1].append(place)
-            used = now
-        else:
-            made.append([place])
-            used = length
-    return made
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What tells whether a model is still as it was: where its weights lie and how often they were written to, what autocast
+    would make of them, and some of their values, for those that were changed through `.data`."""
+
+    where: tuple
+    values: torch.Tensor
+
+    @classmethod
+    def of(cls, model: Any) -> Seen:
+        weights = list(model.parameters())
+        kind = weights[0].device.type
+        cast = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
+        where = tuple(
+            (one.data_ptr(), 0 if one.is_inference() else one._version, one.dtype, one.device, one.shape)
+            for one in weights
+        )
+        values = [one.detach().reshape(-1)[:: _stride(one)].double().cpu() for one in weights]
+        return cls((cast, *where), torch.cat(values))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Seen) and self.where == other.where and torch.equal(self.values, other.values)
 
 
-_leans: WeakKeyDictionary[nn.Module, tuple[torch.Tensor, Lean]] = WeakKeyDictionary()
+def _stride(weight: torch.Tensor) -> int:
+    """Of the values that are looked at: not always of one column."""
+    stride = max(1, weight.numel() // SAMPLES)
+    return stride + 1 if stride > 1 and stride % weight.shape[-1] == 0 else stride
+
+
+_leans: WeakKeyDictionary[nn.Module, tuple[Seen, Lean]] = WeakKeyDictionary()
 # Whether hidden states are scaled by the root of the width before the head: T5 does, depending on what its configuration had
 # once said; found by trying. Of models that can be taken apart.
 _scaled: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
-_judged: WeakKeyDictionary[nn.Module, str] = WeakKeyDictionary()  # why one can't
+_judged: WeakKeyDictionary[nn.Module, tuple[Seen, str]] = WeakKeyDictionary()  # why one can't, as it was then
 
 
 @torch.no_grad()
 def lean_of(model: Any) -> Lean | str:
     """The model taken apart, anew where its weights have changed; or why it can't be."""
-    if model in _judged:
-        return _judged[model]
-    seen = _fingerprint(model)
-    kept = _leans.get(model)
-    if kept is not None and kept[0].shape == seen.shape and torch.equal(kept[0], seen):
-        return kept[1]
+    seen = Seen.of(model)
+    for known in (_leans.get(model), _judged.get(model)):
+        if known is not None and known[0] == seen:
+            return known[1]
+    forget(model)  # before the new one is made: each holds copies of weights
+    _judged.pop(model, None)
     try:
         lean = _taken_apart(model)
+    except torch.OutOfMemoryError:
+        raise
     except (Unfit, AttributeError, TypeError, RuntimeError, ValueError, LookupError) as error:
-        _judged[model] = str(error)
-        return _judged[model]
+        _judged[model] = (seen, str(error))
+        return str(error)
     _leans[model] = (seen, lean)
     return lean
+
+
+def forget(model: Any) -> None:
+    """Gives up what is kept of a model that changes with every step anyway."""
+    _leans.pop(model, None)
 
 
 def _taken_apart(model: Any) -> Lean:
@@ -199,12 +223,6 @@ def _taken_apart(model: Any) -> Lean:
             _scaled[model] = scaled
             return lean
     raise Unfit("its layers, taken out of it, give other numbers")
-
-
-def _fingerprint(model: Any) -> torch.Tensor:
-    """Some values of every weight, and whether autocast is on, which decides what they are cast to."""
-    some = [one.detach().reshape(-1)[:: max(1, one.numel() // SAMPLES)].float() for one in model.parameters()]
-    return torch.cat([*some, some[0].new_tensor([torch.is_autocast_enabled(some[0].device.type)])])
 
 
 def _agrees(model: Any, lean: Lean) -> bool:

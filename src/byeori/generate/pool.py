@@ -19,7 +19,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from byeori.generate.attend import Whole, meet
+from byeori.generate.attend import Whole, meet, parts
+from byeori.generate.cells import Cells
 from byeori.generate.stacks import Layer
 
 if TYPE_CHECKING:
@@ -30,9 +31,10 @@ UNSEEN = -torch.inf
 
 
 class Pool:
-    def __init__(self, lean: Lean, width: int = 1):
+    def __init__(self, lean: Lean, width: int = 1, budget: int | None = None):
         stack = lean.decoder
         self.lean, self.stack, self.width, self.device = lean, stack, width, lean.device
+        self.budget = budget  # bytes that spare columns must not go beyond
         self.slots = 0
         self.lo = self.column = 0
         self.own = Cells(lean, stack.kv_heads)
@@ -75,32 +77,33 @@ class Pool:
         self.lo = int(self.begins[: self.slots].min())
 
     def _prefill(self, first: int, prefixes: list[list[int]]) -> None:
-        """Keys and values of prefixes, end to end, into the columns before the newest."""
-        order = sorted(range(len(prefixes)), key=lambda place: len(prefixes[place]))
-        lengths = [len(prefixes[place]) for place in order]
-        ids = torch.tensor([one for place in order for one in prefixes[place]], device=self.device)
-        if not len(ids):
-            return
+        """Keys and values of prefixes into the columns before the newest: end to end, so many tokens at a time."""
+        filled = [place for place, prefix in enumerate(prefixes) if prefix]
+        for part in parts([prefixes[place] for place in filled], self.lean.pack):
+            self._prefill_part(first, {filled[at]: prefixes[filled[at]] for at in part})
+
+    def _prefill_part(self, first: int, prefixes: dict[int, list[int]]) -> None:
+        """`prefixes`: by their place among those that join, in ascending order of length."""
+        lengths = [len(prefix) for prefix in prefixes.values()]
+        ids = torch.tensor([one for prefix in prefixes.values() for one in prefix], device=self.device)
         ranges = [torch.arange(length, device=self.device) for length in lengths]
-        cuts = np.cumsum([0, *lengths])
+        where = [(first + place, slice(self.column - len(prefix), self.column)) for place, prefix in prefixes.items()]
 
         def keep(number: int, k: torch.Tensor, v: torch.Tensor) -> None:
-            for at, place in enumerate(order):
-                where = slice(self.column - lengths[at], self.column)
-                for cells, values in zip(self.own.both, (k, v), strict=True):
-                    cells[number][first + place][:, where] = values[cuts[at] : cuts[at + 1]].transpose(0, 1)
+            for cells, values in zip(self.own.both, (k, v), strict=True):
+                for (slot, columns), own in zip(where, values.split(lengths), strict=True):
+                    cells[number][slot][:, columns] = own.transpose(0, 1)
 
         self.stack.run(ids, torch.cat(ranges), Whole(self.stack, lengths, keep))
-        for at, place in enumerate(order):
-            where = slice(self.column - lengths[at], self.column)
-            self.seen[first + place, :, where] = True
-            self.places[first + place, where] = ranges[at]
+        for (slot, columns), places in zip(where, ranges, strict=True):
+            self.seen[slot, :, columns] = True
+            self.places[slot, columns] = places
 
     def _read(self, first: int, sources: list[torch.Tensor]) -> None:
         """Keys and values of sources, made for all of them at once."""
         assert self.sources is not None
         lengths = [len(one) for one in sources]
-        self.sources.fit(len(self.begins), max(lengths))
+        self.sources.fit(len(self.begins), max([*lengths, *self.lengths[:first]]), first)
         self.sources.clear(slice(first, self.slots), slice(min(lengths), None))
         self.lengths[first : self.slots] = lengths
         flat = torch.cat(sources) if len(sources) > 1 else sources[0]
@@ -169,10 +172,10 @@ class Pool:
         needed = self._needed()
         counts = needed.sum(1).tolist()
         longest = max([front, *counts])
-        columns = longest + self.width * max(ROOM, longest // (2 * self.width))
-        capacity = max(slots, len(self.begins))
+        capacity = max(slots, min(len(self.begins), 2 * self.slots))
+        columns = longest + self.width * self._spare(capacity, longest)
         before, self.own = self.own, Cells(self.lean, self.stack.kv_heads)
-        self.own.fit(capacity, columns)
+        self.own.fit(capacity, columns, 0)
         seen = torch.zeros(capacity, self.width, columns, dtype=torch.bool, device=self.device)
         moved = torch.zeros(capacity, columns, dtype=torch.int64, device=self.device)
         begins = np.zeros(capacity, np.int64)
@@ -192,59 +195,17 @@ class Pool:
         self.seen, self.places, self.begins = seen, moved, begins
         self.column = self.packed = longest
         self.lo = int(begins[: self.slots].min()) if self.slots else longest
-        self.place = F.pad(self.place, (0, capacity - len(self.place)))
-        self.lengths = np.pad(self.lengths, (0, capacity - len(self.lengths)))
+        used = self.slots
+        self.place = F.pad(self.place[:used], (0, capacity - used))
+        self.lengths = np.pad(self.lengths[:used], (0, capacity - used))
 
-
-class Cells:
-    """Keys and values (layers, slots, heads, columns, size), grown as needed.
-
-    What is masked must still be a number: columns before a slot's own, and behind its source, are cleared, no others.
-    """
-
-    def __init__(self, lean: Lean, heads: int):
-        stack = lean.decoder
-        self.layers, self.heads, self.size = len(stack.layers), heads, stack.size
-        self.device, self.dtype = lean.device, lean.dtype
-        self.keys = self.values = self._empty(0, 0)
-
-    @property
-    def both(self) -> tuple[torch.Tensor, torch.Tensor]:
-        return self.keys, self.values
-
-    @property
-    def columns(self) -> int:
-        return self.keys.shape[3]
-
-    @property
-    def each(self) -> int:
-        """Bytes of a column of one slot."""
-        return 2 * self.layers * self.heads * self.size * self.dtype.itemsize
-
-    def _empty(self, slots: int, columns: int) -> torch.Tensor:
-        return torch.empty(self.layers, slots, self.heads, columns, self.size, dtype=self.dtype, device=self.device)
-
-    def clear(self, slots: slice, columns: slice) -> None:
-        for cells in self.both:
-            cells[:, slots, :, columns] = 0
-
-    def fit(self, slots: int, columns: int) -> None:
-        """At least so large; what is there stays."""
-        had = self.keys.shape
-        if slots <= had[1] and columns <= had[3]:
-            return
-        slots, columns = max(slots, had[1]), max(columns, had[3])
-        made = []
-        for old in self.both:
-            new = self._empty(slots, columns)
-            new[:, : had[1], :, : had[3]] = old
-            new[:, : had[1], :, had[3] :] = 0
-            made.append(new)
-        self.keys, self.values = made
-
-    def move(self, slot: int, to: int, first: int, stop: int) -> None:
-        for cells in self.both:
-            cells[:, to, :, first:stop] = cells[:, slot, :, first:stop]
+    def _spare(self, slots: int, longest: int) -> int:
+        """Steps that there is to be room for, one at least, before the columns are packed again."""
+        wanted = max(ROOM, longest // (2 * self.width))
+        if self.budget is None:
+            return wanted
+        left = self.budget - self.bytes_with(slots, longest, self.longest_source)
+        return max(1, min(wanted, left // (slots * self.own.each * self.width)))
 
 
 class _Step:

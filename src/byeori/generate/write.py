@@ -10,17 +10,18 @@ the slower one; a length nobody asked for is never applied in silence.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 import torch
 from torch import nn
 
-from byeori.errors import DataError, ModelError
+from byeori.errors import DataError, ModelError, SettingError
 from byeori.generate.continuous import Continuous
 from byeori.generate.decoding import Decoding, resolve, room
-from byeori.generate.lean import Lean, lean_of
+from byeori.generate.lean import Lean, forget, lean_of
 from byeori.generate.lines import Stops, Strand, Text
 from byeori.generate.plain import by_generate
 from byeori.generate.scores import unfit
@@ -29,7 +30,7 @@ from byeori.models.packed import unwrapped
 
 Prompts = Sequence[Sequence[int]]
 SEEDS = 1 << 62
-MANY, LONG = 16, 16  # texts, of at least so many tokens allowed, none of which ended: the model doesn't know how to
+MANY, LONG = 16, 32  # texts, of at least so many tokens allowed, none of which ended: the model doesn't know how to
 
 
 def write(
@@ -67,10 +68,8 @@ def texts(
     if not len(prompts):
         return []
     inner = unwrapped(model)
-    training = inner.training
     progress = progress or watcher()
-    inner.eval()
-    try:
+    with evaluating(inner):
         engine = _engine(inner, prompts, decoding, tokenizer, budget, forced)
         if isinstance(engine, str):
             _say(inner, engine)
@@ -79,30 +78,47 @@ def texts(
                 progress(len(prompts), len(prompts))
             return written
         return _drained(engine, len(prompts), progress, inner)
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """The model without dropout, each of its parts as it was afterwards."""
+    active = [part for part in model.modules() if part.training]
+    for part in active:
+        part.training = False
+    try:
+        yield
     finally:
-        inner.train(training)
+        for part in active:
+            part.training = True
+        if active:  # its weights change with the next update
+            forget(model)
 
 
 def stream(
-    model: Any, prompt: Sequence[int], decoding: Decoding, *, pad: int, tokenizer: Any = None, **forced: Any
+    model: Any,
+    prompt: Sequence[int],
+    decoding: Decoding,
+    *,
+    pad: int,
+    tokenizer: Any = None,
+    within: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    **forced: Any,
 ) -> Iterator[int]:
     """The new tokens of one text as they come, without its end token; those of beam search, and of a model that decodes by
-    `generate`, when they are all there. Raises as `texts`, at once."""
+    `generate`, when they are all there. `within` is entered for each step (autocast). Raises as `texts`, at once."""
     inner = unwrapped(model)
-    engine = _engine(inner, [prompt], decoding, tokenizer, None, forced)
-    if isinstance(engine, str) or engine.lines.width > 1:
-        return iter(write(model, [prompt], decoding, pad=pad, tokenizer=tokenizer, **forced)[0][0])
-    return _stepwise(inner, engine)
+    with within(), evaluating(inner):
+        engine = _engine(inner, [prompt], decoding, tokenizer, None, forced)
+        if isinstance(engine, str) or engine.lines.width > 1:
+            return iter(write(model, [prompt], decoding, pad=pad, tokenizer=tokenizer, **forced)[0][0])
+    return _stepwise(inner, engine, within)
 
 
-def _stepwise(model: Any, engine: Continuous) -> Iterator[int]:
+def _stepwise(model: Any, engine: Continuous, within: Callable[[], AbstractContextManager[Any]]) -> Iterator[int]:
     while engine.busy:
-        training = model.training
-        model.eval()
-        try:
+        with within(), evaluating(model):
             engine.step()
-        finally:
-            model.train(training)
         for strand, token in engine.fresh:
             if strand.text == 0 and token not in engine.ends:
                 yield token
@@ -110,16 +126,15 @@ def _stepwise(model: Any, engine: Continuous) -> Iterator[int]:
 
 def _drained(engine: Continuous, count: int, progress: Progress | None, model: Any) -> list[list[Text]]:
     found: list[dict[int, list[Text]]] = [{} for _ in range(count)]
-    total, done, ended = len(engine.waiting), 0, 0
-    roomy = all(one.most >= LONG for one in engine.waiting)
+    total, done, endless = len(engine.waiting), 0, 0
     while engine.busy:
         for strand, made in engine.step():
             found[strand.request][strand.text] = made
-            ended += any(one.end is not None for one in made)
+            endless += strand.most >= LONG and all(len(one.ids) == strand.most for one in made)
             done += 1
             if progress is not None:
                 progress(done, total)
-    if count >= MANY and not ended and roomy and engine.ends and model not in _endless:
+    if count >= MANY and endless == total and engine.ends and not engine.least and model not in _endless:
         _endless.add(model)
         warnings.warn(
             f"{type(model).__name__}: none of {count:,} texts came to an end by itself; all stop at the most tokens allowed "
@@ -130,14 +145,16 @@ def _drained(engine: Continuous, count: int, progress: Progress | None, model: A
 
 
 _endless: WeakSet[nn.Module] = WeakSet()
-_said: WeakSet[nn.Module] = WeakSet()
+_said: WeakKeyDictionary[nn.Module, set[str]] = WeakKeyDictionary()
 
 
 def _say(model: Any, reason: str) -> None:
-    if model not in _said:
-        _said.add(model)
+    said = _said.setdefault(model, set())
+    if reason not in said:
+        said.add(reason)
         warnings.warn(
-            f"{type(model).__name__} decodes by transformers' generate, in batches by length: {reason}.", stacklevel=2
+            f"{type(model).__name__} decodes by transformers' generate, in batches by length: {reason.rstrip('.')}.",
+            stacklevel=2,
         )
 
 
@@ -148,12 +165,20 @@ def _engine(
     seq2seq = bool(model.config.is_encoder_decoder)
     start = _start(model, forced) if seq2seq else []
     configs: dict[int, Any] = {}
+    known = model.get_input_embeddings().num_embeddings
+    limit = _source_limit(model) if seq2seq else None
     for place, prompt in enumerate(prompts):
         if not len(prompt):
             raise DataError(f"input {place + 1} has no tokens: there is nothing to write from. Leave it out.")
+        if (highest := int(max(prompt))) >= known or int(min(prompt)) < 0:
+            raise DataError(
+                f"input {place + 1} holds the token {highest}, and the model knows {known:,}: another's tokenizer?"
+            )
+        if limit is not None and len(prompt) > limit:
+            raise DataError(f"input {place + 1} has {len(prompt):,} tokens, and the encoder takes {limit:,}. Cut it.")
         taken = len(start) if seq2seq else len(prompt)
         if taken not in configs:
-            configs[taken] = _config(decoding, model, taken, forced)
+            configs[taken] = _config(decoding, model, taken, forced, place)
     config = configs[max(configs)]
     least = {taken: one.min_new_tokens or 0 for taken, one in configs.items()}
     if len(set(least.values())) > 1:  # counted with the prompt, so that each has its own
@@ -162,7 +187,7 @@ def _engine(
     lean: Lean | str = reason if reason is not None else lean_of(model)
     if isinstance(lean, str):
         return lean
-    engine = Continuous(lean, config, budget=budget, stops=_stops(decoding.stop, tokenizer))
+    engine = Continuous(lean, config, budget=budget, stops=_stops(decoding.stop or config.stop_strings, tokenizer))
     several = (config.num_return_sequences or 1) if engine.lines.width == 1 else 1
     seed = decoding.generation_seed
     drawn = torch.randint(SEEDS, (len(prompts),)).tolist() if config.do_sample and seed is None else None
@@ -177,11 +202,11 @@ def _engine(
     return engine
 
 
-def _config(decoding: Decoding, model: Any, taken: int, forced: dict[str, Any]) -> Any:
+def _config(decoding: Decoding, model: Any, taken: int, forced: dict[str, Any], place: int) -> Any:
     left = room(model, taken)
     if left is not None and left < 1:
         raise DataError(
-            f"an input has {taken:,} tokens and the model takes {taken + left:,}, what it writes included. Shorten it."
+            f"input {place + 1} has {taken:,} tokens and the model takes {taken + left:,}, what it writes included. Shorten it."
         )
     config = resolve(decoding, model, left, taken)
     for name, value in forced.items():
@@ -199,7 +224,17 @@ def _start(model: Any, forced: dict[str, Any]) -> list[int]:
             f"{type(model).__name__} can't generate as it is configured: nothing says what its decoder begins with. Set "
             f"decoder_start_token_id in generation_config.json."
         )
-    return [int(one) for one in start] if isinstance(start, list) else [int(start)]
+    if isinstance(start, list) and len(start) != 1:
+        raise ModelError(f"decoder_start_token_id={start}: a decoder begins with one token here. Give one.")
+    return [int(start[0] if isinstance(start, list) else start)]
+
+
+def _source_limit(model: Any) -> int | None:
+    """Tokens an encoder takes; None where nothing limits it (T5)."""
+    config = model.config
+    names = ("max_encoder_position_embeddings", "max_position_embeddings")
+    table = next((found for name in names if (found := getattr(config, name, None))), None)
+    return table if isinstance(table, int) and config.model_type not in ("t5", "mt5") else None
 
 
 def _stops(stop: str | list[str] | None, tokenizer: Any) -> Stops | None:
@@ -207,6 +242,8 @@ def _stops(stop: str | list[str] | None, tokenizer: Any) -> Stops | None:
     wanted = [stop] if isinstance(stop, str) else list(stop or [])
     if not wanted:
         return None
+    if tokenizer is None:
+        raise SettingError("stop is a text, and there is no tokenizer to read one by. Give tokenizer=.")
     tail = 4 * max(len(one) for one in wanted) + 8  # a token is a byte at least, a character four at most
 
     def ended(new: list[int]) -> bool:

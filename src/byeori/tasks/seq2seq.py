@@ -48,7 +48,7 @@ class Seq2Seq(Task):
     forms = (("source", "target"),)
     levels = {"labels": LIST}
     generates = True
-    cut = "sources are longer than {length} tokens and were cut (--max-length, --truncation)"
+    cut = "sources are longer than {length} tokens and were cut (--max-length and --truncation of training)"
     Training: ClassVar[type] = RougeTraining
     Call: ClassVar[type] = Call
     key = "generated"  # a prediction is {"generated_text": …}

@@ -178,7 +178,9 @@ class Live(Progress):
         from rich.text import Text
 
         if self.live is None:
-            self.live = RichLive(console=self.console, refresh_per_second=4, transient=True)
+            self.live = RichLive(
+                console=self.console, refresh_per_second=4, transient=True, redirect_stdout=False, redirect_stderr=False
+            )
             self.live.start()
             self.alone = True
         self.live.update(Text(f"{_bar(done, total)} {done:,}/{total:,} texts written", no_wrap=True))
