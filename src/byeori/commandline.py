@@ -169,6 +169,9 @@ def option(field: dataclasses.Field, kind: type, section: str, help: str) -> Fla
     """A setting as a flag; its text is converted and checked by the settings themselves."""
     hint = settings.hints(kind)[field.name]
     name = "--" + field.name.replace("_", "-")
+    if bool in typing.get_args(hint) and field.metadata["choices"]:  # on, off, or one of some words
+        words = "|".join(["true", "false", *field.metadata["choices"]])
+        return Flag([name], default=None, help=help, metavar=words, section=section)
     if hint is bool or bool in typing.get_args(hint):
         if field.default is True:
             help += "  [default: on]"
