@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-
 from alone import same
+from trained import PAD, prompts, trained
+
 from byeori.generate import continuous, pool
 from byeori.generate.decoding import Decoding
 from byeori.generate.write import texts
-from trained import PAD, prompts, trained
 
 
 @pytest.mark.parametrize("name", ["t5", "gpt2"])
