@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -156,7 +157,8 @@ def test_text(lines: list[str]) -> None:
 
 
 TAGS = st.sampled_from(["O", "B-LOC", "I-LOC", "B-PER"])
-WORD = texts("\t\n\r").filter(lambda word: word == word.strip() and word != "-DOCSTART-")
+# A token that begins with # and a space can't be told from KLUE's comment lines, which have tabs too.
+WORD = texts("\t\n\r").filter(lambda word: word == word.strip() and word != "-DOCSTART-" and not re.match("#+ ", word))
 
 
 @MANY
