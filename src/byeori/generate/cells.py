@@ -7,12 +7,15 @@ Invariants: what is masked must still be a number, so columns before a slot's ow
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import torch
 
 if TYPE_CHECKING:
     from byeori.generate.lean import Lean
+
+Places = torch.Tensor | slice  # of columns
 
 
 class Cells:
@@ -49,13 +52,33 @@ class Cells:
         if slots <= had[1] and columns <= had[3] and held <= 2 * slots * columns:
             return
         both = min(columns, had[3])
-        made = []
-        for old in self.both:
+
+        def fitted(old: torch.Tensor) -> torch.Tensor:
             new = self._empty(slots, columns)
             new[:, :used, :, :both] = old[:, :used, :, :both]
             new[:, :used, :, both:] = 0
-            made.append(new)
-        self.keys, self.values = made
+            return new
+
+        self._remake(fitted)
+
+    def pack(self, slots: int, columns: int, moves: list[tuple[int, Places, int]]) -> None:
+        """So large anew. `moves`: of each slot in use the columns that stay, and the first of those they go to, up to which it
+        is cleared."""
+
+        def packed(old: torch.Tensor) -> torch.Tensor:
+            new = self._empty(slots, columns)
+            for slot, kept, first in moves:
+                stays = old[:, slot, :, kept]
+                new[:, slot, :, :first] = 0
+                new[:, slot, :, first : first + stays.shape[2]] = stays
+            return new
+
+        self._remake(packed)
+
+    def _remake(self, made: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        """Keys first, then values: only one of the two stands there twice at a time."""
+        self.keys = made(self.keys)
+        self.values = made(self.values)
 
     def move(self, slot: int, to: int, first: int, stop: int) -> None:
         for cells in self.both:

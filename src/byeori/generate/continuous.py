@@ -33,7 +33,6 @@ ROWS = {"cpu": 256, "cuda": 2_048, "mps": 512}
 LOGITS = {"cpu": 1 << 26, "cuda": 1 << 30, "mps": 1 << 28}
 BUDGET = {"cpu": 1 << 28, "cuda": 1 << 33, "mps": 1 << 30}  # bytes of keys and values
 JOINING = 8  # a share of the batch that must be free before others join: encoding one at a time is slow
-AHEAD = 4_096  # tokens of sources that are encoded together
 
 
 class Continuous:
@@ -68,15 +67,6 @@ class Continuous:
             given.sort(key=lambda one: -len(one.source or one.prompt))
         self.waiting.extend(given)
         self.open.update(one.request for one in given)
-
-    def cancel(self, request: int) -> None:
-        """Forgets all strands of a request."""
-        self.waiting = deque(one for one in self.waiting if one.request != request)
-        self.encoded.pop(request, None)
-        self.open.pop(request, None)
-        for slot in reversed(range(self.pool.slots)):
-            if self.lines.strands[slot].request == request:
-                self._leave(slot)
 
     @torch.no_grad()
     def step(self) -> list[tuple[Strand, list[Text]]]:
@@ -155,7 +145,7 @@ class Continuous:
         for strand in itertools.chain(strands, self.waiting):
             if strand.request in self.encoded or strand.request in wanted or strand.source is None:
                 continue
-            if len(wanted) >= len(strands) and tokens + len(strand.source) > AHEAD:
+            if len(wanted) >= len(strands) and tokens + len(strand.source) > self.lean.pack:
                 break
             wanted[strand.request] = strand.source
             tokens += len(strand.source)

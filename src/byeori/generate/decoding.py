@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from byeori.errors import SettingError
+from byeori.models.checks import position_table
 from byeori.settings import setting
 
 if TYPE_CHECKING:
@@ -200,12 +201,8 @@ def counts_prompt(decoding: Decoding, config: Any) -> bool:
 
 def room(model: Any, taken: int) -> int | None:
     """Positions left in the decoder's table after so many tokens; None for models without one."""
-    config = model.config
-    names = ("max_decoder_position_embeddings", "max_position_embeddings", "n_positions")
-    table = next((found for name in names if (found := getattr(config, name, None))), None)
-    if not isinstance(table, int) or getattr(config, "model_type", "") in ("t5", "mt5"):
-        return None
-    return table - taken
+    table = position_table(model.config, "decoder")
+    return None if table is None else table - taken
 
 
 @contextmanager

@@ -9,7 +9,8 @@ of a model whose layers aren't known, or whose numbers differ, there is none, an
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -18,6 +19,7 @@ import torch
 from torch import nn
 
 from byeori.generate.attend import Whole, parts
+from byeori.generate.plain import rectangle
 from byeori.generate.pool import Pool
 from byeori.generate.stacks import Map, Stack, Unfit, dense
 from byeori.models.seq2seq import decoder_inputs, globally
@@ -28,6 +30,11 @@ SAMPLES = 8  # values of each weight that tell whether it has changed
 PROBE = (5, 3, 7, 3)
 
 Encode = Callable[[Sequence[Sequence[int]]], list[torch.Tensor]]
+
+
+def pack_of(device: torch.device) -> int:
+    """Tokens of sources and prompts that are run at once."""
+    return PACK.get(device.type, 4_096)
 
 
 @dataclass
@@ -45,7 +52,7 @@ class Lean:
     @property
     def pack(self) -> int:
         """Tokens of sources and prompts that are run at once."""
-        return PACK.get(self.device.type, 4_096)
+        return pack_of(self.device)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -101,7 +108,7 @@ def _made(model: Any, scaled: bool) -> Lean:
         try:
             encoder = _stack(model.get_encoder())
         except Unfit:  # LED's: the model's own forward, in rectangles
-            lean.encode = lambda sources: _by_model(own(), sources)
+            lean.encode = lambda sources: _by_model(own(), sources, pack_of(device))
         else:
             lean.encode = lambda sources: _packed(encoder, sources, device)
     return lean
@@ -125,7 +132,7 @@ def _head(model: Any, linear: nn.Module, scaled: bool) -> Map:
 def _packed(stack: Stack, sources: Sequence[Sequence[int]], device: torch.device) -> list[torch.Tensor]:
     """Hidden states of each source: sources end to end, by length, so many tokens at a time."""
     found: dict[int, torch.Tensor] = {}
-    for part in parts(sources, PACK.get(device.type, 4_096)):
+    for part in parts(sources, pack_of(device)):
         lengths = [len(sources[place]) for place in part]
         ids = torch.tensor([one for place in part for one in sources[place]], device=device)
         places = torch.cat([torch.arange(length, device=device) for length in lengths])
@@ -134,18 +141,13 @@ def _packed(stack: Stack, sources: Sequence[Sequence[int]], device: torch.device
     return [found[place] for place in range(len(sources))]
 
 
-def _by_model(model: Any, sources: Sequence[Sequence[int]]) -> list[torch.Tensor]:
+def _by_model(model: Any, sources: Sequence[Sequence[int]], tokens: int) -> list[torch.Tensor]:
     found: dict[int, torch.Tensor] = {}
     body = model.get_encoder()
     device = next(body.parameters()).device
-    for part in parts(sources, PACK.get(device.type, 4_096), padded=True):
-        longest = max(len(sources[place]) for place in part)
-        ids = torch.full((len(part), longest), model.config.pad_token_id or 0)
-        mask = torch.zeros_like(ids)
-        for row, place in enumerate(part):
-            ids[row, : len(sources[place])] = torch.tensor(sources[place])
-            mask[row, : len(sources[place])] = 1
-        inputs = globally(model, {"input_ids": ids.to(device), "attention_mask": mask.to(device)})
+    for part in parts(sources, tokens, padded=True):
+        given = [sources[place] for place in part]
+        inputs = globally(model, rectangle(given, model.config.pad_token_id or 0, device))
         hidden = body(**inputs, return_dict=True).last_hidden_state
         found |= {place: hidden[row, : len(sources[place])] for row, place in enumerate(part)}
     return [found[place] for place in range(len(sources))]
@@ -213,6 +215,21 @@ def forget(model: Any) -> None:
     _leans.pop(model, None)
 
 
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """The model without dropout, each of its parts as it was afterwards."""
+    active = [part for part in model.modules() if part.training]
+    for part in active:
+        part.training = False
+    try:
+        yield
+    finally:
+        for part in active:
+            part.training = True
+        if active:  # its weights change with the next update
+            forget(model)
+
+
 def _taken_apart(model: Any) -> Lean:
     """Raises Unfit, and whatever an unknown layer leads to."""
     if model in _scaled:  # judged before; its weights have changed since
@@ -231,12 +248,8 @@ def _agrees(model: Any, lean: Lean) -> bool:
     draw = torch.Generator().manual_seed(0)
     pad = model.config.pad_token_id
     rows = [[one for one in torch.randint(0, size, (4 * n,), generator=draw).tolist() if one != pad][:n] for n in PROBE]
-    training = model.training
-    model.eval()
-    try:
+    with evaluating(model):
         ours, theirs = _logits(lean, rows), [_alone(model, lean, row) for row in rows]
-    finally:
-        model.train(training)
     spread = max(1.0, max(float(one.abs().max()) for one in theirs))
     close = TOLERANCE if lean.dtype == torch.float32 else COARSE
     return all(torch.allclose(a, b, atol=close * spread, rtol=0) for a, b in zip(ours, theirs, strict=True))

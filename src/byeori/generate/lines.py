@@ -35,7 +35,6 @@ class Strand:
     source: list[int] | None = None
     text: int = 0  # which of several texts of one prompt
     seed: int = 0
-    started: float = 0.0
 
 
 @dataclass
@@ -52,6 +51,7 @@ class Lines:
     """One line a slot."""
 
     width = 1
+    kept: tuple[str, ...] = ("lengths", "begun", "most")  # arrays of a value a slot
 
     def __init__(self, config: GenerationConfig, ends: list[int], device: torch.device, stops: Stops | None = None):
         self.ends, self.stops, self.device = np.array(ends, np.int64), stops, device
@@ -92,8 +92,6 @@ class Lines:
             self.lengths[slot] = self.begun[slot] = length
             self.most[slot] = length + strand.most
         self.strands += strands
-
-    kept: tuple[str, ...] = ("lengths", "begun", "most")  # arrays of a value a slot
 
     def leave(self, slot: int) -> None:
         """The last slot takes its place."""

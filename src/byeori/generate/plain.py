@@ -40,22 +40,25 @@ def by_generate(
     found: dict[int, list[Text]] = {}
     for places in _rectangles(model, prompts, decoding, pad):
         rows = [list(prompts[place]) for place in places]
-        longest = len(rows[-1])
-        filled: list[tuple[list[int], list[int]]] = [([], [0] * (longest - len(row))) for row in rows]
-        if not seq2seq:  # padded on the left
-            filled = [(behind, before) for before, behind in filled]
-        device = next(model.parameters()).device
-        inputs = {
-            "input_ids": [[pad] * len(a) + row + [pad] * len(b) for row, (a, b) in zip(rows, filled, strict=True)],
-            "attention_mask": [a + [1] * len(row) + b for row, (a, b) in zip(rows, filled, strict=True)],
-        }
-        rectangle = {name: torch.tensor(values, device=device) for name, values in inputs.items()}
+        filled = rectangle(rows, pad, next(model.parameters()).device, left=not seq2seq)
         if seq2seq:
-            rectangle = globally(model, rectangle)
-        made = _rectangle(model, rectangle, decoding, pad, tokenizer, forced)
+            filled = globally(model, filled)
+        made = _rectangle(model, filled, decoding, pad, tokenizer, forced)
         each = len(made) // len(places)
         found |= {place: made[at * each : (at + 1) * each] for at, place in enumerate(places)}
     return [found[place] for place in range(len(prompts))]
+
+
+def rectangle(
+    rows: Sequence[Sequence[int]], pad: int, device: torch.device, left: bool = False
+) -> dict[str, torch.Tensor]:
+    """input_ids and attention_mask int64 (rows, longest), padded on the right, or on the left."""
+    longest = max(map(len, rows))
+    ids, mask = torch.full((len(rows), longest), pad), torch.zeros(len(rows), longest, dtype=torch.int64)
+    for place, row in enumerate(rows):
+        at = slice(longest - len(row), None) if left else slice(0, len(row))
+        ids[place, at], mask[place, at] = torch.tensor(row), 1
+    return {"input_ids": ids.to(device), "attention_mask": mask.to(device)}
 
 
 def _rectangles(model: Any, prompts: Prompts, decoding: Decoding, pad: int) -> list[list[int]]:

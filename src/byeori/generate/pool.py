@@ -20,7 +20,7 @@ import torch
 from torch.nn import functional as F
 
 from byeori.generate.attend import Whole, meet, parts
-from byeori.generate.cells import Cells
+from byeori.generate.cells import Cells, Places
 from byeori.generate.stacks import Layer
 
 if TYPE_CHECKING:
@@ -174,24 +174,19 @@ class Pool:
         longest = max([front, *counts])
         capacity = max(slots, min(len(self.begins), 2 * self.slots))
         columns = longest + self.width * self._spare(capacity, longest)
-        before, self.own = self.own, Cells(self.lean, self.stack.kv_heads)
-        self.own.fit(capacity, columns, 0)
         seen = torch.zeros(capacity, self.width, columns, dtype=torch.bool, device=self.device)
         moved = torch.zeros(capacity, columns, dtype=torch.int64, device=self.device)
         begins = np.zeros(capacity, np.int64)
+        moves: list[tuple[int, Places, int]] = []
         for slot, count in enumerate(counts):
-            begins[slot] = longest - count
-            self.own.clear(slice(slot, slot + 1), slice(0, longest - count))
-            if not count:
-                continue
+            begins[slot] = first = longest - count
             places = needed[slot].nonzero()[:, 0]
-            first, last = int(places[0]), int(places[-1])
-            # A slice is copied without an index.
-            kept = slice(first, last + 1) if last - first == count - 1 else places
-            to = slice(longest - count, longest)
-            for new, old in zip(self.own.both, before.both, strict=True):
-                new[:, slot, :, to] = old[:, slot, :, kept]
-            seen[slot, :, to], moved[slot, to] = self.seen[slot][:, kept], self.places[slot, kept]
+            kept: Places = places
+            if count and int(places[-1]) - int(places[0]) == count - 1:  # a slice is copied without an index
+                kept = slice(int(places[0]), int(places[-1]) + 1)
+            moves.append((slot, kept, first))
+            seen[slot, :, first:longest], moved[slot, first:longest] = self.seen[slot][:, kept], self.places[slot, kept]
+        self.own.pack(capacity, columns, moves)
         self.seen, self.places, self.begins = seen, moved, begins
         self.column = self.packed = longest
         self.lo = int(begins[: self.slots].min()) if self.slots else longest

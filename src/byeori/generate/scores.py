@@ -58,10 +58,6 @@ class Rules:
         self, config: GenerationConfig, *, ends: list[int], vocabulary: int, device: torch.device | str = "cpu"
     ):
         self._rules = list(_rules(config, sorted({end for end in ends if 0 <= end < vocabulary}), vocabulary, device))
-        kinds = {type(rule): rule for rule in self._rules}
-        # Decay lifts again what _Numbers has made of an end that isn't the forced one: then no token is sure.
-        sure = not {_Numbers, _Decay} <= kinds.keys()
-        self._forced = kinds.get(_Forced) if sure else None
         self.idle = not self._rules
 
     @torch.no_grad()
@@ -71,17 +67,6 @@ class Rules:
         for rule in self._rules:
             rule.apply(scores, rows)
         return scores
-
-    @property
-    def only_bans(self) -> bool:
-        """Whether scores only become −inf, so that a number may be taken off a row before or after; rows of `forced` apart."""
-        return all(rule.bans for rule in self._rules)
-
-    def forced(self, rows: Rows) -> np.ndarray:
-        """int64 (rows,): the one token that now has 0 where all others are out of the question, or −1 where none has."""
-        if isinstance(self._forced, _Forced):
-            return self._forced.token(rows)
-        return np.full(len(rows.lengths), -1)
 
 
 def unfit(config: GenerationConfig) -> str | None:
@@ -123,8 +108,6 @@ _ELSEWHERE = (
 
 # the rules -------------------------------------------------------------------------------------------------------
 class _Rule(Protocol):
-    bans: bool  # it only sets scores to −inf
-
     def apply(self, scores: torch.Tensor, rows: Rows) -> None: ...
 
 
@@ -187,7 +170,6 @@ class _Repetition:
 
     penalty: float
     sources: _Sources | None  # None: what the row itself has written
-    bans = False
 
     def apply(self, scores: torch.Tensor, rows: Rows) -> None:
         ids, lengths = self.sources(rows) if self.sources else (rows.ids, rows.lengths)
@@ -206,7 +188,6 @@ class _Runs:
 
     size: int
     sources: _Sources | None
-    bans = True
 
     def apply(self, scores: torch.Tensor, rows: Rows) -> None:
         ids, lengths = self.sources(rows) if self.sources else (rows.ids, rows.lengths)
@@ -228,8 +209,6 @@ class _Words:
 
     So too where its score is no number, which in transformers stays none.
     """
-
-    bans = True
 
     def __init__(self, words: list[list[int]], vocabulary: int, device: torch.device | str):
         if wrong := sorted({token for word in words for token in word if not 0 <= token < vocabulary}):
@@ -260,7 +239,6 @@ class _Least:
     least: int
     total: bool  # counted with the prompt
     ends: list[int]
-    bans = True
 
     def apply(self, scores: torch.Tensor, rows: Rows) -> None:
         written = rows.lengths if self.total else rows.lengths - rows.begun
@@ -275,7 +253,6 @@ class _Forced:
         for name, tokens in (("forced_bos_token_id", self.first), ("forced_eos_token_id", self.last)):
             if wrong := [token for token in tokens if not 0 <= token < vocabulary]:
                 raise ModelError(f"{name}={wrong[0]}: the model has tokens 0 to {vocabulary - 1}.")
-        self.bans = len(self.last) <= 1  # of several each has 0, so that they are no one token
 
     def apply(self, scores: torch.Tensor, rows: Rows) -> None:
         for tokens, now in self._now(rows):
@@ -284,13 +261,6 @@ class _Forced:
                 of = np.flatnonzero(now)
                 scores.view(-1)[_at(scores, np.repeat(of, len(tokens)), np.tile(tokens, len(of)))] = 0.0
 
-    def token(self, rows: Rows) -> np.ndarray:
-        found = np.full(len(rows.lengths), -1)
-        for tokens, now in self._now(rows):
-            if tokens:
-                found[now] = tokens[0] if len(tokens) == 1 else -1
-        return found
-
     def _now(self, rows: Rows) -> tuple[tuple[list[int], np.ndarray], ...]:
         """The end comes second: where both are due it is the end."""
         return (self.first, rows.lengths == 1), (self.last, rows.lengths == rows.most - 1)
@@ -298,8 +268,6 @@ class _Forced:
 
 class _Numbers:
     """What is no number becomes 0, what is infinite the largest or smallest number."""
-
-    bans = False
 
     def apply(self, scores: torch.Tensor, rows: Rows) -> None:
         finite = torch.finfo(scores.dtype)
@@ -313,7 +281,6 @@ class _Decay:
     start: int
     factor: float
     ends: list[int]
-    bans = False
 
     def apply(self, scores: torch.Tensor, rows: Rows) -> None:
         since = rows.lengths - rows.begun - self.start
@@ -332,8 +299,6 @@ class _Decay:
 class _Suppressed:
     """Tokens that are never written."""
 
-    bans = True
-
     def __init__(self, tokens: list[int], device: torch.device | str):
         self.tokens = torch.tensor(sorted(set(tokens)), dtype=torch.int64, device=device)
 
@@ -347,7 +312,6 @@ class _Begun:
 
     tokens: list[int]
     after_forced: bool
-    bans = True
 
     def apply(self, scores: torch.Tensor, rows: Rows) -> None:
         first = rows.begun + (self.after_forced & (rows.begun <= 1))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -21,11 +21,12 @@ from torch import nn
 from byeori.errors import DataError, ModelError, SettingError
 from byeori.generate.continuous import Continuous
 from byeori.generate.decoding import Decoding, resolve, room
-from byeori.generate.lean import Lean, forget, lean_of
+from byeori.generate.lean import Lean, evaluating, lean_of
 from byeori.generate.lines import Stops, Strand, Text
 from byeori.generate.plain import by_generate
 from byeori.generate.scores import unfit
 from byeori.generate.watching import Progress, watcher
+from byeori.models.checks import position_table
 from byeori.models.packed import unwrapped
 
 Prompts = Sequence[Sequence[int]]
@@ -80,21 +81,6 @@ def texts(
         return _drained(engine, len(prompts), progress, inner)
 
 
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """The model without dropout, each of its parts as it was afterwards."""
-    active = [part for part in model.modules() if part.training]
-    for part in active:
-        part.training = False
-    try:
-        yield
-    finally:
-        for part in active:
-            part.training = True
-        if active:  # its weights change with the next update
-            forget(model)
-
-
 def stream(
     model: Any,
     prompt: Sequence[int],
@@ -107,11 +93,13 @@ def stream(
 ) -> Iterator[int]:
     """The new tokens of one text as they come, without its end token; those of beam search, and of a model that decodes by
     `generate`, when they are all there. `within` is entered for each step (autocast). Raises as `texts`, at once."""
-    inner = unwrapped(model)
+    inner: Any = unwrapped(model)
     with within(), evaluating(inner):
         engine = _engine(inner, [prompt], decoding, tokenizer, None, forced)
-        if isinstance(engine, str) or engine.lines.width > 1:
+        if isinstance(engine, str):
             return iter(write(model, [prompt], decoding, pad=pad, tokenizer=tokenizer, **forced)[0][0])
+        if engine.lines.width > 1:
+            return iter(_drained(engine, 1, None, inner)[0][0].ids)
     return _stepwise(inner, engine, within)
 
 
@@ -166,7 +154,7 @@ def _engine(
     start = _start(model, forced) if seq2seq else []
     configs: dict[int, Any] = {}
     known = model.get_input_embeddings().num_embeddings
-    limit = _source_limit(model) if seq2seq else None
+    limit = position_table(model.config, "encoder") if seq2seq else None
     for place, prompt in enumerate(prompts):
         if not len(prompt):
             raise DataError(f"input {place + 1} has no tokens: there is nothing to write from. Leave it out.")
@@ -227,14 +215,6 @@ def _start(model: Any, forced: dict[str, Any]) -> list[int]:
     if isinstance(start, list) and len(start) != 1:
         raise ModelError(f"decoder_start_token_id={start}: a decoder begins with one token here. Give one.")
     return [int(start[0] if isinstance(start, list) else start)]
-
-
-def _source_limit(model: Any) -> int | None:
-    """Tokens an encoder takes; None where nothing limits it (T5)."""
-    config = model.config
-    names = ("max_encoder_position_embeddings", "max_position_embeddings")
-    table = next((found for name in names if (found := getattr(config, name, None))), None)
-    return table if isinstance(table, int) and config.model_type not in ("t5", "mt5") else None
 
 
 def _stops(stop: str | list[str] | None, tokenizer: Any) -> Stops | None:

@@ -176,6 +176,14 @@ def brings_code(given: str, revision: str | None) -> bool:
     return bool(own) and not any(kind and tokenizer_class_from_name(one) for one in (kind, f"{kind}Fast"))
 
 
+def position_table(config: Any, side: str) -> int | None:
+    """Places that an encoder or a decoder (`side`) has a position for; None where nothing limits them (T5)."""
+    names = (f"max_{side}_position_embeddings", "max_position_embeddings")  # LED's first
+    table = next((found for name in names if (found := getattr(config, name, None))), None)
+    limited = isinstance(table, int) and table > 0 and getattr(config, "model_type", "") not in ("t5", "mt5")
+    return table if limited else None
+
+
 def usable_length(model: Any, tokenizer: Any) -> int | None:
     """Longest input in tokens, special tokens included; None where neither model nor tokenizer sets a limit.
 
@@ -183,9 +191,8 @@ def usable_length(model: Any, tokenizer: Any) -> int | None:
     the tokenizer alone is asked.
     """
     limits = []
-    names = ("max_encoder_position_embeddings", "max_position_embeddings")  # LED's first
-    table = None if model is None else next((n for name in names if (n := getattr(model.config, name, None))), None)
-    if isinstance(table, int) and table > 0 and getattr(model.config, "model_type", "") not in ("t5", "mt5"):
+    table = None if model is None else position_table(model.config, "encoder")
+    if table is not None:
         limits.append(table - _first_position(model))
     if isinstance(tokenizer.model_max_length, int) and tokenizer.model_max_length < 10**9:
         limits.append(tokenizer.model_max_length)

@@ -22,6 +22,7 @@ from torch.utils.checkpoint import checkpoint
 
 from byeori.batches.pack import Pack
 from byeori.errors import ModelError, SettingError
+from byeori.models.checks import position_table
 from byeori.models.packed import unwrapped
 from byeori.text.blocks import IGNORED
 
@@ -81,14 +82,6 @@ def globally(model: Any, rectangle: dict[str, torch.Tensor]) -> dict[str, torch.
     return found
 
 
-def positions(model: Any) -> int | None:
-    """How many tokens a decoder can be fed, its start token included; None where nothing limits it (T5)."""
-    config: Any = unwrapped(model).config
-    names = ("max_decoder_position_embeddings", "max_position_embeddings")
-    table = next((found for name in names if (found := getattr(config, name, None))), None)
-    return table if isinstance(table, int) and config.model_type not in ("t5", "mt5") else None
-
-
 def pack_losses(model: Any, pack: Pack, smooth: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
     """Of each label of a pack the negative log-likelihood and, where `smooth` asks for it, its mean over the vocabulary
     (else 0): float32 (sequences, longest target) each, 0 where a label is −100.
@@ -107,7 +100,8 @@ def pack_likelihoods(model: Any, pack: Pack) -> tuple[torch.Tensor, torch.Tensor
 
 def _of_pack(model: Any, pack: Pack, more: More | None) -> tuple[torch.Tensor, torch.Tensor]:
     labels = pack.labels
-    limit = positions(model)
+    inner: Any = unwrapped(model)
+    limit = position_table(inner.config, "decoder")
     if limit is not None and labels.shape[1] > limit:
         raise SettingError(
             f"a target is {labels.shape[1]} tokens long, and the decoder ({type(unwrapped(model)).__name__}) takes {limit}. "

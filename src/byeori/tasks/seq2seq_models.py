@@ -16,8 +16,9 @@ import torch
 from byeori.errors import ModelError, SettingError
 from byeori.generate.decoding import own_way, resolve, room
 from byeori.generate.write import write as write_texts
+from byeori.models.checks import position_table
 from byeori.models.packed import unwrapped
-from byeori.models.seq2seq import decoder_inputs, positions
+from byeori.models.seq2seq import decoder_inputs
 from byeori.text import language_tokens as languages
 from byeori.text.targets import adds_end
 
@@ -58,7 +59,7 @@ def meet(task: Seq2Seq, model: Any, tokenizer: Any) -> list[str]:
         notes.append(
             f"The tokenizer ends no target in {tokenizer.eos_token}; it is added, or the model would not learn to stop."
         )
-    limit, most = positions(model), task.settings.max_target_length
+    limit, most = position_table(model.config, "decoder"), task.settings.max_target_length
     if limit is not None and most > limit:
         raise SettingError(
             f"max_target_length={most}: the decoder of this model takes {limit} tokens. Give --max-target-length {limit} or less."
