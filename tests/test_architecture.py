@@ -65,10 +65,39 @@ def test_file_is_short_and_says_what_it_is_for(path):
 
 def _is_swallowed(node: ast.AST) -> bool:
     """Everything caught and nothing done; a named error that is looked for may pass."""
-    broad = isinstance(node, ast.ExceptHandler) and (
-        node.type is None or isinstance(node.type, ast.Name) and node.type.id in ("Exception", "BaseException")
+    if isinstance(node, ast.Call):
+        return ast.unparse(node.func) in ("suppress", "contextlib.suppress") and any(map(_is_broad, node.args))
+    if not isinstance(node, ast.ExceptHandler) or not _is_broad(node.type):
+        return False
+    return all(
+        isinstance(one, ast.Pass | ast.Continue | ast.Break)
+        or isinstance(one, ast.Expr | ast.Return)
+        and (one.value is None or isinstance(one.value, ast.Constant))
+        for one in node.body
     )
-    return broad and all(isinstance(one, ast.Pass) for one in node.body)
+
+
+def _is_broad(kind: ast.expr | None) -> bool:
+    if isinstance(kind, ast.Tuple | ast.Starred):
+        return any(map(_is_broad, kind.elts if isinstance(kind, ast.Tuple) else [kind.value]))
+    return kind is None or ast.unparse(kind).rpartition(".")[2] in ("Exception", "BaseException")
+
+
+@pytest.mark.parametrize("handler, swallowed", [
+    ("except: pass", True),
+    ("except Exception: ...", True),
+    ("except builtins.Exception: continue", True),
+    ("except (ValueError, BaseException) as error: return None", True),
+    ("except Exception: 'it may fail'", True),
+    ("except FileNotFoundError: pass", False),
+    ("except Exception as error: raise ValueError(error)", False),
+    ("except Exception as error: failed.append(error)", False),
+    ("except ValueError:\n    with contextlib.suppress(KeyError, Exception): tried()", True),
+    ("except ValueError:\n    with suppress(OSError): tried()", False),
+])  # fmt: skip
+def test_what_counts_as_swallowed(handler, swallowed):
+    tree = ast.parse(f"for one in many:\n  try: done()\n  {handler.replace(chr(10), chr(10) + '  ')}")
+    assert any(map(_is_swallowed, ast.walk(tree))) == swallowed
 
 
 @pytest.mark.parametrize("path", FILES, ids=name)

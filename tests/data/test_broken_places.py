@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import pytest
 
 from broken import CASES
-from broken.case import ROWS, Stops
+from broken.case import ROWS, Case, Stops
 from broken.good import CSV
 from byeori.data import disk, files, sources, stream
 from byeori.data.read import read_rows
@@ -160,15 +160,27 @@ def body(tiny) -> Path:
     return tiny("bert", auto="AutoModel")
 
 
+@pytest.fixture
+def case(name: str) -> Case:
+    assert isinstance(CASES[name].want, Stops)
+    return CASES[name]
+
+
+@pytest.fixture
+def where(tmp_path: Path) -> Path:
+    made = tmp_path / "data"
+    made.mkdir()
+    return made
+
+
+@pytest.fixture
+def command(tmp_path: Path, body: Path, capsys) -> Command:
+    return Command(tmp_path, body, capsys)
+
+
 @pytest.mark.parametrize("name", SAMPLE)
-def test_the_commands_say_it_in_a_sentence(name: str, tmp_path: Path, body: Path, capsys) -> None:
-    case = CASES[name]
-    want = case.want
-    assert isinstance(want, Stops)
-    command = Command(tmp_path, body, capsys)
-    where = tmp_path / "data"
-    where.mkdir()
-    source = case.make(where)
+def test_the_commands_say_it_in_a_sentence(case: Case, where: Path, command: Command) -> None:
+    source, want = case.make(where), case.want
     command.train(source, task=case.task)
     command.refused(3, *want.words)
     assert command("inspect", source, "--task", case.task, "--json") == 3
@@ -178,13 +190,8 @@ def test_the_commands_say_it_in_a_sentence(name: str, tmp_path: Path, body: Path
 
 
 @pytest.mark.parametrize("name", [one for one in SAMPLE if CASES[one].want.rest])
-def test_the_commands_leave_bad_rows_out_when_they_are_told_to(name: str, tmp_path: Path, body: Path, capsys) -> None:
-    case = CASES[name]
+def test_the_commands_leave_bad_rows_out_when_they_are_told_to(case: Case, where: Path, command: Command) -> None:
     want = case.want
-    assert isinstance(want, Stops)
-    command = Command(tmp_path, body, capsys)
-    where = tmp_path / "data"
-    where.mkdir()
     command("inspect", case.make(where), "--task", case.task, "--json", "--skip-bad-rows")
     assert "Traceback" not in command.err
     seen = json.loads(command.out)

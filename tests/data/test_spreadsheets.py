@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import openpyxl
 import pytest
 
+from broken import good
 from byeori.data.read import read, read_rows
 from byeori.errors import DataError
 
@@ -21,13 +22,7 @@ TEXTS = [row[0] for row in ROWS]
 
 
 def book(path, sheets):
-    made = openpyxl.Workbook()
-    made.remove(made.active)
-    for title, rows in sheets.items():
-        page = made.create_sheet(title)
-        for row in rows:
-            page.append(row)
-    made.save(path)
+    path.write_bytes(good.book(sheets))
     return path
 
 

@@ -5,6 +5,7 @@ Each refusal is one sentence with what was found and what to give instead; nothi
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 import warnings
@@ -12,10 +13,10 @@ from pathlib import Path
 
 import pytest
 import transformers
-from trained import END, PAD, fresh, prompts
+from trained import END, PAD, fresh, prompts, trained
 
 import byeori
-from byeori.errors import ByeoriError, DataError, SettingError
+from byeori.errors import ByeoriError, DataError, ModelError, SettingError
 from byeori.generate.decoding import Decoding
 from byeori.generate.write import LONG, MANY, texts, write
 from commands import Command
@@ -202,6 +203,29 @@ def test_an_end_the_model_never_learnt_is_said_once():
     assert (
         f"none of {MANY} texts came to an end by itself; all stop at the most tokens allowed (max_new_tokens)" in only
     )
+
+
+@pytest.mark.parametrize("asked, count", [
+    ({"min_new_tokens": LONG, "max_new_tokens": LONG}, MANY),  # no end was allowed
+    ({"max_new_tokens": LONG - 1}, MANY),  # too short to tell
+    ({"max_new_tokens": LONG}, MANY - 1),  # too few
+])  # fmt: skip
+def test_nothing_is_said_of_ends_that_could_not_come(asked, count):
+    model = fresh("gpt2").eval()
+    model.generation_config.suppress_tokens = [END]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        texts(model, prompts("gpt2", count), Decoding(**asked), pad=PAD)
+
+
+def test_a_list_of_starts():
+    model, rows = copy.deepcopy(trained("t5")), prompts("t5", 4)
+    right = texts(model, rows, Decoding(max_new_tokens=9), pad=PAD)
+    model.generation_config.decoder_start_token_id = [model.generation_config.decoder_start_token_id]
+    assert texts(model, rows, Decoding(max_new_tokens=9), pad=PAD) == right
+    model.generation_config.decoder_start_token_id = [PAD, END]
+    with pytest.raises(ModelError, match=r"decoder_start_token_id=\[0, 1\]: a decoder begins with one token"):
+        texts(model, rows, Decoding(max_new_tokens=9), pad=PAD)
 
 
 # the doors ------------------------------------------------------------------------------------------------------------

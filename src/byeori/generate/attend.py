@@ -5,7 +5,7 @@ hidden = stack.run(ids, places, Whole(stack, lengths))     # lengths in ascendin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 
 import torch
 from torch.nn import functional as F
@@ -73,7 +73,7 @@ class Whole:
         return mask[None].to(q.dtype)
 
 
-def parts(rows: Sequence[Sequence[int]], tokens: int, padded: bool = False) -> list[list[int]]:
+def parts(rows: Sequence[Sized], tokens: int, padded: bool = False) -> list[list[int]]:
     """Places of rows by ascending length, cut into parts of at most so many tokens (of one row at least)."""
     made: list[list[int]] = []
     used = 0

@@ -1,21 +1,26 @@
-"""Memory for keys and values: (layers, slots, heads, columns, size), in one piece each.
+"""Memory for keys and values: a tensor (slots, heads, columns, size) a layer, of which each slot is filled from column 0 on.
 
-Invariants: what is masked must still be a number, so columns before a slot's own, and behind its source, are cleared, no others.
+Invariants: what was never written, or was released, is zero (what is masked must still be a number). On Linux's processors what
+was never written takes no memory, and what a slot that leaves had is given back: slots of different length cost what they
+hold, not what the longest does. Growing copies a tensor at a time, so that only one of them is there twice.
 
-    cells = Cells(lean, heads=8); cells.fit(slots=32, columns=96, used=0); keys, values = cells.both
+    cells = Cells(lean, heads=8); cells.fit(32, 96, filled); cells.write(0, cells.rows(slots, columns), k, v)
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import mmap
+import sys
+from math import gcd, prod
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 if TYPE_CHECKING:
     from byeori.generate.lean import Lean
 
-Places = torch.Tensor | slice  # of columns
+PAGED = sys.platform == "linux"  # elsewhere memory that is advised away stays, or isn't zero afterwards
 
 
 class Cells:
@@ -23,63 +28,92 @@ class Cells:
         stack = lean.decoder
         self.layers, self.heads, self.size = len(stack.layers), heads, stack.size
         self.device, self.dtype = lean.device, lean.dtype
-        self.keys = self.values = self._empty(0, 0)
+        self.paged = PAGED and self.device.type == "cpu"
+        self.slots = self.columns = 0
+        self.keys, self.values = ([torch.empty(0)] * self.layers for _ in range(2))
+        self.maps: list[mmap.mmap] = []  # where the pages of keys and values lie, of those that are paged
 
-    @property
-    def both(self) -> tuple[torch.Tensor, torch.Tensor]:
-        return self.keys, self.values
-
-    @property
-    def columns(self) -> int:
-        return self.keys.shape[3]
-
+    # room -------------------------------------------------------------------------------------------------------
     @property
     def each(self) -> int:
         """Bytes of a column of one slot."""
         return 2 * self.layers * self.heads * self.size * self.dtype.itemsize
 
-    def _empty(self, slots: int, columns: int) -> torch.Tensor:
-        return torch.empty(self.layers, slots, self.heads, columns, self.size, dtype=self.dtype, device=self.device)
+    def bytes_of(self, filled: np.ndarray) -> int:
+        """Of slots of which so many columns (int64) are filled."""
+        if not len(filled):
+            return 0
+        if not self.paged:
+            return self.each * len(filled) * int(filled.max())
+        page = max(1, mmap.PAGESIZE // (self.size * self.dtype.itemsize))  # columns of a head
+        return self.each * page * int((-(-filled // page)).sum())
 
-    def clear(self, slots: slice, columns: slice) -> None:
-        for cells in self.both:
-            cells[:, slots, :, columns] = 0
-
-    def fit(self, slots: int, columns: int, used: int) -> None:
-        """Room for so many, the first `used` slots as they are; smaller where less than half would be used."""
-        had = self.keys.shape
-        held = had[1] * had[3]
-        if slots <= had[1] and columns <= had[3] and held <= 2 * slots * columns:
+    def fit(self, slots: int, columns: int, filled: np.ndarray, spare: int = 0) -> None:
+        """Room for so many; `filled` columns int64 of the first slots stay. `spare` columns beyond where it is made anew."""
+        fits = slots <= self.slots and columns <= self.columns
+        if fits and (self.paged or self.slots * self.columns <= 2 * slots * (columns + spare)):
             return
-        both = min(columns, had[3])
+        if self.paged:
+            # What isn't written costs nothing. A slot's columns take whole pages, so that they can be given back.
+            slots, columns = (max(own, had) for own, had in ((slots, self.slots), (columns + spare, self.columns)))
+            whole = mmap.PAGESIZE // gcd(mmap.PAGESIZE, self.size * self.dtype.itemsize)
+            columns = -(-columns // whole) * whole
+        else:
+            columns += spare
+        self.slots, self.columns, self.maps = slots, columns, []
+        # In one go; but where pages count, slot by slot: what is copied is written.
+        used = len(filled)
+        parts = [(slice(used), int(filled.max(initial=0)))] if not self.paged else list(enumerate(filled.tolist()))
+        for both in (self.keys, self.values):
+            for number, old in enumerate(both):
+                both[number] = new = self._zeros()
+                for part, count in parts:
+                    if count:
+                        new[part, ..., :count, :] = old[part, ..., :count, :]
 
-        def fitted(old: torch.Tensor) -> torch.Tensor:
-            new = self._empty(slots, columns)
-            new[:, :used, :, :both] = old[:, :used, :, :both]
-            new[:, :used, :, both:] = 0
-            return new
+    def _zeros(self) -> torch.Tensor:
+        shape = (self.slots, self.heads, self.columns, self.size)
+        if not self.paged:
+            return torch.zeros(shape, dtype=self.dtype, device=self.device)
+        self.maps.append(
+            mmap.mmap(-1, max(1, prod(shape) * self.dtype.itemsize), mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        )
+        self.maps[-1].madvise(mmap.MADV_NOHUGEPAGE)  # a huge page would be there for a few columns
+        return torch.frombuffer(self.maps[-1], dtype=self.dtype, count=prod(shape)).view(shape)
 
-        self._remake(fitted)
+    # contents ---------------------------------------------------------------------------------------------------
+    def rows(self, slots: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
+        """Where the heads of these columns of these slots (int64, of one shape) lie: int64 (…, heads)."""
+        heads = torch.arange(self.heads, device=self.device)
+        return (slots[..., None] * self.heads + heads) * self.columns + columns[..., None]
 
-    def pack(self, slots: int, columns: int, moves: list[tuple[int, Places, int]]) -> None:
-        """So large anew. `moves`: of each slot in use the columns that stay, and the first of those they go to, up to which it
-        is cleared."""
+    def write(self, number: int, rows: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> None:
+        """Keys and values (tokens, heads, size) of layer `number`."""
+        for cells, new in ((self.keys[number], k), (self.values[number], v)):
+            cells.view(-1, self.size).index_copy_(0, rows.reshape(-1), new.reshape(-1, self.size))
 
-        def packed(old: torch.Tensor) -> torch.Tensor:
-            new = self._empty(slots, columns)
-            for slot, kept, first in moves:
-                stays = old[:, slot, :, kept]
-                new[:, slot, :, :first] = 0
-                new[:, slot, :, first : first + stays.shape[2]] = stays
-            return new
+    def fill(self, number: int, slot: int, k: torch.Tensor, v: torch.Tensor) -> None:
+        """A slot's first columns: keys and values (tokens, heads, size)."""
+        for cells, new in ((self.keys[number], k), (self.values[number], v)):
+            cells[slot, :, : len(new)] = new.transpose(0, 1)
 
-        self._remake(packed)
+    def shift(self, rows: torch.Tensor, to: torch.Tensor) -> None:
+        """What lies in some rows goes to others, all at once."""
+        for cells in (*self.keys, *self.values):
+            flat = cells.view(-1, self.size)
+            flat.index_copy_(0, to.reshape(-1), flat.index_select(0, rows.reshape(-1)))
 
-    def _remake(self, made: Callable[[torch.Tensor], torch.Tensor]) -> None:
-        """Keys first, then values: only one of the two stands there twice at a time."""
-        self.keys = made(self.keys)
-        self.values = made(self.values)
+    def move(self, slot: int, to: int, filled: int) -> None:
+        """A slot's columns into another, which was released."""
+        for cells in (*self.keys, *self.values):
+            cells[to, :, :filled] = cells[slot, :, :filled]
 
-    def move(self, slot: int, to: int, first: int, stop: int) -> None:
-        for cells in self.both:
-            cells[:, to, :, first:stop] = cells[:, slot, :, first:stop]
+    def release(self, slot: int) -> None:
+        """A slot's columns are nobody's any more."""
+        if self.paged:
+            stride = self.heads * self.columns * self.size * self.dtype.itemsize
+            for pages in self.maps:
+                pages.madvise(mmap.MADV_DONTNEED, slot * stride, stride)
+        else:
+            for cells in (*self.keys, *self.values):
+                cells[slot] = 0

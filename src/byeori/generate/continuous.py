@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from byeori.generate.lines import Stops, Strand, Text, lines_of
-from byeori.generate.pool import ROOM, Pool
+from byeori.generate.pool import Pool
 from byeori.generate.scores import Rules
 
 if TYPE_CHECKING:
@@ -31,7 +31,12 @@ if TYPE_CHECKING:
 # Rows (texts × beams) of a step at most: more make no step faster a row, and logits larger than LOGITS bytes neither.
 ROWS = {"cpu": 256, "cuda": 2_048, "mps": 512}
 LOGITS = {"cpu": 1 << 26, "cuda": 1 << 30, "mps": 1 << 28}
-BUDGET = {"cpu": 1 << 28, "cuda": 1 << 33, "mps": 1 << 30}  # bytes of keys and values
+BUDGET = {
+    "cpu": 48 << 20,
+    "cuda": 1 << 33,
+    "mps": 1 << 30,
+}  # bytes of keys and values; as many as the weights have, if those are more
+AHEAD = 16  # steps of all that there must be room for when another joins
 JOINING = 8  # a share of the batch that must be free before others join: encoding one at a time is slow
 
 
@@ -41,7 +46,7 @@ class Continuous:
         ends = config.eos_token_id
         self.ends: list[int] = [] if ends is None else list(ends) if isinstance(ends, list) else [ends]
         self.least = config.min_new_tokens or config.min_length or 0
-        self.lean, self.budget = lean, budget or BUDGET.get(kind, 1 << 28)
+        self.lean, self.budget = lean, budget or max(BUDGET.get(kind, BUDGET["cpu"]), lean.bytes)
         self.rules = Rules(config, ends=self.ends, vocabulary=lean.vocabulary, device=lean.device)
         self.lines = lines_of(config, self.ends, lean.device, stops)
         self.pool = Pool(lean, self.lines.width, self.budget)
@@ -118,17 +123,20 @@ class Continuous:
 
     def _fits(self, joining: list[Strand]) -> bool:
         """Whether these would still fit beside those that are in, with some steps' room; one alone always does."""
-        slots = self.pool.slots + len(joining)
-        if slots == 1:
+        pool = self.pool
+        if pool.slots + len(joining) == 1:
             return True
-        columns = max(self.pool.used, *(len(one.prompt) for one in joining)) + ROOM * self.lines.width
-        source = max(self.pool.longest_source, *(len(one.source or ()) for one in joining))
-        return self.pool.bytes_with(slots, columns, source) <= self.budget
+        filled = [*pool.filled[: pool.slots], *(len(one.prompt) for one in joining)]
+        lengths = [*pool.lengths[: pool.slots], *(len(one.source or ()) for one in joining)]
+        return pool.bytes_of(np.array(filled) + AHEAD * pool.width, np.array(lengths)) <= self.budget
 
     def _shrink(self) -> None:
         """The youngest go back to those that wait while the next step would not fit."""
         pool = self.pool
-        while pool.slots > 1 and pool.bytes_with(pool.slots, pool.used + pool.width, pool.longest_source) > self.budget:
+        while (
+            pool.slots > 1
+            and pool.bytes_of(pool.filled[: pool.slots] + pool.width, pool.lengths[: pool.slots]) > self.budget
+        ):
             slot = int(np.argmax(self.ages))
             self.waiting.appendleft(self.lines.strands[slot])
             self.open[self.waiting[0].request] += 1

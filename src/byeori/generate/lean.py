@@ -25,7 +25,7 @@ from byeori.generate.stacks import Map, Stack, Unfit, dense
 from byeori.models.seq2seq import decoder_inputs, globally
 
 TOLERANCE, COARSE = 1e-4, 3e-2  # of float32 and of 16 bits
-PACK = {"cpu": 4_096, "cuda": 65_536, "mps": 16_384}  # tokens encoded at once
+PACK = {"cpu": 512, "cuda": 65_536, "mps": 16_384}  # tokens encoded at once: more of them leave a processor's cache
 SAMPLES = 8  # values of each weight that tell whether it has changed
 PROBE = (5, 3, 7, 3)
 
@@ -34,7 +34,7 @@ Encode = Callable[[Sequence[Sequence[int]]], list[torch.Tensor]]
 
 def pack_of(device: torch.device) -> int:
     """Tokens of sources and prompts that are run at once."""
-    return PACK.get(device.type, 4_096)
+    return PACK.get(device.type, 512)
 
 
 @dataclass
@@ -53,6 +53,11 @@ class Lean:
     def pack(self) -> int:
         """Tokens of sources and prompts that are run at once."""
         return pack_of(self.device)
+
+    @property
+    def bytes(self) -> int:
+        """Of all weights."""
+        return sum(one.nbytes for one in self.model().parameters())
 
     @property
     def dtype(self) -> torch.dtype:

@@ -1,12 +1,11 @@
 """The keys and values of a batch whose rows are of different age: what each step attends to.
 
 A slot is one prompt with all its beams, which share what they have in common: every token of a slot is kept once, beside
-it which beams come from it. So a step of beam search copies nothing; it only says anew who comes from whom. All slots
-write into the same column, the newest; a slot that began later begins further right. Sources of encoder-decoders are
-kept once a slot, whatever the number of beams.
+it which beams come from it. So a step of beam search copies nothing; it only says anew who comes from whom. Each slot fills
+columns of its own, from 0 on. Sources of encoder-decoders are kept once a slot, whatever the number of beams.
 
-Invariants: slots 0 … slots − 1 are in use, without gaps: one that leaves is replaced by the last; columns lo … column − 1
-hold what some beam of some slot still comes from; what none comes from goes when the columns are packed anew.
+Invariants: slots 0 … slots − 1 are in use, without gaps: one that leaves is replaced by the last; a slot's columns 0 …
+filled − 1 hold what some beam of it came from when they were last packed, or has written since; `seen` is False behind them.
 
     pool = Pool(lean, width=4); pool.join(prefixes, sources); hidden = pool.step(ids); pool.inherit(parents); pool.leave(2)
 """
@@ -20,13 +19,13 @@ import torch
 from torch.nn import functional as F
 
 from byeori.generate.attend import Whole, meet, parts
-from byeori.generate.cells import Cells, Places
+from byeori.generate.cells import Cells
 from byeori.generate.stacks import Layer
 
 if TYPE_CHECKING:
     from byeori.generate.lean import Lean
 
-ROOM = 32  # columns at least that are free after packing
+ROOM = 32  # steps at least that there is room for when it is made
 UNSEEN = -torch.inf
 
 
@@ -36,21 +35,20 @@ class Pool:
         self.lean, self.stack, self.width, self.device = lean, stack, width, lean.device
         self.budget = budget  # bytes that spare columns must not go beyond
         self.slots = 0
-        self.lo = self.column = 0
         self.own = Cells(lean, stack.kv_heads)
         self.sources = Cells(lean, stack.heads) if stack.crosses else None
+        self.filled = np.zeros(0, np.int64)  # columns, a slot each
         self.lengths = np.zeros(0, np.int64)  # of sources, a slot each
-        self.begins = np.zeros(0, np.int64)  # a slot's first column
         self.place = torch.zeros(0, dtype=torch.int64, device=self.device)  # of the token each slot is fed next
         self.seen = torch.zeros(0, width, 0, dtype=torch.bool, device=self.device)  # (slots, width, columns)
         self.places = torch.zeros(0, 0, dtype=torch.int64, device=self.device)  # (slots, columns)
         self.source_mask: torch.Tensor | None = None  # (slots, 1, 1, longest source), until another joins or leaves
-        self.packed = 0  # columns after the last packing
+        self.packed = 0  # columns of the longest slot after the last packing
 
     @property
-    def used(self) -> int:
-        """Columns of the longest row."""
-        return self.column - self.lo if self.slots else 0
+    def longest(self) -> int:
+        """Columns of the slot that has most."""
+        return int(self.filled[: self.slots].max(initial=0))
 
     @property
     def longest_source(self) -> int:
@@ -61,163 +59,158 @@ class Pool:
         """New slots. `prefixes`: ids whose keys are made at once (a prompt without its last token); `sources`: hidden states
         (tokens, size) of each."""
         first, count = self.slots, len(prefixes)
-        longest = max(map(len, prefixes))
-        self._reserve(first + count, longest)
+        lengths = [len(prefix) for prefix in prefixes]
+        self._fit(first + count, max(self.longest, *lengths) + self.width)
         self.slots += count
         self.source_mask = None
-        lengths = np.array([len(prefix) for prefix in prefixes], np.int64)
-        self.begins[first : self.slots] = self.column - lengths
-        self.place[first : self.slots] = torch.from_numpy(lengths).to(self.device)
+        self.filled = np.append(self.filled[:first], lengths)
+        self.place[first : self.slots] = torch.tensor(lengths, device=self.device)
         self.seen[first : self.slots] = False
-        self.own.clear(slice(first, self.slots), slice(0, self.column))
-        if longest:
+        if any(lengths):
             self._prefill(first, prefixes)
         if sources is not None:
             self._read(first, sources)
-        self.lo = int(self.begins[: self.slots].min())
 
     def _prefill(self, first: int, prefixes: list[list[int]]) -> None:
-        """Keys and values of prefixes into the columns before the newest: end to end, so many tokens at a time."""
+        """Keys and values of prefixes: end to end, so many tokens at a time."""
         filled = [place for place, prefix in enumerate(prefixes) if prefix]
         for part in parts([prefixes[place] for place in filled], self.lean.pack):
-            self._prefill_part(first, {filled[at]: prefixes[filled[at]] for at in part})
+            self._prefill_part({first + filled[at]: prefixes[filled[at]] for at in part})
 
-    def _prefill_part(self, first: int, prefixes: dict[int, list[int]]) -> None:
-        """`prefixes`: by their place among those that join, in ascending order of length."""
+    def _prefill_part(self, prefixes: dict[int, list[int]]) -> None:
+        """`prefixes`: by their slot, in ascending order of length."""
         lengths = [len(prefix) for prefix in prefixes.values()]
         ids = torch.tensor([one for prefix in prefixes.values() for one in prefix], device=self.device)
         ranges = [torch.arange(length, device=self.device) for length in lengths]
-        where = [(first + place, slice(self.column - len(prefix), self.column)) for place, prefix in prefixes.items()]
 
         def keep(number: int, k: torch.Tensor, v: torch.Tensor) -> None:
-            for cells, values in zip(self.own.both, (k, v), strict=True):
-                for (slot, columns), own in zip(where, values.split(lengths), strict=True):
-                    cells[number][slot][:, columns] = own.transpose(0, 1)
+            for slot, *both in zip(prefixes, k.split(lengths), v.split(lengths), strict=True):
+                self.own.fill(number, slot, *both)
 
         self.stack.run(ids, torch.cat(ranges), Whole(self.stack, lengths, keep))
-        for (slot, columns), places in zip(where, ranges, strict=True):
-            self.seen[slot, :, columns] = True
-            self.places[slot, columns] = places
+        for slot, places in zip(prefixes, ranges, strict=True):
+            self.seen[slot, :, : len(places)] = True
+            self.places[slot, : len(places)] = places
 
     def _read(self, first: int, sources: list[torch.Tensor]) -> None:
-        """Keys and values of sources, made for all of them at once."""
+        """Keys and values of sources, so many tokens at a time."""
         assert self.sources is not None
         lengths = [len(one) for one in sources]
-        self.sources.fit(len(self.begins), max([*lengths, *self.lengths[:first]]), first)
-        self.sources.clear(slice(first, self.slots), slice(min(lengths), None))
-        self.lengths[first : self.slots] = lengths
-        flat = torch.cat(sources) if len(sources) > 1 else sources[0]
-        for number, layer in enumerate(self.stack.layers):
-            for cells, values in zip(self.sources.both, layer.memory(flat), strict=True):
-                for place, part in enumerate(values.split(lengths)):
-                    cells[number][first + place][:, : len(part)] = part.transpose(0, 1)
+        had = self.lengths[:first]
+        self.lengths = np.append(had, lengths)
+        self.sources.fit(max(len(self.lengths), self.own.slots), int(self.lengths.max()), had)
+        for part in parts(sources, self.lean.pack):
+            flat = torch.cat([sources[place] for place in part])
+            split = [lengths[place] for place in part]
+            for number, layer in enumerate(self.stack.layers):
+                k, v = layer.memory(flat)
+                for place, *both in zip(part, k.split(split), v.split(split), strict=True):
+                    self.sources.fill(number, first + place, *both)
 
     def leave(self, slot: int) -> None:
         """A slot's place is taken by the last one."""
         last = self.slots - 1
+        for cells, counts in ((self.own, self.filled), (self.sources, self.lengths)):
+            if cells is None:
+                continue
+            cells.release(slot)
+            if slot != last:
+                cells.move(last, slot, int(counts[last]))
+                cells.release(last)
+                counts[slot] = counts[last]
         if slot != last:
-            begin = int(self.begins[last])
-            self.own.move(last, slot, begin, self.column)
-            if self.sources is not None:
-                self.sources.move(last, slot, 0, int(self.lengths[last]))
-                self.lengths[slot] = self.lengths[last]
-            self.begins[slot] = begin
             for of in (self.place, self.seen, self.places):
                 of[slot] = of[last]
         self.slots, self.source_mask = last, None
-        self.lo = int(self.begins[:last].min()) if last else self.column
 
     # steps ------------------------------------------------------------------------------------------------------
     def step(self, ids: torch.Tensor) -> torch.Tensor:
         """Feeds each beam a token, int64 (slots, width) → hidden states (slots × width, size)."""
-        if self.column + self.width > self.own.columns or self._sparse():
-            self._pack(self.slots, 0)
-        slots, width, new = self.slots, self.width, slice(self.column, self.column + self.width)
-        self.seen[:slots, :, new] = torch.eye(width, dtype=torch.bool, device=self.device)
-        self.places[:slots, new] = self.place[:slots, None]
-        self.column += width
+        slots, width = self.slots, self.width
+        if width > 1 and (self.longest + width > self.own.columns or self._sparse()):
+            self._pack()
+        self._fit(slots, self.longest + width)
+        numbers = torch.arange(slots, device=self.device)[:, None].expand(-1, width)
+        beams = torch.arange(width, device=self.device)
+        columns = torch.from_numpy(self.filled[:slots]).to(self.device)[:, None] + beams
+        self.seen[numbers, beams, columns] = True
+        self.places[numbers, columns] = self.place[:slots, None]
+        self.filled[:slots] += width
         places = self.place[:slots].repeat_interleave(width) if width > 1 else self.place[:slots]
-        hidden = self.stack.run(ids.reshape(-1), places, _Step(self, new))
+        hidden = self.stack.run(ids.reshape(-1), places, _Step(self, self.own.rows(numbers, columns)))
         self.place[:slots] += 1
         return hidden
 
     def inherit(self, parents: torch.Tensor) -> None:
         """Each beam goes on from another's tokens: parents int64 (slots, width)."""
-        seen = self.seen[: self.slots, :, self.lo : self.column]
+        seen = self.seen[: self.slots, :, : self.longest]
         seen.copy_(seen.gather(1, parents[..., None].expand(-1, -1, seen.shape[2])))
 
     def _sparse(self) -> bool:
         """Whether the columns have doubled since they were packed, and half of them are nobody's any more."""
-        if self.width == 1 or self.column - self.lo < 2 * max(self.packed, ROOM):
+        if self.longest < 2 * max(self.packed, ROOM):
             return False
-        self.packed = self.column - self.lo  # not asked again before it has doubled once more
-        return 2 * int(self._needed().sum(1).max()) <= self.column - self.lo
+        self.packed = self.longest  # not asked again before it has doubled once more
+        return 2 * int(self._needed().sum(1).max()) <= self.longest
 
     def _needed(self) -> torch.Tensor:
         """bool (slots, columns): what some beam comes from."""
-        return self.seen[: self.slots, :, : self.column].any(1)
+        return self.seen[: self.slots, :, : self.longest].any(1)
 
     # room -------------------------------------------------------------------------------------------------------
-    def bytes_with(self, slots: int, columns: int, source: int) -> int:
-        """Of so many slots whose longest row takes so many columns, and longest source so many."""
-        return slots * (columns * self.own.each + (source * self.sources.each if self.sources is not None else 0))
+    def bytes_of(self, filled: np.ndarray, lengths: np.ndarray) -> int:
+        """Of slots with so many columns, and of sources of such lengths (int64)."""
+        return self.own.bytes_of(filled) + (0 if self.sources is None else self.sources.bytes_of(lengths))
 
-    def _reserve(self, slots: int, front: int) -> None:
-        """Room for so many slots, `front` columns before the newest, and one step."""
-        if slots > len(self.begins) or front > self.column or self.column + self.width > self.own.columns:
-            self._pack(slots, front)
+    def _fit(self, slots: int, columns: int) -> None:
+        """Room for so many slots, of which the longest has so many columns."""
+        own, had = self.own, (self.own.slots, self.own.columns)
+        own.fit(slots, columns, self.filled[: self.slots], self._spare(slots, columns))
+        if had == (own.slots, own.columns):
+            return
+        used, kept = self.slots, self.longest
+        seen = torch.zeros(own.slots, self.width, own.columns, dtype=torch.bool, device=self.device)
+        places = torch.zeros(own.slots, own.columns, dtype=torch.int64, device=self.device)
+        seen[:used, :, :kept], places[:used, :kept] = self.seen[:used, :, :kept], self.places[:used, :kept]
+        self.seen, self.places = seen, places
+        self.place = F.pad(self.place[:used], (0, own.slots - used))
 
-    def _pack(self, slots: int, front: int) -> None:
-        """The columns without what is nobody's any more, the newest beside each other, and room behind them."""
-        needed = self._needed()
-        counts = needed.sum(1).tolist()
-        longest = max([front, *counts])
-        capacity = max(slots, min(len(self.begins), 2 * self.slots))
-        columns = longest + self.width * self._spare(capacity, longest)
-        seen = torch.zeros(capacity, self.width, columns, dtype=torch.bool, device=self.device)
-        moved = torch.zeros(capacity, columns, dtype=torch.int64, device=self.device)
-        begins = np.zeros(capacity, np.int64)
-        moves: list[tuple[int, Places, int]] = []
-        for slot, count in enumerate(counts):
-            begins[slot] = first = longest - count
-            places = needed[slot].nonzero()[:, 0]
-            kept: Places = places
-            if count and int(places[-1]) - int(places[0]) == count - 1:  # a slice is copied without an index
-                kept = slice(int(places[0]), int(places[-1]) + 1)
-            moves.append((slot, kept, first))
-            seen[slot, :, first:longest], moved[slot, first:longest] = self.seen[slot][:, kept], self.places[slot, kept]
-        self.own.pack(capacity, columns, moves)
-        self.seen, self.places, self.begins = seen, moved, begins
-        self.column = self.packed = longest
-        self.lo = int(begins[: self.slots].min()) if self.slots else longest
-        used = self.slots
-        self.place = F.pad(self.place[:used], (0, capacity - used))
-        self.lengths = np.pad(self.lengths[:used], (0, capacity - used))
-
-    def _spare(self, slots: int, longest: int) -> int:
-        """Steps that there is to be room for, one at least, before the columns are packed again."""
-        wanted = max(ROOM, longest // (2 * self.width))
-        if self.budget is None:
+    def _spare(self, slots: int, columns: int) -> int:
+        """Columns beyond, where there are to be more: growing copies all of them."""
+        wanted = self.width * max(ROOM, columns // (2 * self.width))
+        if self.budget is None or self.own.paged:
             return wanted
-        left = self.budget - self.bytes_with(slots, longest, self.longest_source)
-        return max(1, min(wanted, left // (slots * self.own.each * self.width)))
+        left = self.budget - self.bytes_of(np.full(slots, columns), self.lengths[: self.slots])
+        return max(self.width, min(wanted, left // (slots * self.own.each)))
+
+    def _pack(self) -> None:
+        """The columns without what is nobody's any more."""
+        needed = self._needed()
+        slots, columns = needed.nonzero(as_tuple=True)
+        counts = needed.sum(1)
+        to = torch.arange(len(slots), device=self.device) - (counts.cumsum(0) - counts)[slots]
+        self.own.shift(self.own.rows(slots, columns), self.own.rows(slots, to))
+        for of in (self.seen.transpose(1, 2), self.places):
+            kept = of[slots, columns]
+            of[: self.slots] = 0
+            of[slots, to] = kept
+        self.filled[: self.slots] = counts.cpu().numpy()
+        self.packed = self.longest
 
 
 class _Step:
     """Attention of one step: each beam over what it comes from, and over its slot's source."""
 
-    def __init__(self, pool: Pool, new: slice):
-        self.pool, self.new = pool, new
+    def __init__(self, pool: Pool, rows: torch.Tensor):
+        self.pool, self.rows, self.longest = pool, rows, pool.longest
         self.shape = (pool.slots, pool.width)
         self.masks: dict[int | None, torch.Tensor] = {}
         self.distance: torch.Tensor | None = None
 
     def own(self, number: int, layer: Layer, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-        pool, slots = self.pool, self.pool.slots
-        seen = slice(pool.lo, pool.column)
-        for cells, values in zip(pool.own.both, (k, v), strict=True):
-            cells[number][:slots, :, self.new] = values.unflatten(0, self.shape).transpose(1, 2)
-        keys, values = (cells[number][:slots, :, seen] for cells in pool.own.both)
+        pool = self.pool
+        pool.own.write(number, self.rows, k, v)
+        keys, values = (one[number][: pool.slots, :, : self.longest] for one in (pool.own.keys, pool.own.values))
         if layer.window not in self.masks:
             self.masks[layer.window] = self._mask(layer.window, q.dtype)
         return self._met(layer, q, keys, values, self.masks[layer.window])
@@ -226,7 +219,7 @@ class _Step:
         pool, slots = self.pool, self.pool.slots
         assert pool.sources is not None
         longest = pool.longest_source
-        keys, values = (cells[number][:slots, :, :longest] for cells in pool.sources.both)
+        keys, values = (one[number][:slots, :, :longest] for one in (pool.sources.keys, pool.sources.values))
         if pool.source_mask is None:
             there = torch.arange(longest)[None] < torch.from_numpy(pool.lengths[:slots])[:, None]
             pool.source_mask = _added(there.to(pool.device), q.dtype)[:, None, None]
@@ -248,10 +241,9 @@ class _Step:
     def _mask(self, window: int | None, dtype: torch.dtype) -> torch.Tensor:
         """(slots, heads or 1, width, columns) to add to the scores."""
         pool, slots = self.pool, self.pool.slots
-        columns = slice(pool.lo, pool.column)
-        seen = pool.seen[:slots, :, columns]
+        seen = pool.seen[:slots, :, : self.longest]
         if self.distance is None:
-            self.distance = pool.place[:slots, None] - pool.places[:slots, columns]  # (slots, columns)
+            self.distance = pool.place[:slots, None] - pool.places[:slots, : self.longest]  # (slots, columns)
         if window is not None:
             seen = seen & (self.distance < window)[:, None]
         mask = _added(seen, dtype)[:, None]

@@ -19,8 +19,6 @@ from torch import nn
 from torch.nn import functional as F
 
 Map = Callable[[torch.Tensor], torch.Tensor]
-LARGE = 1 << 18  # elements of a weight from which another order pays
-ROWS = 64  # that order is chosen for
 
 
 class Unfit(Exception):
@@ -121,39 +119,19 @@ class RelativeBias:
 
 # parts of layers -------------------------------------------------------------------------------------------------
 def dense(*modules: nn.Module) -> Map:
-    """Linear maps of one input as one: (tokens, in) → (tokens, sum of outs). Raises Unfit for what is no plain linear map."""
-    weights, biases = zip(*(_weights(module) for module in modules), strict=True)
-    weight = weights[0] if len(weights) == 1 else torch.cat(weights)
-    if all(bias is None for bias in biases):
-        joined = None
-    else:
-        filled = [w.new_zeros(len(w)) if b is None else b for w, b in zip(weights, biases, strict=True)]
-        joined = filled[0] if len(filled) == 1 else torch.cat(filled)
-    return _product(weight, joined)
+    """Linear maps of one input as one: (tokens, in) → (tokens, sum of outs). Raises Unfit for what is no plain linear map.
 
-
-def _product(weight: torch.Tensor, bias: torch.Tensor | None) -> Map:
-    """x (tokens, in) → (tokens, out), with the weight laid out beforehand for what multiplies it.
-
-    Under autocast it is cast once, here, which autocast does at every call for what is no parameter. On a CPU a large float32
-    matrix is put into oneDNN's own order, which makes few rows up to 1.8 times as fast and many no slower (docs/log.md); it costs
-    the memory of a copy.
+    Under autocast weights are cast once, here, which autocast does at every call for what is no parameter.
     """
-    kind = weight.device.type
-    if torch.is_autocast_enabled(kind):
-        weight = weight.to(torch.get_autocast_dtype(kind))
-        bias = None if bias is None else bias.to(weight.dtype)
-    elif kind == "cpu" and weight.dtype == torch.float32 and weight.numel() >= LARGE and _has_order():
-        ordered = torch.ops.mkldnn._reorder_linear_weight(weight.detach(), ROWS)
-        kept = None if bias is None else bias.detach()
-        return lambda x: torch.ops.mkldnn._linear_pointwise(x, ordered, kept, "none", [], "")
+    weights, biases = zip(*(_weights(module) for module in modules), strict=True)
+    weight, bias = weights[0] if len(weights) == 1 else torch.cat(weights), None
+    if any(one is not None for one in biases):
+        filled = [w.new_zeros(len(w)) if b is None else b for w, b in zip(weights, biases, strict=True)]
+        bias = filled[0] if len(filled) == 1 else torch.cat(filled)
+    if torch.is_autocast_enabled(kind := weight.device.type):
+        cast = torch.get_autocast_dtype(kind)
+        weight, bias = weight.to(cast), None if bias is None else bias.to(cast)
     return lambda x: F.linear(x, weight, bias)
-
-
-def _has_order() -> bool:
-    """Whether this PyTorch has what `_product` orders weights by: they are operators of its compiler, not of its public names."""
-    there = all(hasattr(torch.ops.mkldnn, name) for name in ("_reorder_linear_weight", "_linear_pointwise"))
-    return there and torch.backends.mkldnn.is_available()
 
 
 def _weights(module: Any) -> tuple[torch.Tensor, torch.Tensor | None]:
