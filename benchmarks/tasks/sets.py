@@ -108,7 +108,7 @@ def by_title(train: Rows) -> Parts:
 
 
 def xquad() -> Parts:
-    return squad("xquad/xquad.en.json", 700, 300, 150)
+    return squad("xquad/xquad.en.json", 900, 1_000, 250)
 
 
 def xquad_choices() -> Parts:
