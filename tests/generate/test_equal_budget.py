@@ -8,7 +8,7 @@ import pytest
 from alone import alone, same
 from trained import PAD, prompts, trained
 
-from byeori.generate import cells
+from byeori.generate import cells, continuous
 from byeori.generate import write as door
 from byeori.generate.continuous import Continuous
 from byeori.generate.decoding import Decoding
@@ -82,11 +82,12 @@ GROWING = [
 
 
 @pytest.mark.parametrize("name, asked, paged", GROWING, ids=str, indirect=["paged"])
-def test_texts_that_outgrow_the_budget_begin_again(name, asked, paged, engines):
+def test_texts_that_outgrow_the_budget_begin_again(name, asked, paged, engines, monkeypatch):
     """Short prompts, many of which fit at first, and long texts: the youngest go back, once or more."""
     rows, model = prompts(name, 16, seed=81)[:10], trained(name)
     rows = [row[-6:] for row in rows]
-    asked = {"max_new_tokens": 60, "min_new_tokens": 60, **asked}
+    monkeypatch.setattr(continuous, "AHEAD", 1)
+    asked = {"max_new_tokens": 80, "min_new_tokens": 80, **asked}
     found = texts(model, rows, Decoding(**asked), pad=PAD, budget=100_000 * asked.get("num_beams", 1))
     assert engines[0].evicted > 0 and engines[0].at_most > 1
     for place in (0, 9):

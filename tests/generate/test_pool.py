@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 from alone import same
-from trained import PAD, prompts, trained
+from trained import PAD, START, prompts, trained
 
-from byeori.generate import cells, continuous
+from byeori.generate import cells, continuous, pool
 from byeori.generate.decoding import Decoding
+from byeori.generate.lean import lean_of
 from byeori.generate.write import texts
 
 
@@ -61,11 +62,11 @@ def test_what_is_in_use_is_kept_and_the_rest_is_zero(size, paged, monkeypatch):
     assert torch.equal(held(0, 1)[:, 5], token[:, 0]) and not held(0, 0)[:, 5].any()
     own.shift(rows(2, 8, 3), rows(2, 0, 1))
     assert torch.equal(held(2, 0)[:, :2], new[2][0][:, [8, 3]])
-    own.release(0)
-    own.move(2, 0, 2)
-    own.release(2)
-    assert torch.equal(held(0, 1)[:, :2], new[2][1][:, [8, 3]]) and not held(0, 1)[:, 2:].any()
-    assert not held(2, 0).any() and not held(2, 1).any()
+    own.leave(2, 3, [(0, 2)], np.array([6, 0, 2]))
+    assert torch.equal(held(0, 1)[:, :2], new[2][1][:, [8, 3]])
+    assert not held(2, 0)[:, :6].any() and not held(2, 1)[:, :6].any()
+    if own.paged:  # a rectangle takes along what lies behind
+        assert not held(0, 1)[:, 2:].any() and not held(2, 0).any()
 
 
 @pytest.mark.skipif(not cells.PAGED, reason="pages are given back on Linux")
@@ -83,9 +84,47 @@ def test_memory_is_what_slots_hold_and_is_given_back():
             own.fill(number, slot, *torch.ones(2, 16, 3, 64))
     expected = own.bytes_of(np.full(64, 16)) / 2**20
     assert expected == 3 and expected - 1 < resident() - before < expected + 2
-    for slot in range(64):
-        own.release(slot)
+    own.leave(0, 64, [], np.full(64, 16))
     assert resident() - before < 2
+
+
+@pytest.mark.skipif(not cells.PAGED, reason="pages are given back on Linux")
+def test_a_long_text_before_many_short_ones_is_forgotten():
+    """Not so many columns for all of them: a quarter of a terabyte."""
+    own = made(64)
+    own.fit(1, 600_000, np.zeros(0, np.int64))
+    own.leave(0, 1, [], np.array([600_000]))
+    own.fit(256, 64, np.zeros(0, np.int64))
+    assert own.slots == 256 and own.columns < 200
+    own.fit(300, 64, np.full(256, 60))
+    assert own.slots == 300 and own.columns < 200
+
+
+@pytest.mark.parametrize("name", ["t5", "gpt2"])
+@pytest.mark.parametrize("left", [[4], [0], [0, 4], [3, 1], [1, 2, 3], [0, 1, 2, 3, 4], [4, 2, 0]])
+def test_the_last_ones_take_the_places_of_those_that_leave(left, name):
+    """All at once as one after the other, from the last: sources with them, and prompts."""
+    model = trained(name)
+    sourced = name == "t5"
+    prefixes = [[] if sourced else [START] * (2 + place) for place in range(5)]
+    sources = [torch.randn(3 + place, model.config.d_model) for place in range(5)] if sourced else None
+    together, single = (pool.Pool(lean_of(model)) for _ in range(2))
+    for one in (together, single):
+        one.join(prefixes, sources)
+    order = together.leave(left)
+    alone = list(range(5))
+    for slot in sorted(left, reverse=True):
+        alone = [alone[place] for place in single.leave([slot])]
+    assert order == alone and set(order) == set(range(5)) - set(left)
+    if not order:
+        return
+    ids = torch.full((len(order), 1), 9)
+    found, expected = together.step(ids), single.step(ids)
+    assert torch.equal(found, expected)
+    for row, place in enumerate(order):
+        own = pool.Pool(lean_of(model))
+        own.join([prefixes[place]], [sources[place]] if sources else None)
+        assert torch.allclose(found[row], own.step(ids[:1])[0], atol=1e-5)
 
 
 def test_rectangles_shrink_when_most_of_them_is_unused(monkeypatch):

@@ -1,8 +1,8 @@
 """Memory for keys and values: a tensor (slots, heads, columns, size) a layer, of which each slot is filled from column 0 on.
 
-Invariants: what was never written, or was released, is zero (what is masked must still be a number). On Linux's processors what
-was never written takes no memory, and what a slot that leaves had is given back: slots of different length cost what they
-hold, not what the longest does. Growing copies a tensor at a time, so that only one of them is there twice.
+Invariants: what was never written is zero, and so is what was released (what is masked must still be a number). On Linux's
+processors what was never written takes no memory, and what a slot that leaves had is given back: slots of different length
+cost what they hold, not what the longest does. Growing copies a tensor at a time, so that only one of them is there twice.
 
     cells = Cells(lean, heads=8); cells.fit(32, 96, filled); cells.write(0, cells.rows(slots, columns), k, v)
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import mmap
 import sys
+from contextlib import suppress
 from math import gcd, prod
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from byeori.generate.lean import Lean
 
 PAGED = sys.platform == "linux"  # elsewhere memory that is advised away stays, or isn't zero afterwards
+COARSE = 128  # columns of a head in a page: where it holds more (64 KiB pages), rectangles take less
+NORESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)  # most of it is never written; Python 3.11 has no name for it
 
 
 class Cells:
@@ -28,7 +31,8 @@ class Cells:
         stack = lean.decoder
         self.layers, self.heads, self.size = len(stack.layers), heads, stack.size
         self.device, self.dtype = lean.device, lean.dtype
-        self.paged = PAGED and self.device.type == "cpu"
+        self.page = max(1, mmap.PAGESIZE // (self.size * self.dtype.itemsize))  # columns of a head
+        self.paged = PAGED and self.device.type == "cpu" and self.page <= COARSE
         self.slots = self.columns = 0
         self.keys, self.values = ([torch.empty(0)] * self.layers for _ in range(2))
         self.maps: list[mmap.mmap] = []  # where the pages of keys and values lie, of those that are paged
@@ -45,8 +49,7 @@ class Cells:
             return 0
         if not self.paged:
             return self.each * len(filled) * int(filled.max())
-        page = max(1, mmap.PAGESIZE // (self.size * self.dtype.itemsize))  # columns of a head
-        return self.each * page * int((-(-filled // page)).sum())
+        return self.each * self.page * int((-(-filled // self.page)).sum())
 
     def fit(self, slots: int, columns: int, filled: np.ndarray, spare: int = 0) -> None:
         """Room for so many; `filled` columns int64 of the first slots stay. `spare` columns beyond where it is made anew."""
@@ -54,8 +57,9 @@ class Cells:
         if fits and (self.paged or self.slots * self.columns <= 2 * slots * (columns + spare)):
             return
         if self.paged:
-            # What isn't written costs nothing. A slot's columns take whole pages, so that they can be given back.
-            slots, columns = (max(own, had) for own, had in ((slots, self.slots), (columns + spare, self.columns)))
+            # What isn't written costs nothing but addresses. A slot's columns take whole pages, so that they can be given back.
+            slots, columns = max(slots, self.slots), columns + spare
+            columns = self.columns if columns < self.columns <= 2 * columns else columns
             whole = mmap.PAGESIZE // gcd(mmap.PAGESIZE, self.size * self.dtype.itemsize)
             columns = -(-columns // whole) * whole
         else:
@@ -75,10 +79,10 @@ class Cells:
         shape = (self.slots, self.heads, self.columns, self.size)
         if not self.paged:
             return torch.zeros(shape, dtype=self.dtype, device=self.device)
-        self.maps.append(
-            mmap.mmap(-1, max(1, prod(shape) * self.dtype.itemsize), mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        )
-        self.maps[-1].madvise(mmap.MADV_NOHUGEPAGE)  # a huge page would be there for a few columns
+        kind = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | NORESERVE
+        self.maps.append(mmap.mmap(-1, max(1, prod(shape) * self.dtype.itemsize), kind))
+        with suppress(OSError):  # a kernel that has no huge pages; else one would be there for a few columns
+            self.maps[-1].madvise(mmap.MADV_NOHUGEPAGE)
         return torch.frombuffer(self.maps[-1], dtype=self.dtype, count=prod(shape)).view(shape)
 
     # contents ---------------------------------------------------------------------------------------------------
@@ -103,17 +107,25 @@ class Cells:
             flat = cells.view(-1, self.size)
             flat.index_copy_(0, to.reshape(-1), flat.index_select(0, rows.reshape(-1)))
 
-    def move(self, slot: int, to: int, filled: int) -> None:
-        """A slot's columns into another, which was released."""
-        for cells in (*self.keys, *self.values):
-            cells[to, :, :filled] = cells[slot, :, :filled]
-
-    def release(self, slot: int) -> None:
-        """A slot's columns are nobody's any more."""
-        if self.paged:
-            stride = self.heads * self.columns * self.size * self.dtype.itemsize
-            for pages in self.maps:
-                pages.madvise(mmap.MADV_DONTNEED, slot * stride, stride)
-        else:
+    def leave(self, stay: int, slots: int, moves: list[tuple[int, int]], filled: np.ndarray) -> None:
+        """Of `slots` in use the first `stay` are left. `moves`: slots, and those behind `stay` that take their place; `filled`:
+        columns int64 of all as they were."""
+        if not self.paged:
+            into, out = (torch.tensor([one[side] for one in moves], device=self.device) for side in (0, 1))
+            longest = int(filled.max(initial=0))
             for cells in (*self.keys, *self.values):
-                cells[slot] = 0
+                if moves:
+                    cells[into, :, :longest] = cells[out, :, :longest]
+                cells[stay:slots, :, :longest] = 0
+            return
+        for to, of in moves:
+            self._give_back(to, 1)
+            for cells in (*self.keys, *self.values):
+                cells[to, :, : filled[of]] = cells[of, :, : filled[of]]
+        self._give_back(stay, slots - stay)
+
+    def _give_back(self, slot: int, count: int) -> None:
+        stride = self.heads * self.columns * self.size * self.dtype.itemsize
+        for pages in self.maps:
+            if stride:
+                pages.madvise(mmap.MADV_DONTNEED, slot * stride, count * stride)

@@ -12,6 +12,7 @@ youngest strand goes back to those that wait and begins again later, which chang
 from __future__ import annotations
 
 import itertools
+from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -32,12 +33,14 @@ if TYPE_CHECKING:
 ROWS = {"cpu": 256, "cuda": 2_048, "mps": 512}
 LOGITS = {"cpu": 1 << 26, "cuda": 1 << 30, "mps": 1 << 28}
 BUDGET = {
-    "cpu": 48 << 20,
+    "cpu": 36 << 20,
     "cuda": 1 << 33,
     "mps": 1 << 30,
-}  # bytes of keys and values; as many as the weights have, if those are more
+}  # bytes of keys and values; on a processor for each beam, up to BEAMS
+BEAMS = 4
+FREE = 0.5  # of what is free on a GPU they take at most
 AHEAD = 16  # steps of all that there must be room for when another joins
-JOINING = 8  # a share of the batch that must be free before others join: encoding one at a time is slow
+JOINING = 8  # so many times fewer than are in must fit before others join: encoding one at a time is slow
 
 
 class Continuous:
@@ -46,9 +49,10 @@ class Continuous:
         ends = config.eos_token_id
         self.ends: list[int] = [] if ends is None else list(ends) if isinstance(ends, list) else [ends]
         self.least = config.min_new_tokens or config.min_length or 0
-        self.lean, self.budget = lean, budget or max(BUDGET.get(kind, BUDGET["cpu"]), lean.bytes)
+        self.lean = lean
         self.rules = Rules(config, ends=self.ends, vocabulary=lean.vocabulary, device=lean.device)
         self.lines = lines_of(config, self.ends, lean.device, stops)
+        self.budget = budget or _budget(lean, self.lines.width)
         self.pool = Pool(lean, self.lines.width, self.budget)
         self.most = max(
             1, min(ROWS.get(kind, 256), LOGITS.get(kind, 1 << 26) // (4 * lean.vocabulary)) // self.lines.width
@@ -87,29 +91,31 @@ class Continuous:
         if lines.width == 1:
             self.fresh = list(zip(lines.strands, tokens[:, 0].tolist(), strict=True))
         found = [(lines.strands[slot], texts) for slot, texts in lines.done.items()]
-        for slot in sorted(lines.done, reverse=True):
-            self._leave(slot)
+        if lines.done:
+            self._leave(list(lines.done))
         return found
 
-    def _leave(self, slot: int) -> None:
-        self.lines.leave(slot)
-        self.pool.leave(slot)
-        last = self.ages.pop()
-        if slot < len(self.ages):
-            self.ages[slot] = last
+    def _leave(self, slots: list[int]) -> None:
+        for slot in sorted(slots, reverse=True):
+            self.lines.leave(slot)
+        self.ages = [self.ages[slot] for slot in self.pool.leave(slots)]
 
     # who is in ----------------------------------------------------------------------------------------------------
     def _join(self) -> None:
         """Takes in as many of those that wait as there is room for."""
-        free = min(self.most - self.pool.slots, len(self.waiting))
-        if not free or (self.pool.slots and free < min(len(self.waiting), max(1, self.most // JOINING))):
+        slots = self.pool.slots
+        free = min(self.most - slots, len(self.waiting))
+        wanted = min(len(self.waiting), max(1, slots // JOINING))
+        if not free or free < wanted:
             return
-        strands: list[Strand] = []
-        while len(strands) < free and self._fits([*strands, self.waiting[0]]):
-            strands.append(self.waiting.popleft())
-            self.open[strands[-1].request] -= 1
-        if not strands:
+        coming = list(itertools.islice(self.waiting, free))
+        count = bisect_left(range(1, free + 1), True, key=lambda many: not self._fits(coming[:many]))
+        if not count or (slots and count < wanted):
             return
+        strands = coming[:count]
+        for one in strands:
+            self.waiting.popleft()
+            self.open[one.request] -= 1
         sources = None
         if self.lean.encode is not None:
             self._encode(strands)
@@ -126,22 +132,26 @@ class Continuous:
         pool = self.pool
         if pool.slots + len(joining) == 1:
             return True
-        filled = [*pool.filled[: pool.slots], *(len(one.prompt) for one in joining)]
+        filled = [*(pool.filled[: pool.slots] + AHEAD * pool.width)]
+        filled += [len(one.prompt) + min(AHEAD, one.most) * pool.width for one in joining]
         lengths = [*pool.lengths[: pool.slots], *(len(one.source or ()) for one in joining)]
-        return pool.bytes_of(np.array(filled) + AHEAD * pool.width, np.array(lengths)) <= self.budget
+        return pool.bytes_of(np.array(filled), np.array(lengths)) <= self.budget
 
     def _shrink(self) -> None:
         """The youngest go back to those that wait while the next step would not fit."""
         pool = self.pool
-        while (
-            pool.slots > 1
-            and pool.bytes_of(pool.filled[: pool.slots] + pool.width, pool.lengths[: pool.slots]) > self.budget
-        ):
+        if pool.slots > 1 and pool.width > 1 and self._over() and 4 * pool.longest > 5 * pool.packed:
+            pool.pack()
+        while pool.slots > 1 and self._over():
             slot = int(np.argmax(self.ages))
             self.waiting.appendleft(self.lines.strands[slot])
             self.open[self.waiting[0].request] += 1
             self.evicted += 1
-            self._leave(slot)
+            self._leave([slot])
+
+    def _over(self) -> bool:
+        pool = self.pool
+        return pool.bytes_of(pool.filled[: pool.slots] + pool.width, pool.lengths[: pool.slots]) > self.budget
 
     def _encode(self, strands: list[Strand]) -> None:
         """The sources of these, and of as many that come next as are worth encoding together."""
@@ -159,3 +169,11 @@ class Continuous:
             tokens += len(strand.source)
         if wanted:
             self.encoded |= dict(zip(wanted, self.lean.encode(list(wanted.values())), strict=True))
+
+
+def _budget(lean: Lean, width: int) -> int:
+    """Bytes of keys and values, where nobody says: on a processor as many as the weights have, if those are more."""
+    kind = lean.device.type
+    if kind == "cuda":
+        return min(BUDGET[kind], int(FREE * torch.cuda.mem_get_info(lean.device)[0]))
+    return max(BUDGET["cpu"] * min(width, BEAMS), lean.bytes) if kind == "cpu" else BUDGET.get(kind, BUDGET["cpu"])

@@ -42,6 +42,9 @@ class Pool:
         self.place = torch.zeros(0, dtype=torch.int64, device=self.device)  # of the token each slot is fed next
         self.seen = torch.zeros(0, width, 0, dtype=torch.bool, device=self.device)  # (slots, width, columns)
         self.places = torch.zeros(0, 0, dtype=torch.int64, device=self.device)  # (slots, columns)
+        self.yes = torch.ones(
+            (), dtype=torch.bool, device=self.device
+        )  # a Python value would be copied there at each step
         self.source_mask: torch.Tensor | None = None  # (slots, 1, 1, longest source), until another joins or leaves
         self.packed = 0  # columns of the longest slot after the last packing
 
@@ -60,6 +63,7 @@ class Pool:
         (tokens, size) of each."""
         first, count = self.slots, len(prefixes)
         lengths = [len(prefix) for prefix in prefixes]
+        self.lengths = np.append(self.lengths[:first], [len(one) for one in sources or ()]).astype(np.int64)
         self._fit(first + count, max(self.longest, *lengths) + self.width)
         self.slots += count
         self.source_mask = None
@@ -96,9 +100,7 @@ class Pool:
         """Keys and values of sources, so many tokens at a time."""
         assert self.sources is not None
         lengths = [len(one) for one in sources]
-        had = self.lengths[:first]
-        self.lengths = np.append(had, lengths)
-        self.sources.fit(max(len(self.lengths), self.own.slots), int(self.lengths.max()), had)
+        self.sources.fit(max(len(self.lengths), self.own.slots), int(self.lengths.max()), self.lengths[:first])
         for part in parts(sources, self.lean.pack):
             flat = torch.cat([sources[place] for place in part])
             split = [lengths[place] for place in part]
@@ -107,33 +109,37 @@ class Pool:
                 for place, *both in zip(part, k.split(split), v.split(split), strict=True):
                     self.sources.fill(number, first + place, *both)
 
-    def leave(self, slot: int) -> None:
-        """A slot's place is taken by the last one."""
-        last = self.slots - 1
+    def leave(self, slots: list[int]) -> list[int]:
+        """Slots that end. Who is in which slot afterwards, by the slots they were in: the last ones take the places."""
+        stays = list(range(self.slots))
+        for slot in sorted(slots, reverse=True):
+            last = stays.pop()
+            if slot < len(stays):
+                stays[slot] = last
+        moves = [(slot, of) for slot, of in enumerate(stays) if slot != of]
         for cells, counts in ((self.own, self.filled), (self.sources, self.lengths)):
-            if cells is None:
-                continue
-            cells.release(slot)
-            if slot != last:
-                cells.move(last, slot, int(counts[last]))
-                cells.release(last)
-                counts[slot] = counts[last]
-        if slot != last:
-            for of in (self.place, self.seen, self.places):
-                of[slot] = of[last]
-        self.slots, self.source_mask = last, None
+            if cells is not None:
+                cells.leave(len(stays), self.slots, moves, counts[: self.slots])
+                counts[: len(stays)] = counts[stays]
+        if moves:
+            to, of = (torch.tensor(one, device=self.device) for one in zip(*moves, strict=True))
+            for state in (self.place, self.seen, self.places):
+                state[to] = state[of]
+        self.slots, self.source_mask = len(stays), None
+        self.packed = min(self.packed, self.longest)
+        return stays
 
     # steps ------------------------------------------------------------------------------------------------------
     def step(self, ids: torch.Tensor) -> torch.Tensor:
         """Feeds each beam a token, int64 (slots, width) → hidden states (slots × width, size)."""
         slots, width = self.slots, self.width
         if width > 1 and (self.longest + width > self.own.columns or self._sparse()):
-            self._pack()
+            self.pack()
         self._fit(slots, self.longest + width)
         numbers = torch.arange(slots, device=self.device)[:, None].expand(-1, width)
         beams = torch.arange(width, device=self.device)
         columns = torch.from_numpy(self.filled[:slots]).to(self.device)[:, None] + beams
-        self.seen[numbers, beams, columns] = True
+        self.seen[numbers, beams, columns] = self.yes
         self.places[numbers, columns] = self.place[:slots, None]
         self.filled[:slots] += width
         places = self.place[:slots].repeat_interleave(width) if width > 1 else self.place[:slots]
@@ -180,11 +186,11 @@ class Pool:
         wanted = self.width * max(ROOM, columns // (2 * self.width))
         if self.budget is None or self.own.paged:
             return wanted
-        left = self.budget - self.bytes_of(np.full(slots, columns), self.lengths[: self.slots])
+        left = self.budget - self.bytes_of(np.full(slots, columns), self.lengths[:slots])
         return max(self.width, min(wanted, left // (slots * self.own.each)))
 
-    def _pack(self) -> None:
-        """The columns without what is nobody's any more."""
+    def pack(self) -> None:
+        """The columns without what is nobody's any more. What they took of memory stays until the slot leaves."""
         needed = self._needed()
         slots, columns = needed.nonzero(as_tuple=True)
         counts = needed.sum(1)
@@ -255,5 +261,4 @@ class _Step:
 
 def _added(seen: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """0 where seen, −∞ elsewhere."""
-    zero, unseen = (torch.tensor(value, dtype=dtype, device=seen.device) for value in (0.0, UNSEEN))
-    return torch.where(seen, zero, unseen)
+    return torch.where(seen, 0.0, UNSEEN).to(dtype)
