@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import transformers
 from torch.nn import functional as F
 
 from byeori.batches.pack import IGNORED, Pack, build
 from byeori.errors import ModelError, SettingError
-from byeori.models import seq2seq
+from byeori.models import attention, seq2seq
+from byeori.models.packed import runner
 from byeori.models.seq2seq import decoder_inputs, pack_losses
 from byeori.text.encode import Encoder
 from byeori.text.store import LIST, TokenStore
@@ -28,9 +31,12 @@ ROWS = range(len(SOURCES))
 class Made:
     """A tiny model with its tokenizer, and a store of the rows."""
 
-    def __init__(self, name: str):
+    def __init__(self, name: str, packs: bool = False):
         family = Family(name)
         self.name, self.model, self.tokenizer = name, family.model("AutoModelForSeq2SeqLM").eval(), family.tokenizer()
+        if packs:
+            self.model.set_attn_implementation(attention.NAME)
+        assert runner(self.model).packs == packs
         encoder = Encoder(self.tokenizer, LENGTH)
         encoded = encoder(SOURCES)
         ids, lengths, _ = encode_targets(self.tokenizer, TARGETS, 100)
@@ -52,20 +58,23 @@ class Made:
 
 @pytest.fixture(scope="module")
 def made():
-    known: dict[str, Made] = {}
+    known: dict[tuple[str, bool], Made] = {}
 
-    def make(name: str) -> Made:
-        if name not in known:
-            known[name] = Made(name)
-        return known[name]
+    def make(name: str, packs: bool = False) -> Made:
+        if (name, packs) not in known:
+            known[name, packs] = Made(name, packs)
+        return known[name, packs]
 
     return make
 
 
-@pytest.mark.parametrize("name", SEQ2SEQ)
-def test_each_token_loses_what_it_loses_alone(made, name):
-    """In one pack of a few rectangles, in a rectangle a length, and in other company."""
-    one = made(name)
+WAYS = [(name, packs) for name in SEQ2SEQ for packs in (True, False) if name != "led" or not packs]
+
+
+@pytest.mark.parametrize("name, packs", WAYS)
+def test_each_token_loses_what_it_loses_alone(made, name, packs):
+    """Packed or in rectangles: in one pack of a few groups, in a group a length, and in other company."""
+    one = made(name, packs)
     with torch.no_grad():
         alone = [one.alone(row) for row in range(len(SOURCES))]
         for pack in (one.pack(), one.pack(cost=1.0), one.pack([4, 1])):
@@ -78,10 +87,11 @@ def test_each_token_loses_what_it_loses_alone(made, name):
                 assert nll[place].sum() / len(labels) == pytest.approx(float(alone[row].loss), abs=1e-5)
 
 
+@pytest.mark.parametrize("packs", [True, False])
 @pytest.mark.parametrize("name", ["t5", "mt5", "bart", "marian"])  # head tied, not tied, with a bias
-def test_gradients_are_the_models_own(made, name, monkeypatch):
+def test_gradients_are_the_models_own(made, name, packs, monkeypatch):
     """Also of a vocabulary whose logits are made three tokens at a time, and again in the backward pass."""
-    one = made(name)
+    one = made(name, packs)
 
     def gradients(total: torch.Tensor) -> dict[str, torch.Tensor]:
         one.model.zero_grad()
@@ -200,3 +210,52 @@ def test_led_is_given_whole_windows_and_a_first_token_that_sees_all(made):
     assert found["global_attention_mask"].sum(0).tolist() == [2] + 15 * [0]
     plain = {"input_ids": torch.full((2, 11), 5), "attention_mask": torch.ones(2, 11).long()}
     assert seq2seq.globally(made("t5").model, plain).keys() == plain.keys()
+
+
+@pytest.mark.parametrize("name", ["t5", "bart"])
+def test_layers_that_are_run_again_have_the_same_gradients(made, name):
+    """Gradient checkpointing runs a layer outside the pack's own call: what it needs must come with it."""
+    model = Made(name, packs=True).model
+
+    def gradients() -> dict[str, torch.Tensor]:
+        model.zero_grad()
+        pack_losses(model, made(name, True).pack())[0].sum().backward()
+        return {name: weight.grad.clone() for name, weight in model.named_parameters()}
+
+    expected = gradients()
+    model.train()  # only then layers are run again; nothing is dropped
+    for part in model.modules():
+        if isinstance(part, torch.nn.Dropout):
+            part.p = 0.0
+        if isinstance(getattr(part, "dropout", None), float):
+            part.dropout = 0.0
+    model.gradient_checkpointing_enable()
+    for name, gradient in gradients().items():
+        torch.testing.assert_close(gradient, expected[name], atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta"])
+def test_two_models_joined(family):
+    """An encoder and a decoder of BERT's build, as `from_encoder_decoder_pretrained` joins them: positions go to both."""
+    encoder, decoder = (Family(family).model("AutoModel").config for _ in range(2))
+    decoder.is_decoder = decoder.add_cross_attention = True
+    config = transformers.EncoderDecoderConfig.from_encoder_decoder_configs(encoder, decoder)
+    config.decoder_start_token_id, config.pad_token_id, config.eos_token_id = 2, encoder.pad_token_id, 3
+    torch.manual_seed(0)
+    model = transformers.EncoderDecoderModel(config).eval()
+    one = made_of(model, Family(family).tokenizer())
+    with torch.no_grad():
+        plain, _ = pack_losses(model, one)
+        model.set_attn_implementation(attention.NAME)
+        again = copy.deepcopy(model)
+        assert runner(again).packs, runner(again).reason
+        packed, _ = pack_losses(again, one)
+    assert torch.allclose(plain, packed, atol=2e-5) and float(plain.sum()) > 1
+
+
+def made_of(model: Any, tokenizer: Any) -> Pack:
+    encoder = Encoder(tokenizer, LENGTH)
+    encoded = encoder(SOURCES)
+    ids, lengths, _ = encode_targets(tokenizer, TARGETS, 100)
+    encoded.columns |= {"labels": ids, "labels_lengths": lengths}
+    return build(TokenStore.of(encoded, {"labels": LIST}, encoder.pad), np.arange(len(SOURCES)))

@@ -63,6 +63,7 @@ class Pack:
     levels: dict[str, str]
     tokens: int  # real tokens, padding left out
     pad_token_id: int = 0
+    group_cost: float = budget.GROUP["packed"]  # by which it was cut
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -153,8 +154,12 @@ def build(
     rows = sequences if rows is None else np.asarray(rows, np.int64)
     lengths = store.offsets[sequences + 1] - store.offsets[sequences]
     order = np.argsort(lengths, kind="stable")
+    cuts = [slice(i, i + 1) for i in range(len(rows))] if varlen else budget.groups(lengths[order], group_cost)
+    if columns and store.levels.get("labels") == LIST:  # targets of like length beside each other, too
+        ends = store.list_offsets["labels"]
+        targets = ends[rows + 1] - ends[rows]
+        order = np.concatenate([order[cut][np.argsort(targets[order[cut]], kind="stable")] for cut in cuts])
     sequences, rows, lengths = sequences[order], rows[order], np.ascontiguousarray(lengths[order])
-    cuts = [slice(i, i + 1) for i in range(len(rows))] if varlen else budget.groups(lengths, group_cost)
 
     laid: list[Group] = []
     index_parts: list[np.ndarray] = []
@@ -165,10 +170,10 @@ def build(
     total = 0
     for number, cut in enumerate(cuts):
         inside = lengths[cut]
-        count, length = len(inside), int(inside[-1])
+        count, length = len(inside), int(inside.max())
         places = np.arange(length)
         real = places < inside[:, None]
-        ragged = bool(inside[0] != length)
+        ragged = bool(inside.min() != length)
         laid.append(Group(total, cut.start, count, length, ragged))
         if ragged:
             masks[number] = torch.from_numpy(real)[:, None, None, :]
@@ -210,12 +215,13 @@ def build(
             torch.from_numpy(starts),
             masks,
             cu_seqlens,
-            int(lengths[-1]),
+            int(lengths.max()),
         ),
         columns=carried,
         levels=store.levels,
         tokens=int(lengths.sum()),
         pad_token_id=pad_token_id,
+        group_cost=group_cost,
     )
 
 

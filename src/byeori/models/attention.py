@@ -3,7 +3,7 @@
 Invariants: a token attends to the tokens of its own sequence (in a decoder, to those up to it) and to no padding; a
 call without a layout (a plain padded batch, also one made by transformers itself) is transformers' own `sdpa`, mask
 included. The layout travels as a keyword argument of `model(...)`, so that a recomputed layer (gradient checkpointing)
-finds it again. What it can't compute (soft caps; in a pack, biases by position) it refuses.
+finds it again. What it can't compute (soft caps) it refuses.
 
     model = AutoModel.from_pretrained(folder, attn_implementation=attention.NAME)
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -38,6 +39,16 @@ def packed():
         _packed.reset(token)
 
 
+@dataclass(frozen=True)
+class Memory:
+    """What each group of targets meets in the encoder's row: `spans` (first token, tokens a sequence) a group."""
+
+    spans: tuple[tuple[int, int], ...]
+    masks: dict[int, torch.Tensor]  # group → bool (count, 1, 1, tokens a sequence), True = attend
+    cu_seqlens: torch.Tensor | None
+    max_length: int
+
+
 def attention(
     module: torch.nn.Module,
     query: torch.Tensor,  # (1, heads, tokens, size)
@@ -47,36 +58,54 @@ def attention(
     dropout: float = 0.0,
     scaling: float | None = None,
     layout: Layout | None = None,
+    memory: Memory | None = None,
     sliding_window: int | None = None,
     softcap: float | None = None,
+    position_bias: torch.Tensor | None = None,
     **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Returns (1, tokens, heads, size): scaled dot products inside each sequence (Vaswani et al., 2017)."""
+    """Returns (1, tokens, heads, size): scaled dot products inside each sequence (Vaswani et al., 2017).
+
+    With `memory`, where the module isn't causal, keys and values are the encoder's. `position_bias` (1, heads or 1, longest,
+    longest) is of one sequence (T5).
+    """
     if softcap:  # in a plain batch too: it must not be left out in silence
         raise ValueError("attention scores with a soft cap have no packed form")
     if layout is None:
+        if position_bias is not None:
+            kwargs["position_bias"] = position_bias
         return sdpa_attention_forward(module, query, key, value, attention_mask, dropout, scaling, **kwargs)
-    if kwargs.get("position_bias") is not None:  # T5's: small in a fresh model, where the probe would not miss it
-        raise ValueError("attention scores with a bias by position have no packed form")
     causal = bool(getattr(module, "is_causal", False))
+    across = memory if not causal else None
+    bias = None if position_bias is None or position_bias.shape[2] < layout.max_length else position_bias
     heads, size = query.shape[1], query.shape[3]
     if key.shape[1] != heads:  # several query heads share a key head (Ainslie et al., 2023)
         key, value = (x.repeat_interleave(heads // x.shape[1], 1) for x in (key, value))
     if layout.cu_seqlens is not None:
-        return _variable_length(query, key, value, scaling, layout, sliding_window, causal), None
+        if bias is not None:
+            raise ValueError("variable-length attention takes no bias by position")
+        return _variable_length(query, key, value, scaling, layout, across, sliding_window, causal), None
     query, key, value = (x[0].transpose(0, 1) for x in (query, key, value))  # (tokens, heads, size)
-    masks = _masks(layout, sliding_window, causal, query.device)
+    masks = across.masks if across is not None else _masks(layout, sliding_window, causal, query.device)
+    spans = across.spans if across is not None else tuple((one.start, one.length) for one in layout.groups)
     scaling = size**-0.5 if scaling is None else scaling
-    recorded = torch.is_grad_enabled() and query.requires_grad
+    recorded = torch.is_grad_enabled() and (query.requires_grad or key.requires_grad)
     if query.device.type == "cpu" and (recorded or dropout or layout.max_length <= FLASH_FROM):
-        return rectangles(query, key, value, layout, masks, dropout, scaling).unsqueeze(0), None
-    sizes = [group.count * group.length for group in layout.groups]  # split, not slices: its backward is one cat
+        return rectangles(query, key, value, layout.groups, spans, masks, dropout, scaling, bias).unsqueeze(0), None
+    counts = [group.count for group in layout.groups]
+    asked = [group.count * group.length for group in layout.groups]  # split, not slices: its backward is one cat
+    seen = [count * length for count, (_, length) in zip(counts, spans, strict=True)]
     found = []
     for number, (group, *parts) in enumerate(
-        zip(layout.groups, *(x.split(sizes) for x in (query, key, value)), strict=True)
+        zip(layout.groups, query.split(asked), key.split(seen), value.split(seen), strict=True)
     ):
-        q, k, v = (x.reshape(group.count, group.length, heads, size).transpose(1, 2) for x in parts)
-        out = scaled_dot_product_attention(q, k, v, attn_mask=masks.get(number), dropout_p=dropout, scale=scaling)
+        length = spans[number][1]
+        q, k, v = (x.reshape(group.count, -1, heads, size).transpose(1, 2) for x in parts)
+        mask = masks.get(number)
+        if bias is not None:
+            own = bias[:, :, : group.length, :length].to(q.dtype)
+            mask = own if mask is None else own.masked_fill(~mask, -torch.inf)
+        out = scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout, scale=scaling)
         found.append(out.transpose(1, 2).reshape(-1, heads, size))
     return torch.cat(found).unsqueeze(0), None
 
@@ -104,14 +133,18 @@ def _band(
     return near[None, None] if mask is None else near & mask
 
 
-def _variable_length(query, key, value, scaling, layout: Layout, window: int | None, causal: bool) -> Any:
+def _variable_length(
+    query, key, value, scaling, layout: Layout, memory: Memory | None, window: int | None, causal: bool
+) -> Any:
     from torch.nn.attention.varlen import varlen_attn
 
     q, k, v = (x[0].transpose(0, 1) for x in (query, key, value))
     reach = -1 if window is None else window - 1
     ends: Any = layout.cu_seqlens
-    sides = (reach, 0 if causal else reach)
-    out: Any = varlen_attn(q, k, v, ends, ends, layout.max_length, layout.max_length, scale=scaling, window_size=sides)
+    other: Any = ends if memory is None else memory.cu_seqlens
+    longest = layout.max_length if memory is None else memory.max_length
+    sides = (-1, -1) if memory is not None else (reach, 0 if causal else reach)
+    out: Any = varlen_attn(q, k, v, ends, other, layout.max_length, longest, scale=scaling, window_size=sides)
     return out.unsqueeze(0)
 
 

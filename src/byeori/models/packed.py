@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import inspect
 import weakref
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -24,6 +24,9 @@ from byeori.batches.pack import Pack, build
 from byeori.models import attention
 from byeori.models.noise import use_fast_dropout
 from byeori.text.store import Encoded, TokenStore
+
+if TYPE_CHECKING:
+    from byeori.models.paired import Pairs
 
 PROBE_LENGTHS = (3, 9, 5)
 TOLERANCE = 1e-4
@@ -50,6 +53,7 @@ class Runner:
         self.pack: Pack | None = None  # the pack to pool, while one runs
         self.gathered = False
         self.reason = ""  # why it can't run packed
+        self.pairs: Pairs | None = None  # of an encoder-decoder with a head that writes
         if self.end is not None:
             self.end.register_forward_hook(self._pool_at_end)
             meeting = None if self.mean_pooling else _last_meeting(self.end)
@@ -69,7 +73,9 @@ class Runner:
         return {**vars(self), "_model": _nothing, "pack": None}
 
     def varlen(self, precision: str) -> bool:
-        """Whether packs run without any padding: variable-length attention needs a GPU and 16 bits."""
+        """Whether packs run without any padding: variable-length attention needs a GPU and 16 bits, and takes no bias by position."""
+        if self.pairs is not None and self.pairs.biased:
+            return False
         return next(self.model.parameters()).device.type == "cuda" and precision in ("bfloat16", "float16")
 
     def forward(self, pack: Pack, pool: bool) -> Any:
@@ -130,8 +136,14 @@ class Runner:
             self.reason = "its attention can't be replaced"
             return False
         if self.model.config.is_encoder_decoder:
-            self.reason = "its family has no packed form yet"
-            return False
+            if self.model.get_output_embeddings() is None:  # a head that reads the decoder's last token
+                self.reason = "a head of this kind has no packed form"
+                return False
+            from byeori.models.paired import Pairs
+
+            self.pairs = Pairs(self.model)
+            self.reason = self.pairs.reason
+            return self.pairs.packs
         if "global_attention_mask" in self.accepts:  # its heads refuse, by assertion, inputs without three separators
             self.reason = "its attention is of its own kind (windows, and tokens that see all)"
             return False

@@ -4,7 +4,7 @@ One autograd node a layer in place of a chain a group: outputs and gradients are
 matrices are contiguous before every batched product (torch copies them one by one otherwise: 384 copies for 32 rows of 12
 heads), and nothing is cut or joined. The arithmetic is that of softmax(q kᵀ · scale + mask), dropout, v (Vaswani et al., 2017).
 
-    out = rectangles(query, key, value, layout, masks, dropout=0.1, scale=0.18)      # (tokens, heads, size)
+    out = rectangles(query, key, value, layout.groups, spans, masks, dropout=0.1, scale=0.18)      # (tokens, heads, size)
 """
 
 from __future__ import annotations
@@ -14,41 +14,50 @@ from typing import Any
 import torch
 from torch.autograd.function import once_differentiable
 
-from byeori.batches.pack import Layout
+from byeori.batches.pack import Group
 from byeori.models.noise import keep
 
 BLOCKED = -1e30  # added to scores of padded places; exp() of it is exactly 0
+Spans = tuple[tuple[int, int], ...]
 
 
 def rectangles(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
-    layout: Layout,
+    groups: tuple[Group, ...],
+    spans: Spans,
     masks: dict[int, torch.Tensor],
     dropout: float,
     scale: float,
+    bias: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """q, k, v (tokens, heads, size) → (tokens, heads, size). `masks`: group → bool, broadcast to (count, heads, length, length)."""
-    return _Rectangles.apply(query, key, value, layout, masks, dropout, scale)
+    """q (tokens, heads, size), k and v (others, heads, size) → (tokens, heads, size).
+
+    `spans`: of each group, where its keys begin and how many a sequence has; together all of them. `masks`: group → bool,
+    broadcast to (count, heads, length, others). `bias` (1, heads, longest, longest) is added to the scores of each sequence.
+    """
+    return _Rectangles.apply(query, key, value, bias, groups, spans, masks, dropout, scale)
 
 
 class _Rectangles(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, query, key, value, layout: Layout, masks, dropout: float, scale: float) -> torch.Tensor:
+    def forward(
+        ctx: Any, query, key, value, bias, groups: tuple[Group, ...], spans: Spans, masks, dropout: float, scale: float
+    ) -> torch.Tensor:
         heads, size = query.shape[1:]
         out = torch.empty_like(query)
         saved: list[torch.Tensor] = []
-        for number, group in enumerate(layout.groups):
+        for number, (group, (start, length)) in enumerate(zip(groups, spans, strict=True)):
             shape = (group.count, group.length, heads, size)
-            q, k, v = (_matrices(x[group.start : group.stop], shape) for x in (query, key, value))
-            mask = masks.get(number)
-            if mask is None:
+            q = _matrices(query[group.start : group.stop], shape)
+            others = (group.count, length, heads, size)
+            k, v = (_matrices(x[start : start + group.count * length], others) for x in (key, value))
+            added = _added(masks.get(number), bias, (group.count, heads, group.length, length), q.dtype)
+            if added is None:
                 scores = torch.bmm(q, k.transpose(1, 2)).mul_(scale)
             else:
-                blocked = torch.zeros(mask.shape, dtype=q.dtype).masked_fill_(~mask, BLOCKED)
-                blocked = blocked.expand(group.count, heads, *mask.shape[2:]).reshape(-1, *mask.shape[2:])
-                scores = torch.baddbmm(blocked, q, k.transpose(1, 2), alpha=scale)
+                scores = torch.baddbmm(added, q, k.transpose(1, 2), alpha=scale)
             weights = torch.softmax(scores, -1, dtype=torch.float32).to(q.dtype)
             kept = keep(weights.shape, dropout, weights.dtype) if dropout else None
             found = torch.bmm(weights if kept is None else weights * kept, v)
@@ -57,15 +66,20 @@ class _Rectangles(torch.autograd.Function):
             )
             saved += [q, k, v, weights] if kept is None else [q, k, v, weights, kept]
         ctx.save_for_backward(*saved)
-        ctx.layout, ctx.heads, ctx.scale, ctx.dropped = layout, heads, scale, bool(dropout)
+        ctx.groups, ctx.spans, ctx.heads, ctx.scale, ctx.dropped = groups, spans, heads, scale, bool(dropout)
+        ctx.shapes = query.shape, key.shape, value.shape
+        ctx.bias = None if bias is None else bias.shape
         return out
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple:
         saved, step = ctx.saved_tensors, 5 if ctx.dropped else 4
-        made = [torch.empty_like(gradient, memory_format=torch.contiguous_format) for _ in range(3)]
-        for number, group in enumerate(ctx.layout.groups):
+        made = [torch.empty(shape, dtype=gradient.dtype) for shape in ctx.shapes]
+        d_bias = None
+        if ctx.bias is not None and ctx.needs_input_grad[3]:
+            d_bias = torch.zeros(ctx.bias, dtype=torch.float32)
+        for number, (group, (start, length)) in enumerate(zip(ctx.groups, ctx.spans, strict=True)):
             q, k, v, weights, *rest = saved[number * step : (number + 1) * step]
             shape = (group.count, group.length, ctx.heads, q.shape[-1])
             up = _matrices(gradient[group.start : group.stop], shape)
@@ -75,14 +89,34 @@ class _Rectangles(torch.autograd.Function):
                 through.mul_(rest[0])
             else:
                 d_value = torch.bmm(weights.transpose(1, 2), up)
-            d_scores = torch._softmax_backward_data(through, weights, -1, weights.dtype).mul_(ctx.scale)
+            d_scores = torch._softmax_backward_data(through, weights, -1, weights.dtype)
+            if d_bias is not None:
+                of_each = d_scores.view(group.count, ctx.heads, group.length, length)
+                d_bias[0, :, : group.length, :length] += of_each.sum(0, dtype=torch.float32)
+            d_scores.mul_(ctx.scale)
             d_query = torch.bmm(d_scores, k)
             d_key = torch.bmm(d_scores.transpose(1, 2), q)
-            for whole, part in zip(made, (d_query, d_key, d_value), strict=True):
-                whole[group.start : group.stop].view(shape).copy_(
-                    part.view(group.count, ctx.heads, group.length, -1).transpose(1, 2)
-                )
-        return *made, None, None, None, None
+            inside = slice(start, start + group.count * length)
+            for whole, part, places, many in (
+                (made[0], d_query, slice(group.start, group.stop), group.length),
+                (made[1], d_key, inside, length),
+                (made[2], d_value, inside, length),
+            ):
+                rows = whole[places].view(group.count, many, ctx.heads, -1)
+                rows.copy_(part.view(group.count, ctx.heads, many, -1).transpose(1, 2))
+        return *made, d_bias, None, None, None, None, None
+
+
+def _added(
+    mask: torch.Tensor | None, bias: torch.Tensor | None, shape: tuple[int, int, int, int], dtype: torch.dtype
+) -> torch.Tensor | None:
+    """What is added to scores (count · heads, length, others), if anything is."""
+    count, heads, length, others = shape
+    found = None if bias is None else bias[:, :, :length, :others].to(dtype)
+    if mask is not None:
+        blocked = torch.zeros(mask.shape, dtype=dtype).masked_fill_(~mask, BLOCKED)
+        found = blocked if found is None else found + blocked
+    return None if found is None else found.expand(shape).reshape(count * heads, length, others)
 
 
 def _matrices(x: torch.Tensor, shape: tuple[int, int, int, int]) -> torch.Tensor:

@@ -23,11 +23,13 @@ from torch.utils.checkpoint import checkpoint
 from byeori.batches.pack import Pack
 from byeori.errors import ModelError, SettingError
 from byeori.models.checks import position_table
-from byeori.models.packed import unwrapped
+from byeori.models.packed import runner, unwrapped
+from byeori.models.paired import laid
 from byeori.text.blocks import IGNORED
 
 LOGITS = 1 << 24  # of float32: 64 MiB; what one chunk of target tokens may take
 TOLERANCE = 1e-4
+Map = Callable[[torch.Tensor], torch.Tensor]
 More = Callable[[torch.Tensor], torch.Tensor]  # logits (count, vocabulary) → (count,), beside the losses
 
 
@@ -109,12 +111,25 @@ def _of_pack(model: Any, pack: Pack, more: More | None) -> tuple[torch.Tensor, t
         )
     counted = labels != IGNORED
     again = int(counted.sum()) * _head(model).vocabulary > LOGITS
-    found = []
-    for group in pack.layout.groups:
-        rows = slice(group.first, group.first + group.count)
-        longest = int(counted[rows].any(0).nonzero().max()) + 1
-        found.append(token_losses(model, pack.rectangle(group), labels[rows, :longest], more=more, again=again))
-    every = torch.cat(found, 1)  # (2, counted labels), row after row as `counted` has them
+    pairs = runner(model).pairs
+    if pairs is not None and pairs.packs:
+        targets = laid(pack)
+        fed = decoder_inputs(model, labels)
+        every = _head(model).of_run(
+            lambda: pairs.forward(pack, targets, fed),
+            lambda row: row[0, targets.index],
+            labels[counted],
+            more,
+            again,
+        )
+    else:
+        found = []
+        for group in pack.layout.groups:
+            rows = slice(group.first, group.first + group.count)
+            longest = int(counted[rows].any(0).nonzero().max()) + 1
+            found.append(token_losses(model, pack.rectangle(group), labels[rows, :longest], more=more, again=again))
+        every = torch.cat(found, 1)
+    # (2, counted labels), row after row as `counted` has them
     nll, other = (torch.zeros(labels.shape, device=labels.device).masked_scatter(counted, one) for one in every)
     return nll, other
 
@@ -160,21 +175,27 @@ class _Head:
         self.caught = inputs[0]
         return (inputs[0][:, :0],)
 
-    def _run(self, model: Any, rectangle: dict[str, torch.Tensor], labels: torch.Tensor) -> Any:
-        return model(**rectangle, decoder_input_ids=decoder_inputs(model, labels), use_cache=False)
-
     def losses(self, model: Any, rectangle: dict, labels: torch.Tensor, more: More | None, again: bool) -> torch.Tensor:
         counted = labels != IGNORED
-        wanted = labels[counted]
+
+        def run() -> Any:
+            return model(**rectangle, decoder_input_ids=decoder_inputs(model, labels), use_cache=False)
+
+        return self.of_run(run, lambda row: row[counted], labels[counted], more, again)
+
+    def of_run(
+        self, run: Callable[[], Any], chosen: Map, wanted: torch.Tensor, more: More | None, again: bool
+    ) -> torch.Tensor:
+        """Losses of `wanted` labels (count,), whose hidden states or logits `chosen` takes from the model's output of `run`."""
         if not self.catches:
-            return _losses(self._run(model, rectangle, labels).logits[counted], wanted, more)
+            return _losses(chosen(run().logits), wanted, more)
         self.catching = True
         try:
-            self._run(model, rectangle, labels)
+            run()
         finally:
             self.catching = False
         caught, self.caught = self.caught, None
-        hidden = caught[counted]  # (count, size)
+        hidden = chosen(caught)  # (count, size)
         rows = max(1, LOGITS // self.vocabulary)
         found = []
         for part, right in zip(hidden.split(rows), wanted.split(rows), strict=True):

@@ -174,10 +174,7 @@ class SpanCorruption(Likelihood):
             raise RowsError(refused)
 
     def draw(self, pack: Pack, seed: int, epoch: int) -> Pack:
-        """The same sequences, in the same order, shorter, with their targets as labels, int64 (sequences, longest)."""
-        import torch
-
-        from byeori.batches import budget
+        """The same sequences, shorter and in an order of their own, with their targets as labels, int64 (sequences, longest)."""
         from byeori.batches.pack import build
         from byeori.text.store import TokenStore
 
@@ -189,14 +186,14 @@ class SpanCorruption(Likelihood):
         columns = {"labels": found.targets, "labels_lengths": found.target_lengths}
         encoded = Encoded(found.inputs.astype(np.int32), found.input_lengths, columns)
         store = TokenStore.of(encoded, {"labels": LIST}, {"input_ids": pack.pad_token_id, "labels": IGNORED})
-        # A corrupted length never falls as the whole one grows: the order stays, and with it what cuts groups.
-        made = build(store, np.arange(len(pack)), group_cost=budget.GROUP["rectangles"]).to(pack.input_ids.device)
-        assert torch.equal(made.layout.lengths.cpu(), torch.from_numpy(found.input_lengths))
-        own = {name: values for name, values in pack.columns.items() if name != "labels"}
+        varlen = pack.layout.cu_seqlens is not None
+        made = build(store, np.arange(len(pack)), group_cost=pack.group_cost, varlen=varlen)
+        own = {name: values[made.rows] for name, values in pack.columns.items() if name != "labels"}
         levels = {**pack.levels, "labels": LIST}
         return dataclasses.replace(
-            made, rows=pack.rows, sequences=pack.sequences, columns={**own, **made.columns}, levels=levels
-        )
+            made.to(pack.input_ids.device), rows=pack.rows[made.rows], sequences=pack.sequences[made.rows],
+            columns={**own, **made.columns}, levels=levels,
+        )  # fmt: skip
 
     # model ------------------------------------------------------------------------------------------------------
     def outputs(self, model: torch.nn.Module, pack: Pack) -> Any:
