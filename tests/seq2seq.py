@@ -104,10 +104,10 @@ _LED = {
 }
 
 BUILT = {
-    "t5": Built("t5", _t5_tokenizer, _T5, _T5_DROPOUT, False, False, start="<pad>"),
+    "t5": Built("t5", _t5_tokenizer, _T5, _T5_DROPOUT, packs=False, start="<pad>"),
     "mt5": Built(
         "mt5", _mt5_tokenizer, {**_T5, "feed_forward_proj": "gated-gelu", "tie_word_embeddings": False}, _T5_DROPOUT,
-        False, False, more_tokens=12, start="<pad>",
+        packs=False, more_tokens=12, start="<pad>",
     ),
     "bart": Built("bart", _bart_tokenizer, _BART, _BART_DROPOUT, False, False, start="</s>"),
     "mbart": Built("mbart", _mbart_tokenizer, {**_BART, "scale_embedding": True}, _BART_DROPOUT, False, False, start="</s>"),

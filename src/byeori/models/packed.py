@@ -62,6 +62,11 @@ class Runner:
         for part in (model, body):  # nothing of a pack is padding, whatever token it begins with
             if hasattr(part, "warn_if_padding_and_no_attention_mask"):
                 part.warn_if_padding_and_no_attention_mask = _unwarned
+        self.biased = False  # by position (T5): variable-length attention has no place for that
+        for part in model.modules():
+            if hasattr(part, "has_relative_attention_bias"):
+                part.register_forward_pre_hook(_bias_of_one, with_kwargs=True)
+                self.biased = True
         self.packs = self._probe()
 
     @property
@@ -74,7 +79,7 @@ class Runner:
 
     def varlen(self, precision: str) -> bool:
         """Whether packs run without any padding: variable-length attention needs a GPU and 16 bits, and takes no bias by position."""
-        if self.pairs is not None and self.pairs.biased:
+        if self.biased:
             return False
         return next(self.model.parameters()).device.type == "cuda" and precision in ("bfloat16", "float16")
 
@@ -275,3 +280,16 @@ def _means(hidden: torch.Tensor, pack: Pack) -> torch.Tensor:
     real = (places - pack.layout.starts[owner]) < pack.layout.lengths[owner]
     sums = hidden.new_zeros(len(pack), hidden.shape[1]).index_add(0, owner[real], hidden[real])
     return sums / pack.layout.lengths[:, None].to(hidden.dtype)
+
+
+def _bias_of_one(module: Any, given: tuple, named: dict[str, Any]) -> tuple[tuple, dict[str, Any]] | None:
+    """T5's bias for the longest sequence of a pack, where the model would make one for all its tokens; between targets and
+    sources there is none."""
+    layout = named.get("layout")
+    if layout is None or named.get("position_bias") is not None:
+        return None
+    if named.get("key_value_states") is not None:
+        bias = module.o.weight.new_zeros(1, 1, 1, 1)
+    else:
+        bias = module.compute_bias(layout.max_length, layout.max_length, device=layout.lengths.device)
+    return given, {**named, "position_bias": bias}

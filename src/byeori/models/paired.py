@@ -97,7 +97,6 @@ class Pairs:
     def __init__(self, model: Any):
         self._model = weakref.ref(model)
         self.positions: torch.Tensor | None = None  # of the side that runs
-        self.biased = False  # by distance: variable-length attention has no place for it
         encoder = model.get_encoder()
         self.takes = set(inspect.signature(encoder.forward).parameters)  # of two models joined, those of a BERT
         self.first = [first_position(side) for side in (encoder, model.get_decoder())]
@@ -108,10 +107,6 @@ class Pairs:
             embedding = getattr(side, "embed_positions", None)
             if embedding is not None:
                 embedding.register_forward_pre_hook(self._place, with_kwargs=True)
-            for part in side.modules():
-                if hasattr(part, "has_relative_attention_bias"):
-                    part.register_forward_pre_hook(_bias_of_one, with_kwargs=True)
-                    self.biased = True
         self.reason = self._probe()  # why it can't, or nothing
 
     @property
@@ -192,16 +187,3 @@ class Pairs:
         if together.shape != apart.shape or not torch.allclose(together, apart, atol=TOLERANCE, rtol=TOLERANCE):
             return "packed and single sequences give different numbers"
         return ""
-
-
-def _bias_of_one(module: Any, given: tuple, named: dict[str, Any]) -> tuple[tuple, dict[str, Any]] | None:
-    """T5's bias for the longest sequence, where the model would make one for all tokens of the pack; between targets and
-    sources there is none."""
-    layout = named.get("layout")
-    if layout is None or named.get("position_bias") is not None:
-        return None
-    if named.get("key_value_states") is not None:
-        bias = module.o.weight.new_zeros(1, 1, 1, 1)
-    else:
-        bias = module.compute_bias(layout.max_length, layout.max_length, device=layout.lengths.device)
-    return given, {**named, "position_bias": bias}
