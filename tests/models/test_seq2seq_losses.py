@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,7 +16,7 @@ from torch.nn import functional as F
 from byeori.batches.pack import IGNORED, Pack, build
 from byeori.errors import ModelError, SettingError
 from byeori.models import attention, seq2seq
-from byeori.models.packed import runner
+from byeori.models.packed import runner, token_logits
 from byeori.models.seq2seq import decoder_inputs, pack_losses
 from byeori.text.encode import Encoder
 from byeori.text.store import LIST, TokenStore
@@ -171,8 +172,6 @@ def test_minus_100_reaches_no_decoder(made, name):
 
 
 def test_models_that_cannot_say_how_targets_are_shifted(made):
-    import copy
-
     model = copy.deepcopy(made("bart").model)
     model.config.decoder_start_token_id = None
     with pytest.raises(ModelError, match="can't be shifted for its decoder .*Set decoder_start_token_id"):
@@ -259,3 +258,38 @@ def made_of(model: Any, tokenizer: Any) -> Pack:
     ids, lengths, _ = encode_targets(tokenizer, TARGETS, 100)
     encoded.columns |= {"labels": ids, "labels_lengths": lengths}
     return build(TokenStore.of(encoded, {"labels": LIST}, encoder.pad), np.arange(len(SOURCES)))
+
+
+@pytest.mark.parametrize("name", ["t5", "bart"])
+def test_a_packed_model_can_be_pickled(made, name):
+    one = Made(name, packs=True)
+    with torch.no_grad():
+        again = pickle.loads(pickle.dumps(one.model))
+        assert runner(again).packs
+        assert torch.equal(pack_losses(again, one.pack())[0], pack_losses(one.model, one.pack())[0])
+
+
+@pytest.mark.parametrize("name", ["bart", "mbart"])
+def test_what_answers_for_each_source_token_stays_in_rectangles(made, name):
+    """Filling masks by BART: its decoder is fed the source, which `pack_losses` alone knows how to pack."""
+    one, plain = made(name, True), made(name)
+    with torch.no_grad():
+        assert torch.allclose(token_logits(one.model, one.pack()), token_logits(plain.model, one.pack()), atol=1e-5)
+
+
+def test_a_wrapped_model_is_called_itself(made):
+    """As by DistributedDataParallel: what happens in the wrapper's own forward must happen."""
+    one, calls = made("t5", True), []
+
+    class Wrapper(torch.nn.Module):
+        def __init__(self, module: torch.nn.Module):
+            super().__init__()
+            self.module = module
+
+        def forward(self, *given: Any, **named: Any) -> Any:
+            calls.append(1)
+            return self.module(*given, **named)
+
+    with torch.no_grad():
+        found = pack_losses(Wrapper(one.model), one.pack())[0]
+        assert calls and torch.allclose(found, pack_losses(one.model, one.pack())[0], atol=2e-5)

@@ -77,7 +77,7 @@ def attention(
         return sdpa_attention_forward(module, query, key, value, attention_mask, dropout, scaling, **kwargs)
     causal = bool(getattr(module, "is_causal", False))
     across = memory if not causal else None
-    bias = None if position_bias is None or position_bias.shape[2] < layout.max_length else position_bias
+    bias = None if across is not None else position_bias
     heads, size = query.shape[1], query.shape[3]
     if key.shape[1] != heads:  # several query heads share a key head (Ainslie et al., 2023)
         key, value = (x.repeat_interleave(heads // x.shape[1], 1) for x in (key, value))

@@ -53,7 +53,7 @@ class Runner:
         self.pack: Pack | None = None  # the pack to pool, while one runs
         self.gathered = False
         self.reason = ""  # why it can't run packed
-        self.pairs: Pairs | None = None  # of an encoder-decoder with a head that writes
+        self.pairs: Pairs | None = None  # of an encoder-decoder with a head that writes: only seq2seq.py runs it packed
         if self.end is not None:
             self.end.register_forward_hook(self._pool_at_end)
             meeting = None if self.mean_pooling else _last_meeting(self.end)
@@ -208,7 +208,7 @@ def runner(model: nn.Module) -> Runner:
 def pooled_logits(model: nn.Module, pack: Pack) -> torch.Tensor:
     """Logits of a head that reads a whole sequence, (sequences, labels), in the pack's order."""
     run = runner(model)
-    if run.packs:
+    if run.packs and run.pairs is None:
         return _answers(run.forward(pack, pool=True))
     return torch.cat([run.plain(pack.rectangle(group)) for group in pack.layout.groups])
 
@@ -219,7 +219,7 @@ def token_logits(model: nn.Module, pack: Pack) -> torch.Tensor:
     For question answering the two labels are start and end; a model without a head gives its last hidden state.
     """
     run = runner(model)
-    if run.packs:
+    if run.packs and run.pairs is None:
         return _answers(run.forward(pack, pool=False))[0]
     return torch.cat([run.plain(pack.rectangle(group)).flatten(0, 1) for group in pack.layout.groups])
 

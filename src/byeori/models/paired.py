@@ -23,7 +23,7 @@ from byeori.batches import budget
 from byeori.batches.pack import Group, Layout, Pack, build
 from byeori.models import attention
 from byeori.models.attention import Memory
-from byeori.models.packed import first_position
+from byeori.models.packed import _nothing, first_position
 from byeori.text.blocks import IGNORED
 from byeori.text.store import Encoded, TokenStore
 
@@ -109,6 +109,10 @@ class Pairs:
                 embedding.register_forward_pre_hook(self._place, with_kwargs=True)
         self.reason = self._probe()  # why it can't, or nothing
 
+    def __getstate__(self) -> dict[str, Any]:
+        """A pickled model takes its hooks along; they do nothing, until its own runner is made."""
+        return {**vars(self), "_model": _nothing, "positions": None}
+
     @property
     def packs(self) -> bool:
         return not self.reason
@@ -148,6 +152,8 @@ class Pairs:
     def _probe(self) -> str:
         """Runs three pairs packed and alone; a sentence where the numbers differ or it fails."""
         model = self.model
+        if getattr(model.config, "expert_capacity", None) is not None:
+            return "its experts take so many tokens of a row, and a pack is one row"
         device = next(model.parameters()).device
         size = model.get_input_embeddings().num_embeddings
         pad = model.config.pad_token_id or 0

@@ -162,9 +162,10 @@ class Engine:
                     parts if each is not None or not writes else []
                 ):  # the longest first:
                     pack = build(store, sequences, rows=owners, group_cost=cost, varlen=varlen)  # memory peaks early
-                    values = self._answer((pack if draw is None else draw(pack)).to(self.device), each, call, writes)
+                    drawn = pack if draw is None else draw(pack)
+                    values = self._answer(drawn.to(self.device), each, call, writes)
                     if not writes:
-                        gathered.add(pack, *values)
+                        gathered.add(drawn, *values)
                     self.spent.tokens += pack.tokens
                     self.spent.computed += pack.computed
                 if writes:  # all rows of the window, in one continuous batch
