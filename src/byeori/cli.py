@@ -43,9 +43,8 @@ def main(arguments: list[str] | None = None) -> None:
             else:
                 stream.reconfigure(errors="byeori.escape")
     debug = "--debug" in (arguments if arguments is not None else sys.argv)
-    warnings.formatwarning = lambda message, *_, **__: (
-        f"{message}\n"
-    )  # a sentence for people, without its place in the code
+    # A sentence for people, without its place in the code.
+    warnings.formatwarning = lambda message, *_, **__: f"{message}\n"
     try:
         code = cli.main(arguments, prog_name="byeori", standalone_mode=False)
         sys.stdout.flush()

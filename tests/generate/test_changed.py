@@ -11,7 +11,7 @@ import torch
 from alone import same
 from trained import PAD, prompts, trained
 
-from byeori.generate import continuous
+from byeori.generate import continuous, lean
 from byeori.generate.decoding import Decoding
 from byeori.generate.lean import Lean, evaluating, lean_of
 from byeori.generate.lines import Strand
@@ -108,9 +108,7 @@ def engine_of(name: str, rows: list[list[int]], longest_first: bool) -> continuo
 
 def test_what_is_encoded_ahead_stays_within_a_pack(monkeypatch):
     """Sources that wait are encoded with those that join, up to a pack's tokens; what joined, or never will, isn't kept."""
-    monkeypatch.setitem(continuous.Continuous.step.__globals__, "AHEAD", 1)
-    from byeori.generate import lean
-
+    monkeypatch.setattr(continuous, "AHEAD", 1)
     monkeypatch.setitem(lean.PACK, "cpu", 64)
     rows = prompts("t5", 40, seed=92)
     engine, most = engine_of("t5", rows, True), 0

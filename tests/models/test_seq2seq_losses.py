@@ -29,6 +29,15 @@ TARGETS = [texts()[30 + place][: 8 + 6 * place] for place in range(8)]
 ROWS = range(len(SOURCES))
 
 
+def stored(tokenizer: Any, words: int | None = None) -> TokenStore:
+    """The rows; `words`: targets of a vocabulary of so many."""
+    encoder = Encoder(tokenizer, LENGTH)
+    encoded = encoder(SOURCES)
+    ids, lengths, _ = encode_targets(tokenizer, TARGETS, 100)
+    encoded.columns |= {"labels": ids if words is None else ids % (words - 5) + 5, "labels_lengths": lengths}
+    return TokenStore.of(encoded, {"labels": LIST}, encoder.pad)
+
+
 class Made:
     """A tiny model with its tokenizer, and a store of the rows."""
 
@@ -37,12 +46,9 @@ class Made:
         self.name, self.model, self.tokenizer = name, family.model("AutoModelForSeq2SeqLM").eval(), family.tokenizer()
         if packs:
             self.model.set_attn_implementation(attention.NAME)
-        assert runner(self.model).packs == packs
-        encoder = Encoder(self.tokenizer, LENGTH)
-        encoded = encoder(SOURCES)
-        ids, lengths, _ = encode_targets(self.tokenizer, TARGETS, 100)
-        encoded.columns |= {"labels": ids, "labels_lengths": lengths}
-        self.store = TokenStore.of(encoded, {"labels": LIST}, encoder.pad)
+        pairs = runner(self.model).pairs
+        assert (pairs is not None and pairs.packs) == packs
+        self.store = stored(self.tokenizer)
 
     def pack(self, rows: Any = ROWS, cost: float = 64.0) -> Pack:
         return build(self.store, np.array(rows), group_cost=cost)
@@ -233,31 +239,35 @@ def test_layers_that_are_run_again_have_the_same_gradients(made, name):
         torch.testing.assert_close(gradient, expected[name], atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize("family", ["bert", "roberta"])
-def test_two_models_joined(family):
-    """An encoder and a decoder of BERT's build, as `from_encoder_decoder_pretrained` joins them: positions go to both."""
+@pytest.mark.parametrize("family, words", [("bert", None), ("roberta", None), ("bert", 60)])
+def test_two_models_joined(family, words):
+    """An encoder and a decoder of BERT's build, as `from_encoder_decoder_pretrained` joins them: positions go to both, and the
+    decoder may have a vocabulary of its own."""
     encoder, decoder = (Family(family).model("AutoModel").config for _ in range(2))
     decoder.is_decoder = decoder.add_cross_attention = True
+    decoder.vocab_size = words or decoder.vocab_size
     config = transformers.EncoderDecoderConfig.from_encoder_decoder_configs(encoder, decoder)
     config.decoder_start_token_id, config.pad_token_id, config.eos_token_id = 2, encoder.pad_token_id, 3
     torch.manual_seed(0)
     model = transformers.EncoderDecoderModel(config).eval()
-    one = made_of(model, Family(family).tokenizer())
+    one = build(stored(Family(family).tokenizer(), words), np.array(ROWS))
     with torch.no_grad():
         plain, _ = pack_losses(model, one)
         model.set_attn_implementation(attention.NAME)
         again = copy.deepcopy(model)
-        assert runner(again).packs, runner(again).reason
+        assert runner(again).pairs.packs, runner(again).reason
         packed, _ = pack_losses(again, one)
     assert torch.allclose(plain, packed, atol=2e-5) and float(plain.sum()) > 1
 
 
-def made_of(model: Any, tokenizer: Any) -> Pack:
-    encoder = Encoder(tokenizer, LENGTH)
-    encoded = encoder(SOURCES)
-    ids, lengths, _ = encode_targets(tokenizer, TARGETS, 100)
-    encoded.columns |= {"labels": ids, "labels_lengths": lengths}
-    return build(TokenStore.of(encoded, {"labels": LIST}, encoder.pad), np.arange(len(SOURCES)))
+def test_experts_that_take_so_many_tokens_of_a_row():
+    """A pack is one row: most of its tokens would go past the experts, of which three short pairs show nothing."""
+    config = transformers.SwitchTransformersConfig(
+        vocab_size=90, d_model=16, d_kv=8, d_ff=16, num_layers=2, num_heads=2, num_experts=2, decoder_start_token_id=0
+    )
+    model = transformers.SwitchTransformersForConditionalGeneration(config).eval()
+    model.set_attn_implementation(attention.NAME)
+    assert "experts" in runner(model).reason and not runner(model).pairs.packs
 
 
 @pytest.mark.parametrize("name", ["t5", "bart"])
@@ -265,7 +275,7 @@ def test_a_packed_model_can_be_pickled(made, name):
     one = Made(name, packs=True)
     with torch.no_grad():
         again = pickle.loads(pickle.dumps(one.model))
-        assert runner(again).packs
+        assert runner(again).pairs.packs
         assert torch.equal(pack_losses(again, one.pack())[0], pack_losses(one.model, one.pack())[0])
 
 

@@ -76,7 +76,8 @@ def forward(
     store = _within(store, rows)
     model: Any = loaded.model
     run = runner(model)
-    cost = budget.GROUP["packed" if run.packs else "rectangles"]
+    packed = run.packs_for(task)
+    cost = budget.GROUP["packed" if packed else "rectangles"]
     labelled = learns(task, rows)
     draw = task.drawing(DRAW_SEED, 0) if labelled else None
     batch = Batch(store, np.arange(len(store)), Packing(max(TOKENS, store.tokens), cost), draw=draw, apart=task.apart)
@@ -99,7 +100,7 @@ def forward(
         "kind": "forward", "task": task.name, "model": loaded.source, **sees_model.parts(model, loaded.new_weights),
         "batch": {
             "rows": len(store), "sequences": store.sequences, "tokens": store.tokens, "computed": sum(pack.computed for pack in packs),
-            "packs": len(packs), "packed": run.packs, "reason": run.reason, "max_length": encoder.max_length,
+            "packs": len(packs), "packed": packed, "reason": "" if packed else run.reason, "max_length": encoder.max_length,
         },
         "outputs": named, "loss": None, "notes": notes,
     }  # fmt: skip

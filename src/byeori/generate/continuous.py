@@ -32,11 +32,8 @@ if TYPE_CHECKING:
 # Rows (texts × beams) of a step at most: more make no step faster a row, and logits larger than LOGITS bytes neither.
 ROWS = {"cpu": 256, "cuda": 2_048, "mps": 512}
 LOGITS = {"cpu": 1 << 26, "cuda": 1 << 30, "mps": 1 << 28}
-BUDGET = {
-    "cpu": 36 << 20,
-    "cuda": 1 << 33,
-    "mps": 1 << 30,
-}  # bytes of keys and values; on a processor for each beam, up to BEAMS
+# Bytes of keys and values; on a processor for each beam, up to BEAMS.
+BUDGET = {"cpu": 36 << 20, "cuda": 1 << 33, "mps": 1 << 30}
 BEAMS = 4
 FREE = 0.5  # of what is free on a GPU they take at most
 AHEAD = 16  # steps of all that there must be room for when another joins
@@ -132,10 +129,10 @@ class Continuous:
         pool = self.pool
         if pool.slots + len(joining) == 1:
             return True
-        filled = [*(pool.filled[: pool.slots] + AHEAD * pool.width)]
-        filled += [len(one.prompt) + min(AHEAD, one.most) * pool.width for one in joining]
-        lengths = [*pool.lengths[: pool.slots], *(len(one.source or ()) for one in joining)]
-        return pool.bytes_of(np.array(filled), np.array(lengths)) <= self.budget
+        coming = [len(one.prompt) + min(AHEAD, one.most) * pool.width for one in joining]
+        filled = np.append(pool.filled[: pool.slots] + AHEAD * pool.width, coming)
+        lengths = np.append(pool.lengths[: pool.slots], [len(one.source or ()) for one in joining])
+        return pool.bytes_of(filled, lengths) <= self.budget
 
     def _shrink(self) -> None:
         """The youngest go back to those that wait while the next step would not fit."""
@@ -176,4 +173,6 @@ def _budget(lean: Lean, width: int) -> int:
     kind = lean.device.type
     if kind == "cuda":
         return min(BUDGET[kind], int(FREE * torch.cuda.mem_get_info(lean.device)[0]))
-    return max(BUDGET["cpu"] * min(width, BEAMS), lean.bytes) if kind == "cpu" else BUDGET.get(kind, BUDGET["cpu"])
+    return (
+        max(BUDGET["cpu"] * min(width, BEAMS), lean.weight_bytes) if kind == "cpu" else BUDGET.get(kind, BUDGET["cpu"])
+    )

@@ -55,8 +55,7 @@ class Lean:
         return pack_of(self.device)
 
     @property
-    def bytes(self) -> int:
-        """Of all weights."""
+    def weight_bytes(self) -> int:
         return sum(one.nbytes for one in self.model().parameters())
 
     @property

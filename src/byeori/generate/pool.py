@@ -42,9 +42,8 @@ class Pool:
         self.place = torch.zeros(0, dtype=torch.int64, device=self.device)  # of the token each slot is fed next
         self.seen = torch.zeros(0, width, 0, dtype=torch.bool, device=self.device)  # (slots, width, columns)
         self.places = torch.zeros(0, 0, dtype=torch.int64, device=self.device)  # (slots, columns)
-        self.yes = torch.ones(
-            (), dtype=torch.bool, device=self.device
-        )  # a Python value would be copied there at each step
+        # A Python value would be copied to the device at each step.
+        self.yes = torch.ones((), dtype=torch.bool, device=self.device)
         self.source_mask: torch.Tensor | None = None  # (slots, 1, 1, longest source), until another joins or leaves
         self.packed = 0  # columns of the longest slot after the last packing
 

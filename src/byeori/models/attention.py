@@ -3,7 +3,7 @@
 Invariants: a token attends to the tokens of its own sequence (in a decoder, to those up to it) and to no padding; a
 call without a layout (a plain padded batch, also one made by transformers itself) is transformers' own `sdpa`, mask
 included. The layout travels as a keyword argument of `model(...)`, so that a recomputed layer (gradient checkpointing)
-finds it again. What it can't compute (soft caps) it refuses.
+finds it again. What it can't compute (soft caps; biases by position of a whole pack, or of variable lengths) it refuses.
 
     model = AutoModel.from_pretrained(folder, attn_implementation=attention.NAME)
 """
@@ -78,6 +78,8 @@ def attention(
     causal = bool(getattr(module, "is_causal", False))
     across = memory if not causal else None
     bias = None if across is not None else position_bias
+    if bias is not None and bias.shape[2] > layout.max_length:
+        raise ValueError("a bias by position is needed of one sequence, not of a whole pack")
     heads, size = query.shape[1], query.shape[3]
     if key.shape[1] != heads:  # several query heads share a key head (Ainslie et al., 2023)
         key, value = (x.repeat_interleave(heads // x.shape[1], 1) for x in (key, value))

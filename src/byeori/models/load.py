@@ -250,7 +250,7 @@ def _tell(found: Loaded, config: Any, task: Task, info: dict[str, Any]) -> None:
 def _settle_attention(found: Loaded) -> None:
     """Probe whether the model runs packed; if not, give it back its own attention and say so once."""
     run = runner(found.model)
-    if run.packs:
+    if run.packs or (run.pairs is not None and run.pairs.packs):
         return
     found.notes.append(f"{type(found.model).__name__} runs in length-sorted rectangles, not packed: {run.reason}.")
     if found.model.config._attn_implementation == attention.NAME:

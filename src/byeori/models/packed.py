@@ -27,6 +27,7 @@ from byeori.text.store import Encoded, TokenStore
 
 if TYPE_CHECKING:
     from byeori.models.paired import Pairs
+    from byeori.tasks.base import Task
 
 PROBE_LENGTHS = (3, 9, 5)
 TOLERANCE = 1e-4
@@ -53,7 +54,7 @@ class Runner:
         self.pack: Pack | None = None  # the pack to pool, while one runs
         self.gathered = False
         self.reason = ""  # why it can't run packed
-        self.pairs: Pairs | None = None  # of an encoder-decoder with a head that writes: only seq2seq.py runs it packed
+        self.pairs: Pairs | None = None  # of an encoder-decoder with a head that writes: sources with their targets
         if self.end is not None:
             self.end.register_forward_hook(self._pool_at_end)
             meeting = None if self.mean_pooling else _last_meeting(self.end)
@@ -76,6 +77,12 @@ class Runner:
     def __getstate__(self) -> dict[str, Any]:
         """A pickled model takes its hooks along; they do nothing, until its own runner is made."""
         return {**vars(self), "_model": _nothing, "pack": None}
+
+    def packs_for(self, task: Task) -> bool:
+        """Whether a task's packs run packed: those of sources with targets (seq2seq.py), or of sequences."""
+        if self.pairs is not None and task.auto_class == "AutoModelForSeq2SeqLM":
+            return self.pairs.packs
+        return self.packs
 
     def varlen(self, precision: str) -> bool:
         """Whether packs run without any padding: variable-length attention needs a GPU and 16 bits, and takes no bias by position."""
@@ -147,8 +154,10 @@ class Runner:
             from byeori.models.paired import Pairs
 
             self.pairs = Pairs(self.model)
-            self.reason = self.pairs.reason
-            return self.pairs.packs
+            self.reason = (
+                self.pairs.reason or "its encoder and decoder are packed together with their targets, not alone"
+            )
+            return False
         if "global_attention_mask" in self.accepts:  # its heads refuse, by assertion, inputs without three separators
             self.reason = "its attention is of its own kind (windows, and tokens that see all)"
             return False
@@ -208,7 +217,7 @@ def runner(model: nn.Module) -> Runner:
 def pooled_logits(model: nn.Module, pack: Pack) -> torch.Tensor:
     """Logits of a head that reads a whole sequence, (sequences, labels), in the pack's order."""
     run = runner(model)
-    if run.packs and run.pairs is None:
+    if run.packs:
         return _answers(run.forward(pack, pool=True))
     return torch.cat([run.plain(pack.rectangle(group)) for group in pack.layout.groups])
 
@@ -219,7 +228,7 @@ def token_logits(model: nn.Module, pack: Pack) -> torch.Tensor:
     For question answering the two labels are start and end; a model without a head gives its last hidden state.
     """
     run = runner(model)
-    if run.packs and run.pairs is None:
+    if run.packs:
         return _answers(run.forward(pack, pool=False))[0]
     return torch.cat([run.plain(pack.rectangle(group)).flatten(0, 1) for group in pack.layout.groups])
 

@@ -4,8 +4,8 @@ Invariants: targets lie in the order of their sources, each group of them within
 target meet as views; positions restart in each (T5 has none: its bias by distance is made for one sequence and cut to each
 group); a model is packed only if a few pairs, run packed and alone, give the same hidden states.
 
-    run = Pairs(model)
-    if run.packs: targets = laid(pack); logits = run.forward(pack, targets, fed).logits[0, targets.index]
+    pairs = Pairs(model)
+    if pairs.packs: targets = laid(pack); logits = pairs.forward(pack, targets, fed).logits[0, targets.index]
 """
 
 from __future__ import annotations
@@ -100,10 +100,9 @@ class Pairs:
         encoder = model.get_encoder()
         self.takes = set(inspect.signature(encoder.forward).parameters)  # of two models joined, those of a BERT
         self.first = [first_position(side) for side in (encoder, model.get_decoder())]
-        self.prefix = (
-            "decoder_" if model.config.model_type == "encoder-decoder" else ""
-        )  # of what the decoder is handed
-        for side in (model.get_encoder(), model.get_decoder()):
+        # Of two models joined, what the decoder is handed goes by names of its own.
+        self.prefix = "decoder_" if model.config.model_type == "encoder-decoder" else ""
+        for side in (encoder, model.get_decoder()):
             embedding = getattr(side, "embed_positions", None)
             if embedding is not None:
                 embedding.register_forward_pre_hook(self._place, with_kwargs=True)
@@ -162,12 +161,13 @@ class Pairs:
         ids[ids == pad] = (pad + 1) % size
         store = TokenStore.of(Encoded(ids, np.array(SOURCES), {}), {}, {"input_ids": pad})
         pack = build(store, np.arange(len(SOURCES)), group_cost=4.0)
-        drawn = rng.integers(0, size, (len(TARGETS), max(TARGETS)))
+        known = model.get_decoder().get_input_embeddings().num_embeddings  # of two models joined, another vocabulary
+        drawn = rng.integers(0, known, (len(TARGETS), max(TARGETS)))
         drawn[drawn == pad] = (
             pad + 1
-        ) % size  # RoBERTa gives pad tokens no position: of a target only its start may be one
-        start = model.config.decoder_start_token_id
-        drawn[:, 0] = start if isinstance(start, int) else drawn[:, 0]
+        ) % known  # RoBERTa gives pad tokens no position: of a target only its start may be one
+        if isinstance(begins := model.config.decoder_start_token_id, int):
+            drawn[:, 0] = begins
         fed = torch.from_numpy(drawn)
         there = torch.arange(max(TARGETS)) < torch.tensor(TARGETS)[:, None]
         pack = replace(pack, columns={"labels": fed.masked_fill(~there, IGNORED)}).to(device)

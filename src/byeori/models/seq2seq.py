@@ -112,9 +112,8 @@ def _of_pack(model: Any, pack: Pack, more: More | None) -> tuple[torch.Tensor, t
     counted = labels != IGNORED
     again = int(counted.sum()) * _head(model).vocabulary > LOGITS
     pairs = runner(model).pairs
-    if (
-        pairs is not None and pairs.packs and inner is model
-    ):  # a wrapper (several processes) must see its own forward called
+    wrapped = inner is not model  # as for several processes: its own forward must be called
+    if pairs is not None and pairs.packs and not wrapped:
         targets = laid(pack)
         fed = decoder_inputs(model, labels)
         every = _head(model).of_run(

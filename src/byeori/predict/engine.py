@@ -146,8 +146,9 @@ class Engine:
         training = self.model.training
         self.model.eval()
         run = runner(self.model)
-        kind = "packed" if run.packs else "rectangles"
-        varlen = run.packs and run.varlen(self.precision)
+        packed = run.packs_for(self.task)
+        kind = "packed" if packed else "rectangles"
+        varlen = packed and run.varlen(self.precision)
         cost = 0.0 if varlen else budget.GROUP[kind]
         draw = self.task.drawing(DRAW_SEED, 0) if each is not None else None
         writes = self.task.generates and (each is None or not self.task.teacher_forced)

@@ -344,7 +344,7 @@ class Loop:
             "peak_memory_mb": peak_memory_mb(self.device),
             "best": self.best,
             "stopped": self.stopped,
-            "packed": runner(self.model).packs,
+            "packed": runner(self.model).packs_for(self.task),
         }
 
 

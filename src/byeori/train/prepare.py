@@ -172,9 +172,8 @@ def prepare(settings: Train, task: Task, progress: Progress) -> Ready:
             device.type, total_memory(device), _bytes_a_token(loaded.model), max_length
         )
     run = runner(loaded.model)
-    packing = Packing(
-        pack_tokens, budget.GROUP["packed" if run.packs else "rectangles"], run.varlen(precision) and run.packs
-    )
+    packed = run.packs_for(task)
+    packing = Packing(pack_tokens, budget.GROUP["packed" if packed else "rectangles"], packed and run.varlen(precision))
     if packing.varlen and any(getattr(loaded.model.config, name, 0) for name in ATTENTION_DROPOUT):
         progress.note(
             "Attention dropout is left out: attention of variable length has none on this device. --precision float32 trains with it."
