@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional as F
 
 from byeori.batches.pack import build
-from byeori.models import language
+from byeori.models import language, vocabulary
 from byeori.models.load import load_model
 from byeori.models.packed import token_logits
 from byeori.tasks.base import Task
@@ -50,7 +50,7 @@ def test_logits_likelihoods_and_gradients(model_and_pack, monkeypatch):
         assert language.head_of(model).alone is (name != "gemma2")
     expected = gradients(reference, lambda: F.cross_entropy(token_logits(reference, pack)[places], labels))
     for most in (1 << 26, 7 * whole.shape[1]):
-        monkeypatch.setattr(language, "MOST", most)
+        monkeypatch.setattr(vocabulary, "LOGITS", most)
         nll, best = language.likelihoods(model, pack, places, labels)
         torch.testing.assert_close(nll, F.cross_entropy(whole, labels, reduction="none"))
         assert torch.equal(best, whole.argmax(-1))

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from byeori.batches.pack import IGNORED, Pack, build
 from byeori.errors import ModelError, SettingError
-from byeori.models import attention, seq2seq
+from byeori.models import attention, seq2seq, vocabulary
 from byeori.models.packed import runner, token_logits
 from byeori.models.seq2seq import decoder_inputs, pack_losses
 from byeori.text.encode import Encoder
@@ -107,8 +107,8 @@ def test_gradients_are_the_models_own(made, name, packs, monkeypatch):
 
     counts = np.diff(one.store.list_offsets["labels"])
     expected = gradients(sum(one.alone(row).loss * int(count) for row, count in enumerate(counts)))
-    for most in (seq2seq.LOGITS, 3 * one.model.get_output_embeddings().out_features):
-        monkeypatch.setattr(seq2seq, "LOGITS", most)
+    for most in (vocabulary.LOGITS, 3 * one.model.get_output_embeddings().out_features):
+        monkeypatch.setattr(vocabulary, "LOGITS", most)
         found = gradients(pack_losses(one.model, one.pack())[0].sum())
         assert found.keys() == expected.keys()
         for name, gradient in found.items():
@@ -118,17 +118,21 @@ def test_gradients_are_the_models_own(made, name, packs, monkeypatch):
     one.model.zero_grad()
 
 
-def test_logits_are_made_once_for_each_label_that_counts(made):
+def test_logits_are_made_once_for_each_label_that_counts(made, monkeypatch):
     one = made("bart")
     pack_losses(one.model, one.pack())  # the first time the model is probed
     seen: list[int] = []
-    head = one.model.get_output_embeddings()
-    handle = head.register_forward_hook(lambda module, given, found: seen.append(found.numel() // found.shape[-1]))
+    judged = vocabulary.judged
+    monkeypatch.setattr(vocabulary, "judged", lambda hidden, *more: seen.append(len(hidden)) or judged(hidden, *more))
+    rows: list[int] = []
+    handle = one.model.get_output_embeddings().register_forward_hook(
+        lambda part, given, found: rows.append(found.shape[1])
+    )
     try:
         pack_losses(one.model, one.pack())
     finally:
         handle.remove()
-    assert sum(seen) == int((one.pack().labels != IGNORED).sum())
+    assert sum(seen) == int((one.pack().labels != IGNORED).sum()) and not any(rows)
 
 
 def test_a_family_that_does_more_after_its_head_keeps_its_logits(made):

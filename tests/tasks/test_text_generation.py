@@ -20,7 +20,7 @@ from byeori.batches.pack import build
 from byeori.data.read import read_rows
 from byeori.data.rows import Rows
 from byeori.errors import DataError, ModelError, RowsError, SettingError
-from byeori.models import language
+from byeori.models import vocabulary
 from byeori.models.load import load_model
 from byeori.predict.engine import Engine
 from byeori.predict.evaluate import evaluate
@@ -137,7 +137,7 @@ def test_the_loss_is_the_models_own_and_a_block_is_its_pieces_alone(runs, name, 
         for ids, _ in pieces(store)
     ]
     expected = sum(loss * (len(ids) - 1) for loss, (ids, _) in zip(own, pieces(store), strict=True))
-    monkeypatch.setattr(language, "MOST", 5_000)  # a few tokens at a time: computed again for the gradient
+    monkeypatch.setattr(vocabulary, "LOGITS", 5_000)  # a few tokens at a time: computed again for the gradient
     model, task = run.model, run.task
     found = task.loss(task.outputs(model, pack), pack)
     assert found.shape == pack.labels.shape and not found[pack.labels == IGNORED].any()
@@ -151,7 +151,7 @@ def test_the_loss_is_the_models_own_and_a_block_is_its_pieces_alone(runs, name, 
 def test_gradients_of_a_block_are_those_of_its_pieces(runs, name, monkeypatch):
     run, plain = runs(name, block_length=BLOCK)
     store = encode_rows(documents(*texts()[:4]), run.task, run.engine.encoder)
-    monkeypatch.setattr(language, "MOST", 20_000)
+    monkeypatch.setattr(vocabulary, "LOGITS", 20_000)
     parts = list(Batch(store, np.arange(len(store)), Packing(pack_tokens=2 * BLOCK)))
     assert len(parts) > 1
 

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from byeori.generate.lines import Lines, Stops, Strand, Text, best
+from byeori.generate.lines import Lines, Stops, Strand, Text
 from byeori.generate.scores import Rules
+from byeori.models.vocabulary import best
 
 if TYPE_CHECKING:
     from transformers import GenerationConfig

@@ -16,11 +16,11 @@ import numpy as np
 import torch
 
 from byeori.generate.scores import Rows, Rules, Warps, draw
+from byeori.models.vocabulary import best
 
 if TYPE_CHECKING:
     from transformers import GenerationConfig
 
-BLOCK = 64  # words of the vocabulary whose best is looked at first
 COLUMNS = 64  # tokens a line has room for at first
 Stops = Callable[[list[int]], bool]  # new tokens → whether they end in a stop text
 
@@ -159,21 +159,3 @@ def lines_of(config: Any, ends: list[int], device: torch.device, stops: Stops | 
 
         return Beams(config, ends, device, stops)
     return Lines(config, ends, device, stops)
-
-
-def best(scores: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """The best of each row and their places: as `scores.topk(count)`, several times faster over a large vocabulary.
-
-    The best of all stand in the blocks whose best are the best: only those are sorted.
-    """
-    rows, size = scores.shape
-    blocks = size // BLOCK
-    if blocks < 4 * count:
-        return scores.topk(count)
-    whole, rest = scores[:, : blocks * BLOCK].view(rows, blocks, BLOCK), scores[:, blocks * BLOCK :]
-    chosen = whole.amax(-1).topk(count).indices  # (rows, count)
-    inside = whole.gather(1, chosen[..., None].expand(-1, -1, BLOCK)).flatten(1)
-    found, at = torch.cat([inside, rest], 1).topk(count)
-    first = chosen.gather(1, (at // BLOCK).clamp(max=count - 1)) * BLOCK
-    behind = at - count * BLOCK
-    return found, torch.where(behind >= 0, blocks * BLOCK + behind, first + at % BLOCK)

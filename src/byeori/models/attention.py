@@ -22,7 +22,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from byeori.batches.pack import Group, Layout
-from byeori.models.rectangles import rectangles
+from byeori.models.rectangles import Places, rectangles
 
 NAME = "byeori"
 FLASH_FROM = 64  # tokens a sequence: below, torch's flash kernel on the CPU is slower than plain products
@@ -88,28 +88,54 @@ def attention(
             raise ValueError("variable-length attention takes no bias by position")
         return _variable_length(query, key, value, scaling, layout, across, sliding_window, causal), None
     query, key, value = (x[0].transpose(0, 1) for x in (query, key, value))  # (tokens, heads, size)
-    masks = across.masks if across is not None else _masks(layout, sliding_window, causal, query.device)
-    spans = across.spans if across is not None else tuple((one.start, one.length) for one in layout.groups)
+    if across is None:
+        places = places_of(layout, sliding_window, causal, query.device)
+    else:
+        places = Places(layout.groups, across.spans, across.masks)
     scaling = size**-0.5 if scaling is None else scaling
     recorded = torch.is_grad_enabled() and (query.requires_grad or key.requires_grad)
-    if query.device.type == "cpu" and (recorded or dropout or layout.max_length <= FLASH_FROM):
-        return rectangles(query, key, value, layout.groups, spans, masks, dropout, scaling, bias).unsqueeze(0), None
-    counts = [group.count for group in layout.groups]
-    asked = [group.count * group.length for group in layout.groups]  # split, not slices: its backward is one cat
-    seen = [count * length for count, (_, length) in zip(counts, spans, strict=True)]
+    if query.device.type == "cpu" and (recorded or dropout or short(layout)):
+        return rectangles(query, key, value, places, dropout, scaling, bias).unsqueeze(0), None
+    return by_kernel(query, key, value, places, dropout, scaling, bias).unsqueeze(0), None
+
+
+def short(layout: Layout) -> bool:
+    """Whether plain products are quicker than torch's kernel on a CPU, where no gradient is wanted."""
+    return layout.max_length <= FLASH_FROM
+
+
+def by_kernel(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    places: Places,
+    dropout: float,
+    scale: float,
+    bias: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """As `rectangles`, by torch's own attention kernel, group by group."""
+    heads, size = query.shape[1:]
+    asked = [group.count * group.length for group in places.groups]  # split, not slices: its backward is one cat
+    seen = [group.count * length for group, (_, length) in zip(places.groups, places.spans, strict=True)]
     found = []
     for number, (group, *parts) in enumerate(
-        zip(layout.groups, query.split(asked), key.split(seen), value.split(seen), strict=True)
+        zip(places.groups, query.split(asked), key.split(seen), value.split(seen), strict=True)
     ):
-        length = spans[number][1]
+        length = places.spans[number][1]
         q, k, v = (x.reshape(group.count, -1, heads, size).transpose(1, 2) for x in parts)
-        mask = masks.get(number)
+        mask = places.masks.get(number)
         if bias is not None:
             own = bias[:, :, : group.length, :length].to(q.dtype)
             mask = own if mask is None else own.masked_fill(~mask, -torch.inf)
-        out = scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout, scale=scaling)
+        out = scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout, scale=scale)
         found.append(out.transpose(1, 2).reshape(-1, heads, size))
-    return torch.cat(found).unsqueeze(0), None
+    return torch.cat(found)
+
+
+def places_of(layout: Layout, window: int | None, causal: bool, device: torch.device) -> Places:
+    """Where the tokens of a pack meet those of their own sequence."""
+    spans = tuple((group.start, group.length) for group in layout.groups)
+    return Places(layout.groups, spans, _masks(layout, window, causal, device))
 
 
 def _masks(layout: Layout, window: int | None, causal: bool, device: torch.device) -> dict[int, torch.Tensor]:

@@ -2,8 +2,8 @@
 
 The head of a language model ends in a matrix from its hidden size to the vocabulary: 8,192 tokens of 50,257 words are 1.6 GB
 in float32, and a loss by the book holds them three times. Here the hidden states that go into the matrix are taken
-instead, and it is applied to the wanted places alone, `MOST` numbers at a time; where there is more than one such part,
-gradients compute it again (checkpointing: Chen et al., 2016).
+instead, and it is applied to the wanted places alone, a chunk at a time (vocabulary.py); where it is no plain matrix, but one
+with an adapter, and there is more than one chunk, gradients compute it again (checkpointing: Chen et al., 2016).
 
 Invariants: the numbers are those of the model's own logits. Whether its matrix alone gives them is tried on a few tokens,
 not taken from a list of names; a model that does more (Gemma 2's soft cap) is asked for its logits.
@@ -23,9 +23,9 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from byeori.batches.pack import Pack
+from byeori.models import vocabulary
 from byeori.models.packed import runner, token_logits, unwrapped
 
-MOST = 1 << 26  # numbers of the vocabulary's size held at once: 256 MB in float32
 TOLERANCE = 1e-4
 PROBED = 5  # tokens
 
@@ -105,8 +105,10 @@ def likelihoods(
     """−log p of `labels` int64 (places,) at `places`, float32 (places,) in nats, and the likeliest tokens, int64 (places,)."""
     head = head_of(model)
     inputs = (head.hidden(model, pack) if head.alone else token_logits(model, pack))[places]
+    if head.alone and type(head.matrix) is nn.Linear:
+        return vocabulary.judged(inputs, head.matrix.weight, head.matrix.bias, labels)
     width = head.matrix.weight.shape[0] if head.alone else inputs.shape[1]
-    rows = max(1, MOST // width)
+    rows = max(1, vocabulary.LOGITS // width)
     again = torch.is_grad_enabled() and head.alone and len(places) > rows
     found = []
     for some, wanted in zip(inputs.split(rows), labels.split(rows), strict=True):

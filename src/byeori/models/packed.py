@@ -21,7 +21,7 @@ import torch
 from torch import nn
 
 from byeori.batches.pack import Pack, build
-from byeori.models import attention
+from byeori.models import attention, fused
 from byeori.models.noise import use_fast_dropout
 from byeori.text.store import Encoded, TokenStore
 
@@ -53,10 +53,12 @@ class Runner:
         self.mean_pooling = getattr(config, "classifier_pooling", "cls") == "mean"
         self.pack: Pack | None = None  # the pack to pool, while one runs
         self.gathered = False
+        self.fused: list[fused.Fused] = []  # its layers, where each is one step
         self.reason = ""  # why it can't run packed
         self.pairs: Pairs | None = None  # of an encoder-decoder with a head that writes: sources with their targets
         if self.end is not None:
             self.end.register_forward_hook(self._pool_at_end)
+            self.fused = fused.layers_of(self.end)
             meeting = None if self.mean_pooling else _last_meeting(self.end)
             if meeting is not None:
                 meeting.register_forward_pre_hook(self._pool_in_last_layer)
@@ -106,9 +108,12 @@ class Runner:
         if self.choices:  # positions stay (1, tokens): DistilBERT's head hands them on as they are, others flatten them
             for name in inputs.keys() & {"input_ids", "token_type_ids", "attention_mask"}:
                 inputs[name] = inputs[name].unsqueeze(0)
-        self.pack, self.gathered = (pack if pool else None), False
+        self.pack = pack if pool else None
+        layers = self.fused if pack.layout.cu_seqlens is None else []
+        starts = pack.layout.starts if pool and not self.mean_pooling else None
         try:
-            with attention.packed():
+            with attention.packed(), fused.running(layers, starts) as each:
+                self.gathered = each and starts is not None
                 return self.model(**inputs, layout=pack.layout)
         finally:
             self.pack = None
@@ -128,6 +133,8 @@ class Runner:
         self.gathered = True
         starts = self.pack.layout.starts
         return tuple(x.index_select(1, starts) if isinstance(x, torch.Tensor) else x for x in inputs)
+
+    _pool_in_last_layer.pools = True  # type: ignore[attr-defined] # fused.py does that itself
 
     def _pool_at_end(self, module: nn.Module, inputs: tuple, output: Any) -> Any:
         if self.pack is None:
@@ -187,6 +194,9 @@ class Runner:
             self.model.train(training)
         apart = torch.cat(alone)
         if together.shape != apart.shape or not torch.allclose(together, apart, atol=TOLERANCE, rtol=TOLERANCE):
+            if self.fused:
+                self.fused = []
+                return self._probe()
             self.reason = "packed and single sequences give different numbers"
             return False
         return True
@@ -210,7 +220,8 @@ def runner(model: nn.Module) -> Runner:
     """The runner of a model; made, and the model probed, at the first call."""
     inner = unwrapped(model)
     if inner not in _runners:
-        _runners[inner] = Runner(inner)
+        with torch.autocast(next(inner.parameters()).device.type, enabled=False):  # 16 bits would part what agrees
+            _runners[inner] = Runner(inner)
     return _runners[inner]
 
 

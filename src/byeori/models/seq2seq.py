@@ -2,7 +2,7 @@
 
 Invariants: the decoder's input is the target shifted right the family's own way, and never −100; a token's loss is that
 of the model's own head; logits are made only for target tokens that count, and of a large vocabulary only a chunk of
-them at a time (made again in the backward pass), so that memory doesn't grow with the vocabulary.
+them at a time, so that memory doesn't grow with the vocabulary.
 
     nll, spread = pack_losses(model, pack)      # each with the shape of pack.labels, 0 at −100
 """
@@ -22,12 +22,12 @@ from torch.utils.checkpoint import checkpoint
 
 from byeori.batches.pack import Pack
 from byeori.errors import ModelError, SettingError
+from byeori.models import vocabulary
 from byeori.models.checks import position_table
 from byeori.models.packed import runner, unwrapped
 from byeori.models.paired import laid
 from byeori.text.blocks import IGNORED
 
-LOGITS = 1 << 24  # of float32: 64 MiB; what one chunk of target tokens may take
 TOLERANCE = 1e-4
 Map = Callable[[torch.Tensor], torch.Tensor]
 More = Callable[[torch.Tensor], torch.Tensor]  # logits (count, vocabulary) → (count,), beside the losses
@@ -110,7 +110,7 @@ def _of_pack(model: Any, pack: Pack, more: More | None) -> tuple[torch.Tensor, t
             f"Give --max-target-length {limit} or less."
         )
     counted = labels != IGNORED
-    again = int(counted.sum()) * _head(model).vocabulary > LOGITS
+    again = int(counted.sum()) * _head(model).vocabulary > vocabulary.LOGITS
     pairs = runner(model).pairs
     wrapped = inner is not model  # as for several processes: its own forward must be called
     if pairs is not None and pairs.packs and not wrapped:
@@ -197,7 +197,10 @@ class _Head:
             self.catching = False
         caught, self.caught = self.caught, None
         hidden = chosen(caught)  # (count, size)
-        rows = max(1, LOGITS // self.vocabulary)
+        if more is not _spread:
+            nll, likeliest = vocabulary.judged(hidden, self.linear.weight, self._shift(), wanted)
+            return torch.stack([nll, torch.zeros_like(nll) if more is None else likeliest.float()])
+        rows = max(1, vocabulary.LOGITS // self.vocabulary)
         found = []
         for part, right in zip(hidden.split(rows), wanted.split(rows), strict=True):
             if again and torch.is_grad_enabled():
@@ -206,11 +209,16 @@ class _Head:
                 found.append(self._of_hidden(part, right, more))
         return torch.cat(found, 1) if len(found) > 1 else found[0]
 
+    def _shift(self) -> torch.Tensor | None:
+        """What is added to all logits of a word."""
+        own = self.linear.bias
+        if self.bias is None:
+            return own
+        other = self.bias[0].to(self.linear.weight.device)
+        return other if own is None else own + other
+
     def _of_hidden(self, hidden: torch.Tensor, wanted: torch.Tensor, more: More | None) -> torch.Tensor:
-        logits = self.linear(hidden)
-        if self.bias is not None:
-            logits = logits + self.bias[0].to(logits.device)
-        return _losses(logits, wanted, more)
+        return _losses(F.linear(hidden, self.linear.weight, self._shift()), wanted, more)
 
     @torch.no_grad()
     def _probe(self, model: Any) -> bool:

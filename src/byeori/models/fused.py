@@ -1,0 +1,295 @@
+"""A layer of BERT's build as one step of autograd instead of some thirty: what a CPU is quickest at.
+
+Query, key and value come out of one product, residuals are added inside products and dropout, what is read once is
+overwritten, and of the last layer only what the head reads is made. BERT, RoBERTa, XLM-R, CamemBERT and ELECTRA are built so;
+whether a layer is, its parts tell, not its name, and a model whose layers answer otherwise is run as transformers has it.
+
+Invariants: weights stay where they are, in the model's own modules; the arithmetic, the gradients and the order in which dropout
+draws are those of the modules, so that losses are the same. Under autocast products are in 16 bits, sums and norms in 32.
+
+    with running(layers, starts): model(input_ids=…, layout=layout)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
+
+from byeori.batches.pack import Group, Layout
+from byeori.models.attention import by_kernel, places_of, short
+from byeori.models.noise import keep
+from byeori.models.rectangles import Places, attend, attend_backward
+
+Linear = tuple[torch.Tensor, torch.Tensor]  # weight (out, in), bias (out,)
+
+
+class Fused:
+    """The parts of one layer, in the order in which they run."""
+
+    def __init__(self, layer: Any):
+        inner, after = layer.attention.self, layer.attention.output
+        self.layer, self.inner = layer, inner
+        self.linears = [inner.query, inner.key, inner.value, after.dense, layer.intermediate.dense, layer.output.dense]
+        self.norms = [after.LayerNorm, layer.output.LayerNorm]
+        self.dropouts = [inner.dropout, after.dropout, layer.output.dropout]
+        self.activation = layer.intermediate.intermediate_act_fn
+
+    def fits(self) -> bool:
+        """Whether the layer is made of these parts alone, each of the plain kind: no adapter, no second attention."""
+        linear = all(type(part) is nn.Linear and part.bias is not None for part in self.linears)
+        norm = all(type(part) is nn.LayerNorm and part.bias is not None for part in self.norms)
+        gelu = getattr(self.activation, "act", None) is F.gelu
+        known = {*self.linears, *self.norms, *self.dropouts, self.activation}
+        leaves = {part for part in self.layer.modules() if not any(part.children())}
+        return (
+            linear and norm and gelu and leaves == known
+            and all(isinstance(part, nn.Dropout) for part in self.dropouts)
+            and not getattr(self.layer, "is_decoder", False)
+            and not getattr(self.layer, "chunk_size_feed_forward", 0)
+            and type(self.layer).__module__.startswith("transformers.models.")
+        )  # fmt: skip
+
+    def free(self) -> bool:
+        """Whether nobody but runners, which pool, listens to its parts, and no layer is run again for its gradients."""
+        if getattr(self.layer, "gradient_checkpointing", False):
+            return False
+        for part in self.layer.modules():
+            if part is self.layer:
+                continue
+            if part._forward_hooks or part._backward_hooks or part._backward_pre_hooks:
+                return False
+            if any(not getattr(hook, "pools", False) for hook in part._forward_pre_hooks.values()):
+                return False
+        return True
+
+    def __call__(self, hidden: torch.Tensor, layout: Layout, starts: torch.Tensor | None) -> torch.Tensor:
+        """(tokens, size) → the same, or of the tokens at `starts` alone (sequences, size)."""
+        training = self.layer.training
+        attention, first, second = (part.p if training else 0.0 for part in self.dropouts)
+        low = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else hidden.dtype
+        plan = Plan(
+            places_of(layout, None, False, hidden.device), starts, self.inner.num_attention_heads, self.inner.scaling,
+            (attention, first, second), (self.norms[0].eps, self.norms[1].eps), low, short(layout),
+        )  # fmt: skip
+        if starts is not None:
+            plan.places = _one_query(plan.places)
+        weights = [tensor for part in (*self.linears, *self.norms) for tensor in (part.weight, part.bias)]
+        if torch.is_grad_enabled() and (hidden.requires_grad or any(one.requires_grad for one in weights)):
+            return _Step.apply(hidden, plan, *weights)
+        with torch.no_grad(), torch.autocast("cpu", enabled=False):
+            return _forward(hidden, plan, weights, None)
+
+
+@dataclass
+class Plan:
+    """What a layer needs beside hidden states and weights. `low`: the dtype of products."""
+
+    places: Places
+    starts: torch.Tensor | None
+    heads: int
+    scale: float
+    dropouts: tuple[float, float, float]  # of attention, after it, after the feed-forward
+    eps: tuple[float, float]
+    low: torch.dtype
+    short: bool
+
+
+def layers_of(end: Any) -> list[Fused]:
+    """The layers of an encoder, if all of them are of this build."""
+    layers = getattr(end, "layer", None)
+    if not isinstance(layers, nn.ModuleList) or not len(layers):
+        return []
+    try:
+        found = [Fused(layer) for layer in layers]
+    except AttributeError:
+        return []
+    return found if all(one.fits() for one in found) else []
+
+
+@contextmanager
+def running(layers: list[Fused], starts: torch.Tensor | None) -> Iterator[bool]:
+    """While a pack runs these layers are one step each, the last making only the tokens at `starts`. Yields whether they are."""
+    if not layers or layers[0].linears[0].weight.device.type != "cpu" or not all(one.free() for one in layers):
+        yield False
+        return
+    for one in layers:
+        one.layer.forward = _forward_of(one, starts if one is layers[-1] else None)
+    try:
+        yield True
+    finally:
+        for one in layers:
+            del one.layer.forward
+
+
+def _forward_of(one: Fused, starts: torch.Tensor | None) -> Callable[..., torch.Tensor]:
+    def forward(hidden_states: torch.Tensor, *args: Any, layout: Layout, **kwargs: Any) -> torch.Tensor:
+        return one(hidden_states[0], layout, starts)[None]
+
+    return forward
+
+
+def _one_query(places: Places) -> Places:
+    """The first token of each sequence asks alone."""
+    groups, masks, start = [], {}, 0
+    for number, group in enumerate(places.groups):
+        groups.append(Group(start, group.first, group.count, 1, group.ragged))
+        start += group.count
+        if number in places.masks:
+            masks[number] = places.masks[number]
+    return Places(tuple(groups), places.spans, masks)
+
+
+def _forward(
+    hidden: torch.Tensor, plan: Plan, weights: Any, saved: dict[str, torch.Tensor] | None
+) -> torch.Tensor:  # fmt: skip
+    """A layer's output; what its gradients need goes into `saved`."""
+    query, key, value, out, inner, outer = (
+        (weights[2 * i].to(plan.low), weights[2 * i + 1].to(plan.low)) for i in range(6)
+    )
+    norms = weights[12:]
+    low = hidden.to(plan.low)
+    residual, few = hidden, low
+    if plan.starts is None:
+        joined = torch.cat([query[0], key[0], value[0]])
+        made = torch.addmm(torch.cat([query[1], key[1], value[1]]), low, joined.t())
+        q, k, v = made.view(len(low), 3, plan.heads, -1).unbind(1)
+    else:
+        residual = hidden.index_select(0, plan.starts)
+        few = residual.to(plan.low)
+        joined = torch.cat([key[0], value[0]])
+        q = torch.addmm(query[1], few, query[0].t()).view(len(few), plan.heads, -1)
+        made = torch.addmm(torch.cat([key[1], value[1]]), low, joined.t())
+        k, v = made.view(len(low), 2, plan.heads, -1).unbind(1)
+    attention, after, last = plan.dropouts
+    if saved is None and not attention and not plan.short:
+        seen = by_kernel(q, k, v, plan.places, 0.0, plan.scale)
+        kept: list[torch.Tensor] = []
+    else:
+        seen, kept = attend(q, k, v, plan.places, attention, plan.scale)
+    seen = seen.view(len(residual), -1)
+    del made, q, k, v
+    first, mask = _dropped(torch.addmm(out[1], seen, out[0].t()), residual, after)
+    normed, mean, deviation = torch.native_layer_norm(first, first.shape[1:], norms[0], norms[1], plan.eps[0])
+    wide = torch.addmm(inner[1], normed.to(plan.low), inner[0].t())
+    active = F.gelu(wide)
+    second, other = _dropped(torch.addmm(outer[1], active, outer[0].t()), normed, last)
+    found = torch.native_layer_norm(second, second.shape[1:], norms[2], norms[3], plan.eps[1])
+    if saved is not None:
+        saved |= {
+            "low": low, "few": few, "joined": joined, "query": query[0], "seen": seen, "out": out[0], "first": first, "mean": mean,
+            "deviation": deviation, "normed": normed.to(plan.low), "inner": inner[0], "wide": wide, "active": active, "outer": outer[0],
+            "second": second, "last_mean": found[1], "last_deviation": found[2],
+        }  # fmt: skip
+        saved |= {name: one for name, one in (("mask", mask), ("other", other)) if one is not None}
+        saved |= {f"attention {number}": one for number, one in enumerate(kept)}
+    return found[0]
+
+
+def _dropped(
+    made: torch.Tensor, residual: torch.Tensor, probability: float
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """residual + dropout(made), and what it was multiplied by."""
+    made = made.to(residual.dtype)
+    if not probability:
+        return made.add_(residual), None
+    kept = keep(made.shape, probability, made.dtype)
+    return torch.addcmul(residual, made, kept, out=made), kept
+
+
+class _Step(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, hidden: torch.Tensor, plan: Plan, *weights: torch.Tensor) -> torch.Tensor:
+        saved: dict[str, torch.Tensor] = {}
+        with torch.autocast("cpu", enabled=False):
+            found = _forward(hidden, plan, weights, saved)
+        ctx.names, ctx.plan = list(saved), plan
+        ctx.save_for_backward(*saved.values(), *weights[12:])
+        return found
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple:
+        with torch.autocast("cpu", enabled=False):
+            return _backward(ctx, gradient)
+
+
+def _backward(ctx: Any, gradient: torch.Tensor) -> tuple:
+    plan, wanted = ctx.plan, ctx.needs_input_grad[2:]
+    tensors = ctx.saved_tensors
+    kept = dict(zip(ctx.names, tensors, strict=False))
+    norms = tensors[len(ctx.names) :]
+    grads: list[torch.Tensor | None] = [None] * 16
+
+    def of_linear(place: int, up: torch.Tensor, given: torch.Tensor) -> None:
+        """Of weight and bias, from the gradient (tokens, out) of what a product made of `given` (tokens, in)."""
+        if wanted[2 * place]:
+            grads[2 * place] = (up.t() @ given).to(norms[0].dtype)
+        if wanted[2 * place + 1]:
+            grads[2 * place + 1] = up.sum(0, dtype=norms[0].dtype)
+
+    def of_norm(place: int, up: torch.Tensor, given: torch.Tensor, mean: torch.Tensor, deviation: torch.Tensor) -> Any:
+        found, grads[12 + 2 * place], grads[13 + 2 * place] = torch.ops.aten.native_layer_norm_backward(
+            up, given, given.shape[1:], mean, deviation, *norms[2 * place : 2 * place + 2], [True, True, True]
+        )
+        return found
+
+    def undropped(up: torch.Tensor, name: str) -> torch.Tensor:
+        return (up * kept[name] if name in kept else up).to(plan.low)
+
+    d_second = of_norm(1, gradient.contiguous(), kept["second"], kept["last_mean"], kept["last_deviation"])
+    up = undropped(d_second, "other")
+    of_linear(5, up, kept["active"])
+    d_wide = up @ kept["outer"]
+    torch.ops.aten.gelu_backward.grad_input(d_wide, kept["wide"], grad_input=d_wide)
+    of_linear(4, d_wide, kept["normed"])
+    d_normed = _plus(d_second, d_wide, kept["inner"])
+    d_first = of_norm(0, d_normed, kept["first"], kept["mean"], kept["deviation"])
+    up = undropped(d_first, "mask")
+    of_linear(3, up, kept["seen"])
+    d_seen = (up @ kept["out"]).view(len(up), plan.heads, -1)
+
+    low, few = kept["low"], kept["few"]
+    parts = 3 if plan.starts is None else 2
+    made = torch.empty(len(low), len(kept["joined"]), dtype=low.dtype)
+    sides = list(made.view(len(low), parts, plan.heads, -1).unbind(1))
+    if plan.starts is not None:
+        sides.insert(0, torch.empty_like(d_seen))
+    saved = [kept[name] for name in ctx.names if name.startswith("attention ")]
+    attend_backward(d_seen, saved, sides, plan.places, bool(plan.dropouts[0]), plan.scale)
+    d_hidden = None
+    if plan.starts is None:
+        flat = sides[0].shape[1] * sides[0].shape[2]
+        if any(wanted[:6]):
+            joined, bias = (made.t() @ low).to(norms[0].dtype), made.sum(0, dtype=norms[0].dtype)
+            for place in range(3):
+                grads[2 * place] = joined[place * flat : (place + 1) * flat]
+                grads[2 * place + 1] = bias[place * flat : (place + 1) * flat]
+        if ctx.needs_input_grad[0]:
+            d_hidden = _plus(d_first, made, kept["joined"])
+    else:
+        asked = sides[0].view(len(few), -1)
+        flat = asked.shape[1]
+        of_linear(0, asked, few)
+        if any(wanted[2:6]):
+            joined, bias = (made.t() @ low).to(norms[0].dtype), made.sum(0, dtype=norms[0].dtype)
+            for place in range(2):
+                grads[2 + 2 * place] = joined[place * flat : (place + 1) * flat]
+                grads[3 + 2 * place] = bias[place * flat : (place + 1) * flat]
+        if ctx.needs_input_grad[0]:
+            d_hidden = (made @ kept["joined"]).to(d_first.dtype)
+            d_hidden.index_add_(0, plan.starts, _plus(d_first, asked, kept["query"]))
+    return d_hidden, None, *(one if need else None for one, need in zip(grads, wanted, strict=True))
+
+
+def _plus(sum: torch.Tensor, up: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """sum + up · weight, in the place of `sum` where the dtypes allow it."""
+    if up.dtype == sum.dtype:
+        return torch.addmm(sum, up, weight, out=sum)
+    return sum.add_(up @ weight)

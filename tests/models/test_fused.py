@@ -1,0 +1,237 @@
+"""A layer as one step = the same layer as transformers' modules: outputs, gradients, dropout's draws."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+import torch
+
+from byeori.batches.pack import Pack, build
+from byeori.models import attention
+from byeori.models.packed import pooled_logits, runner, token_logits
+from byeori.text.store import Encoded, TokenStore
+from families import PACKED, Family
+
+BUILD = ("bert", "roberta", "xlm-roberta", "camembert", "electra")
+LENGTHS = (3, 90, 17, 18, 5, 64, 1, 70, 18)
+ATOL = 1e-5
+
+
+def made(name: str, auto: str = "AutoModelForSequenceClassification", **values) -> tuple[torch.nn.Module, Pack]:
+    """A model and a pack of sequences on both sides of FLASH_FROM."""
+    values = {"num_hidden_layers": 3, "max_position_embeddings": 128, **values}
+    model = Family(name).model(auto, attn_implementation=attention.NAME, **values).eval()
+    ids = np.random.default_rng(0).integers(5, 60, sum(LENGTHS)).astype(np.int32)
+    store = TokenStore.of(Encoded(ids, np.array(LENGTHS), {}), {}, {"input_ids": 1})
+    return model, build(store, np.arange(len(LENGTHS)))
+
+
+def as_modules(model: torch.nn.Module) -> torch.nn.Module:
+    """The same weights, run as transformers has its layers."""
+    other = copy.deepcopy(model)
+    runner(other).fused = []
+    return other
+
+
+def learnt(
+    model: torch.nn.Module, answer, pack: Pack, mode: bool = True
+) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    """The answers and all gradients of one loss; dropout drawn from seed 5."""
+    model.train(mode)
+    torch.manual_seed(5)
+    found = answer(model, pack)
+    weights = torch.linspace(-1, 1, found.numel()).view(found.shape)
+    (found * weights).sum().backward()
+    return found.detach(), {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+
+
+def check_same(found, expected, tolerance: float = ATOL) -> None:
+    torch.testing.assert_close(found[0], expected[0], atol=tolerance, rtol=tolerance)
+    assert found[1].keys() == expected[1].keys() and found[1]
+    largest = max(float(one.abs().max()) for one in expected[1].values())
+    for name, gradient in expected[1].items():
+        assert found[1][name].dtype == gradient.dtype and found[1][name].shape == gradient.shape
+        assert float((found[1][name] - gradient).abs().max()) <= tolerance * largest, name
+
+
+@pytest.mark.parametrize("name", PACKED)
+def test_layers_of_this_build_are_found(name):
+    model = Family(name).model(attn_implementation=attention.NAME)
+    run = runner(model)
+    assert run.packs
+    assert len(run.fused) == (model.config.num_hidden_layers if name in BUILD else 0)
+
+
+@pytest.mark.parametrize("name", BUILD)
+def test_with_dropout_losses_and_gradients_are_those_of_the_modules(name):
+    """Both draw in the same order, so the same seed drops the same places."""
+    more = {"hidden_dropout_prob": 0.2, "attention_probs_dropout_prob": 0.3}
+    model, pack = made(name, "AutoModelForTokenClassification", **more)
+    plain = as_modules(model)
+    assert runner(model).fused and not runner(plain).fused
+    first = learnt(model, token_logits, pack)
+    check_same(first, learnt(plain, token_logits, pack))
+    with torch.no_grad():
+        model.eval()
+        assert not torch.allclose(token_logits(model, pack), first[0], atol=1e-3)  # dropout was on
+
+
+@pytest.mark.parametrize("name", BUILD)
+def test_a_pooled_last_layer_is_that_of_the_modules(name):
+    """Attention's dropout draws for fewer places there: it is off."""
+    model, pack = made(name, hidden_dropout_prob=0.2, attention_probs_dropout_prob=0.0)
+    check_same(learnt(model, pooled_logits, pack), learnt(as_modules(model), pooled_logits, pack))
+
+
+def test_attention_dropout_of_a_pooled_layer_drops_its_share():
+    """Of a model of one layer: its only attention is the pooled one."""
+    model, pack = made("bert", num_hidden_layers=1, attention_probs_dropout_prob=0.5)
+    still = pooled_logits(model, pack).detach()
+    model.train()
+    torch.manual_seed(0)
+    drawn = torch.stack([pooled_logits(model, pack).detach() for _ in range(300)])
+    assert float((drawn[0] - still).abs().max()) > 1e-3
+    alone = pack.layout.lengths == 1  # the only key's weight is 0 or 2, half the time each
+    seen = drawn[:, alone].flatten(1).round(decimals=4).unique(dim=0)
+    assert 2 <= len(seen) <= 2**model.config.num_attention_heads
+
+
+@pytest.mark.parametrize("answer", [pooled_logits, token_logits])
+@torch.no_grad()
+def test_without_gradients_too(answer):
+    auto = "AutoModelForSequenceClassification" if answer is pooled_logits else "AutoModelForTokenClassification"
+    model, pack = made("bert", auto)
+    assert pack.layout.max_length > attention.FLASH_FROM
+    found = answer(model, pack)
+    torch.testing.assert_close(found, answer(as_modules(model), pack), atol=ATOL, rtol=ATOL)
+    model.train(False)
+    with torch.enable_grad():
+        torch.testing.assert_close(answer(model, pack), found, atol=ATOL, rtol=ATOL)
+
+
+@pytest.mark.parametrize(
+    "frozen", ["embeddings", "layer.0", "layer.1.attention.self.key", "layer.2.output.LayerNorm", "query.bias"]
+)
+def test_frozen_parts_get_no_gradient_and_change_no_other(frozen):
+    model, pack = made("bert")
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(frozen not in name)
+    plain = as_modules(model)
+    found = learnt(model, pooled_logits, pack)
+    assert not any(frozen in name for name in found[1])
+    check_same(found, learnt(plain, pooled_logits, pack))
+
+
+def test_all_but_the_head_frozen():
+    model, pack = made("bert")
+    model.base_model.requires_grad_(False)
+    found = learnt(model, pooled_logits, pack)
+    assert set(found[1]) == {"classifier.weight", "classifier.bias"}
+    check_same(found, learnt(as_modules(model), pooled_logits, pack))
+
+
+def test_in_16_bits_it_is_as_near_as_the_modules_are():
+    model, pack = made("bert", "AutoModelForTokenClassification", hidden_dropout_prob=0.1)
+    plain = as_modules(model)
+    exact = learnt(plain, token_logits, pack)
+    plain.zero_grad()
+    with torch.autocast("cpu", torch.bfloat16):
+        both = [learnt(one, token_logits, pack) for one in (model, plain)]
+    assert runner(model).fused
+
+    def off(found) -> tuple[float, float]:
+        answers = float((found[0].float() - exact[0]).norm() / exact[0].norm())
+        gradients = [torch.cat([one[1][name].flatten() for name in exact[1]]) for one in (found, exact)]
+        return answers, float((gradients[0] - gradients[1]).norm() / gradients[1].norm())
+
+    for ours, theirs in zip(off(both[0]), off(both[1]), strict=True):
+        assert 1e-4 < ours < 1.3 * theirs < 0.1
+    assert {one.dtype for one in both[0][1].values()} == {torch.float32}
+    model.eval()
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        both = [token_logits(one.eval(), pack).float() for one in (model, plain)]
+    torch.testing.assert_close(*both, atol=0.1, rtol=0.05)
+
+
+@pytest.mark.parametrize("listen", ["register_forward_hook", "register_forward_pre_hook"])
+@pytest.mark.parametrize("part", ["attention.self", "attention.output", "output.dense"])
+@torch.no_grad()
+def test_whoever_listens_to_a_part_is_told(listen, part):
+    model, pack = made("bert")
+    expected = pooled_logits(model, pack)
+    for layer in (0, 2):
+        heard = []
+        handle = getattr(model.bert.encoder.layer[layer].get_submodule(part), listen)(
+            lambda *given, to=heard: to.append(1)
+        )
+        found = pooled_logits(model, pack)
+        handle.remove()
+        assert heard == [1]
+        torch.testing.assert_close(found, expected, atol=ATOL, rtol=ATOL)
+
+
+@torch.no_grad()
+def test_what_a_layer_itself_tells_is_told():
+    """A hook of the whole layer hears (1, tokens, size), and may change it."""
+    model, pack = made("bert", "AutoModelForTokenClassification")
+    expected = token_logits(model, pack)
+    shapes = []
+    handle = model.bert.encoder.layer[1].register_forward_hook(
+        lambda part, given, out: shapes.append(out.shape) or out * 0
+    )
+    changed = token_logits(model, pack)
+    handle.remove()
+    assert shapes == [(1, pack.computed, model.config.hidden_size)]
+    assert not torch.allclose(changed, expected, atol=1e-2)
+    assert torch.equal(token_logits(model, pack), expected)
+
+
+class Adapted(torch.nn.Linear):
+    """A weight with something beside it."""
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        return super().forward(input) + 0.5 * input
+
+
+def test_an_adapter_keeps_the_modules():
+    model, pack = made("bert")
+    model.bert.encoder.layer[1].attention.output.dense.__class__ = Adapted
+    run = runner(model)
+    assert run.packs and not run.fused
+
+
+@torch.no_grad()
+def test_a_layer_that_answers_otherwise_is_run_as_it_is(monkeypatch):
+    model, pack = made("bert")
+    part = model.bert.encoder.layer[1].output
+    monkeypatch.setattr(part, "forward", lambda hidden, other: type(part).forward(part, hidden, other) + 1.0)
+    run = runner(model)
+    assert run.packs and not run.fused
+    row = pack.input_ids[pack.layout.starts[0] :][: int(pack.layout.lengths[0])]
+    torch.testing.assert_close(pooled_logits(model, pack)[0], model(row[None]).logits[0], atol=ATOL, rtol=ATOL)
+
+
+def test_nothing_of_it_stays_with_the_model():
+    model, pack = made("bert")
+    learnt(model, pooled_logits, pack)
+    broken = Pack(**{**pack.__dict__, "input_ids": pack.input_ids + 10**6})
+    with pytest.raises(IndexError):
+        pooled_logits(model, broken)
+    assert not any("forward" in vars(part) for part in model.modules())
+    model.eval()
+    again = pickle.loads(pickle.dumps(model))
+    with torch.no_grad():
+        assert torch.equal(pooled_logits(again, pack), pooled_logits(model, pack))
+    layers = runner(again).fused  # hooks of the first one's runner came along
+    assert len(layers) == 3 and all(one.free() for one in layers)
+
+
+def test_layers_run_again_for_their_gradients_are_modules():
+    """Dropout draws the same when a layer is computed again, so the gradients are those of the losses."""
+    model, pack = made("bert", "AutoModelForTokenClassification", hidden_dropout_prob=0.2)
+    expected = learnt(as_modules(model), token_logits, pack)
+    model.gradient_checkpointing_enable()
+    check_same(learnt(model, token_logits, pack), expected)
