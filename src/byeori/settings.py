@@ -183,6 +183,9 @@ class Output:
     keep_checkpoints: bool = setting(False, "keep the checkpoints when the run is done")
     resume: bool = setting(False, "go on from the last whole checkpoint in the folder")
     overwrite: bool = setting(False, "replace a run that is in the folder")
+    cache: bool = setting(
+        True, "take token ids of the same rows from an earlier run, and keep those of many rows for a later one"
+    )
 
 
 @dataclass(kw_only=True)

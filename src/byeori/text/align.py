@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from byeori.errors import ModelError, SettingError
-from byeori.text.encode import _flat, _kept
+from byeori.text.encode import _kept
+from byeori.text.laying import flatten
 from byeori.text.marks import with_marks
 from byeori.text.store import Encoded
 
@@ -191,9 +192,9 @@ def encode_whole(encoder: Encoder, texts: Sequence[str]) -> Pieces:
     lengths = np.fromiter((len(part.ids) for part in parts), np.int64, len(parts))
     offsets = itertools.chain.from_iterable(itertools.chain.from_iterable(part.offsets for part in parts))
     spans = np.fromiter(offsets, np.int32, 2 * int(lengths.sum())).reshape(-1, 2)
-    special = _flat((part.special for part in parts), lengths, np.uint8) > 0
+    special = flatten((part.special for part in parts), lengths, np.uint8) > 0
     spans[special] = -1
-    ids, types = (_flat((getattr(part, name) for part in parts), lengths, kind)
+    ids, types = (flatten((getattr(part, name) for part in parts), lengths, kind)
                   for name, kind in (("ids", np.int32), ("types", np.uint8)))  # fmt: skip
     starts, ends = (np.ascontiguousarray(side) for side in spans.T)
     last = 0

@@ -2,23 +2,36 @@
 
 Invariants: the ids are those the tokenizer itself gives for the text (or pair) with its special tokens; `head` and
 `tail` cut as transformers does (longest first for pairs, from the right or the left), `middle` keeps both ends. No
-sequence is empty: a text that gives no token at all (GPT-2 adds none of its own) is one end token.
+sequence is empty: a text that gives no token at all (GPT-2 adds none of its own) is one end token. What is held beside
+texts and ids is bounded, however many texts there are.
+
+Two ways lead to the same ids: words that recur are tokenized once (`byeori.text.words`) where the tokenizer reads words
+apart and there are many texts; else all of it goes to the tokenizer, and one part's ids are read while the next is at it.
 
     encoded = Encoder(tokenizer, max_length=128)(["a text", "another"])
 """
 
 from __future__ import annotations
 
-import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from byeori.text.ahead import ahead
+from byeori.text.laying import Frame, flatten, frame_of, lay
 from byeori.text.store import TOKEN, Encoded
+from byeori.text.words import Words
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+ROWS, CHARACTERS = 1_000, 1 << 18  # tokenized at once: the tokenizer's own objects take some 100 bytes a token
+FEW = 200  # texts that aren't worth a look at their words
+TRIED = 4  # texts of each call that are read both ways
 
 
 class Encoder:
@@ -38,6 +51,7 @@ class Encoder:
         self.pad = {"input_ids": tokenizer.pad_token_id or 0}
         ends = (tokenizer.eos_token_id, tokenizer.bos_token_id, tokenizer.unk_token_id, tokenizer.pad_token_id, 0)
         self.nothing = next(one for one in ends if one is not None)
+        self._words: Words | None = None
 
     def __call__(self, texts: list[str], pairs: list[str | None] | None = None) -> Encoded:
         """Ids of texts (or text pairs), one sequence each; `columns` holds token_type_ids if they are kept."""
@@ -46,20 +60,59 @@ class Encoder:
         backend = self.tokenizer.backend_tokenizer
         backend.no_padding()
         backend.no_truncation()
-        inputs = texts if pairs is None else [t if p is None else (t, p) for t, p in zip(texts, pairs, strict=True)]
-        found = backend.encode_batch_fast(inputs, add_special_tokens=True)
-        lengths = np.fromiter((len(one) for one in found), np.int64, len(found))
+        found = self._word_by_word(backend, texts, pairs)
+        if found is not None:
+            return found
+        whole = partial(_whole, backend)
+        return _joined([self._flattened(found) for found in ahead(whole, _parts(texts, pairs))])
+
+    def _word_by_word(self, backend: Any, texts: list[str], pairs: list[str | None] | None) -> Encoded | None:
+        """Of words that are tokenized once; None where the tokenizer doesn't read them apart, or it wouldn't pay.
+
+        What the parts of a tokenizer say is not taken on trust alone: a few texts are read both ways.
+        """
+        if len(texts) < FEW or (pairs is not None and None in pairs):
+            return None
+        words = vars(self).pop("_words", None)  # no other thread finds them meanwhile
+        if words is None or not words.are_of(backend):
+            words = Words(backend)
+        try:
+            frame = frame_of(backend, pairs is not None) if words.wanted() else None
+            if frame is None:
+                return None
+            some = slice(None, None, -(-len(texts) // TRIED))
+            part: _Part = texts[some], None if pairs is None else pairs[some]
+            if not _same(self._by_words(backend, words, frame, part), self._flattened(_whole(backend, part))):
+                words.refuse()
+                return None
+            return _joined([self._by_words(backend, words, frame, part) for part in _parts(texts, pairs)])
+        finally:
+            self._words = words
+
+    def _flattened(self, found: list[Any]) -> Encoded:
+        """The tokenizer's own encodings, cut."""
+        lengths = np.fromiter(map(len, found), np.int64, len(found))
         long = np.flatnonzero(lengths > self.max_length)
         for place in np.flatnonzero(lengths == 0):  # no text, and a tokenizer without special tokens
             found[place], lengths[place] = _Cut([self.nothing], [0]), 1
         for place in long:
             found[place] = _cut(found[place], self.max_length, self.truncation)
             lengths[place] = len(found[place].ids)
-        ids = _flat((one.ids for one in found), lengths, np.int32)
+        ids = flatten(map(attrgetter("ids"), found), lengths, np.int32)
         columns = {}
         if self.token_types:
-            columns["token_type_ids"] = _flat((one.type_ids for one in found), lengths, np.uint8)
+            types = bytearray().join(map(bytes, map(attrgetter("type_ids"), found)))
+            columns["token_type_ids"] = np.frombuffer(types, np.uint8)
         return Encoded(ids, lengths, columns, truncated=len(long))
+
+    def _by_words(self, backend: Any, words: Words, frame: Frame, part: _Part) -> Encoded:
+        """As `_flattened`, of words that are tokenized once."""
+        sides = [words.pieces(backend, side) for side in part if side is not None]
+        counts = np.stack([side.lengths for side in sides])
+        long = shorten(counts, self.max_length - len(frame))
+        contents = [side.cut(count, self.truncation) for side, count in zip(sides, counts, strict=True)]
+        ids, types, lengths = lay(frame, contents, counts, self.nothing)
+        return Encoded(ids, lengths, {"token_type_ids": types} if self.token_types else {}, truncated=long)
 
     def _slow(self, texts: list[str], pairs: list[str | None] | None) -> Encoded:
         """Tokenizers written in Python: `head` and `tail` are cut by their own code."""
@@ -84,8 +137,8 @@ class Encoder:
             logging.set_verbosity(before)
             self.tokenizer.truncation_side = side
         lengths = np.array([len(ids) for ids in whole["input_ids"]], np.int64)
-        columns = {"token_type_ids": _flat(whole["token_type_ids"], lengths, np.uint8)} if self.token_types else {}
-        return Encoded(_flat(whole["input_ids"], lengths, np.int32), lengths, columns, truncated=len(long))
+        columns = {"token_type_ids": flatten(whole["token_type_ids"], lengths, np.uint8)} if self.token_types else {}
+        return Encoded(flatten(whole["input_ids"], lengths, np.int32), lengths, columns, truncated=len(long))
 
     def _slow_cut(self, text: str, pair: str | None, options: dict[str, Any]) -> Any:
         if self.truncation != "middle":
@@ -99,6 +152,41 @@ class Encoder:
             for ids, share in zip(found, shares, strict=False)
         ]
         return self.tokenizer.prepare_for_model(*kept, verbose=False, **options)
+
+
+_Part = tuple[list[str], "list[Any] | None"]
+
+
+def _parts(texts: list[str], pairs: list[Any] | None) -> Iterator[_Part]:
+    """Texts and pairs, as many at a time as may be tokenized at once; one part at least."""
+    first = size = 0
+    for place in range(len(texts)):
+        more = len(texts[place]) + (0 if pairs is None or pairs[place] is None else len(pairs[place]))
+        if place > first and (size + more > CHARACTERS or place - first == ROWS):
+            yield texts[first:place], None if pairs is None else pairs[first:place]
+            first, size = place, 0
+        size += more
+    yield texts[first:], None if pairs is None else pairs[first:]
+
+
+def _whole(backend: Any, part: _Part) -> list[Any]:
+    """Encodings of all of a part, by the tokenizer's own threads."""
+    texts, pairs = part
+    inputs = texts if pairs is None else [t if p is None else (t, p) for t, p in zip(texts, pairs, strict=True)]
+    return backend.encode_batch_fast(inputs, add_special_tokens=True)
+
+
+def _joined(parts: list[Encoded]) -> Encoded:
+    if len(parts) == 1:
+        return parts[0]
+    columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in parts[0].columns}
+    ids, lengths = (np.concatenate([getattr(part, name) for part in parts]) for name in ("input_ids", "lengths"))
+    return Encoded(ids, lengths, columns, truncated=sum(part.truncated for part in parts))
+
+
+def _same(one: Encoded, other: Encoded) -> bool:
+    columns = [(found.input_ids, found.lengths, *found.columns.values()) for found in (one, other)]
+    return all(map(np.array_equal, *columns))
 
 
 @dataclass
@@ -132,6 +220,17 @@ def kept_places(encoding: Any, max_length: int, truncation: str) -> np.ndarray:
     return np.flatnonzero(stays)
 
 
+def shorten(counts: np.ndarray, room: int) -> int:
+    """Cut `counts`, int64 (sides, sequences), in place to what may stay of `room` tokens; returns how many are too long."""
+    long = np.flatnonzero(counts.sum(0) > room)
+    if len(counts) == 1:
+        counts[0, long] = max(0, room)
+    else:
+        for place in long:
+            counts[:, place] = _shares(int(counts[0, place]), int(counts[1, place]), room)
+    return len(long)
+
+
 def _shares(first: int, second: int, room: int) -> tuple[int, int]:
     """Tokens that two texts keep of `room`: `longest_first` as the tokenizers library has it."""
     short, long = sorted((first, second))
@@ -148,7 +247,3 @@ def _kept(count: int, share: int, truncation: str) -> np.ndarray:
     share = min(count, share)
     head = {"head": share, "tail": 0, "middle": share - share // 2}[truncation]
     return np.r_[0:head, count - (share - head) : count]
-
-
-def _flat(lists, lengths: np.ndarray, dtype: type) -> np.ndarray:
-    return np.fromiter(itertools.chain.from_iterable(lists), dtype, int(lengths.sum()))

@@ -1,15 +1,19 @@
 """Rows → the token store: in chunks, so that nothing but the store grows; rows that come tokenized are taken too.
 
+While one chunk is tokenized, by threads of its own, the one before it is written and the next one is read.
+
 store = encode_rows(rows, task, encoder)
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from byeori.errors import DataError, RowsError, SettingError
+from byeori.text.ahead import ahead
 from byeori.text.blocks import around
 from byeori.text.store import LIST, ROW, TOKEN, Encoded, StoreWriter, TokenStore
 
@@ -19,10 +23,13 @@ if TYPE_CHECKING:
 CHUNK = 2_000
 
 
-def encode_rows(rows: Any, task: Any, encoder: Encoder, labels: bool = True) -> TokenStore:
+def encode_rows(
+    rows: Any, task: Any, encoder: Encoder, labels: bool = True, watch: Callable[[int, int], None] | None = None
+) -> TokenStore:
     """Encode `rows` (byeori.data.Rows) by their task; token ids on disk. Raises DataError.
 
-    The store keeps `rows` as its `source`, for samples, references and messages.
+    The store keeps `rows` as its `source`, for samples, references and messages. `watch` is told now and then how many
+    rows are done, and of how many.
     """
     table = rows.table
     levels = {**encoder.levels, **(task.levels if labels else {})}
@@ -30,22 +37,26 @@ def encode_rows(rows: Any, task: Any, encoder: Encoder, labels: bool = True) -> 
     if tokenized and "token_type_ids" not in table.column_names:
         levels.pop("token_type_ids", None)
     writer = StoreWriter(levels, encoder.pad)
-    pads = 0
-    for first in range(0, len(table), CHUNK):
-        batch = table[first : first + CHUNK]
+
+    def encoded(chunk: tuple[int, dict[str, list]]) -> tuple[Encoded, int]:
+        first, batch = chunk
         if tokenized:
-            encoded, found = _take_tokenized(batch, task, levels, encoder, first, rows, labels)
-            pads += found
-        else:
-            try:
-                encoded = task.encode(batch, encoder, labels)
-            except RowsError as error:
-                place, reason = min(error.reasons.items())
-                raise DataError(f"{rows.origin.where(first + place)}: {reason}") from error
-        writer.add(encoded)
-    store = writer.close()
-    store.source = rows if len(store) == len(table) else None  # blocks of running text have no rows of their own
-    store.decoding = {"max_length": encoder.max_length, "truncation": encoder.truncation}
+            return _take_tokenized(batch, task, levels, encoder, first, rows, labels)
+        try:
+            return task.encode(batch, encoder, labels), 0
+        except RowsError as error:
+            place, reason = min(error.reasons.items())
+            raise DataError(f"{rows.origin.where(first + place)}: {reason}") from error
+
+    tell = watch or (lambda done, total: None)
+    pads, total = 0, len(table)
+    chunks = ((first, table[first : first + CHUNK]) for first in range(0, total, CHUNK))
+    tell(0, total)
+    for number, (found, padded) in enumerate(ahead(encoded, chunks), 1):
+        writer.add(found)
+        pads += padded
+        tell(min(number * CHUNK, total), total)
+    store = settled(writer.close(), rows, encoder)
     if pads:
         rows.notes.append(f"{pads:,} padded places of the tokenized rows were taken out (their labels would be −100).")
     if store.truncated:
@@ -55,6 +66,13 @@ def encode_rows(rows: Any, task: Any, encoder: Encoder, labels: bool = True) -> 
         )
     if labels:
         rows.notes += task.notes(store)
+    return store
+
+
+def settled(store: TokenStore, rows: Any, encoder: Encoder) -> TokenStore:
+    """The store with what it is told of the rows it was made of."""
+    store.source = rows if len(store) == len(rows) else None  # blocks of running text have no rows of their own
+    store.decoding = {"max_length": encoder.max_length, "truncation": encoder.truncation}
     return store
 
 

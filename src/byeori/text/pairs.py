@@ -12,45 +12,14 @@ is too long is cut as `Encoder` cuts it, or the first text alone where the secon
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from byeori.errors import ModelError, SettingError
-from byeori.text.encode import Encoder, _shares
+from byeori.text.encode import Encoder, shorten
+from byeori.text.laying import Frame, Pieces, lay
 from byeori.text.store import Encoded
-
-
-@dataclass(frozen=True)
-class Pieces:
-    """Texts without special tokens: `ids` int32 (tokens,), `starts` and `lengths` int64 (texts,)."""
-
-    ids: np.ndarray
-    starts: np.ndarray
-    lengths: np.ndarray
-
-    @classmethod
-    def of(cls, lists: Sequence[list[int]]) -> Pieces:
-        lengths = np.fromiter(map(len, lists), np.int64, len(lists))
-        ids = np.concatenate([np.asarray(one, np.int32) for one in lists]) if lists else np.zeros(0, np.int32)
-        return cls(ids, np.cumsum(lengths) - lengths, lengths)
-
-    def of_text(self, text: int) -> list[int]:
-        return self.ids[self.starts[text] : self.starts[text] + self.lengths[text]].tolist()
-
-
-@dataclass(frozen=True)
-class Frame:
-    """The special tokens before, between and after the two texts; `types`: segment ids of those three and of the texts."""
-
-    before: list[int]
-    between: list[int]
-    after: list[int]
-    types: dict[str, list[int]]
-
-    def __len__(self) -> int:
-        return len(self.before) + len(self.between) + len(self.after)
 
 
 def encode_pairs(
@@ -76,42 +45,25 @@ def encode_pairs(
     frame = _frame(encoder, texts[some[0]], pairs[some[1]], one.of_text(some[0]), other.of_text(some[1]))
     room = encoder.max_length - len(frame)
     kept = np.stack([one.lengths[first], other.lengths[second]])  # (2, sequences): tokens of each text
-    long = np.flatnonzero(kept.sum(0) > room)
-    for place in long:
-        if not only_first:
-            kept[:, place] = _shares(int(kept[0, place]), int(kept[1, place]), room)
-            continue
-        left = room - kept[1, place]
-        if left < min(1, kept[0, place]):
-            raise SettingError(
-                f"{pairs[second[place]]!r}: its {kept[1, place]} tokens and the {len(frame)} special ones leave no room for the text: "
-                f"{encoder.max_length} are taken in all (--max-length). Make it shorter."
-            )
-        kept[0, place] = left
-    lengths = kept.sum(0) + len(frame)
-    ids, types = np.zeros(int(lengths.sum()), np.int32), np.zeros(int(lengths.sum()), np.uint8)
+    long = _shorten_first(kept, room, pairs, second, encoder, len(frame)) if only_first else shorten(kept, room)
+    contents = [one.cut(kept[0], encoder.truncation, first), other.cut(kept[1], encoder.truncation, second)]
+    ids, types, lengths = lay(frame, contents, kept, encoder.nothing)
+    return Encoded(ids, lengths, _columns(encoder, types), truncated=long)
 
-    def special(at: np.ndarray, tokens: list[int], kinds: list[int]) -> np.ndarray:
-        for token, kind in zip(tokens, kinds, strict=True):
-            ids[at], types[at] = token, kind
-            at = at + 1
-        return at
 
-    def text(at: np.ndarray, pieces: Pieces, taken: np.ndarray, count: np.ndarray, kind: int) -> np.ndarray:
-        places = _run(at, count)
-        ids[places] = pieces.ids[_kept(pieces.starts[taken], pieces.lengths[taken], count, encoder.truncation)]
-        types[places] = kind
-        return at + count
-
-    at = special(np.cumsum(lengths) - lengths, frame.before, frame.types["before"])
-    at = text(at, one, first, kept[0], frame.types["first"][0])
-    at = special(at, frame.between, frame.types["between"])
-    at = text(at, other, second, kept[1], frame.types["second"][0])
-    special(at, frame.after, frame.types["after"])
-    if not lengths.all():  # two texts without any token, and a tokenizer without special ones
-        ids, types = _with_nothing(ids, lengths, encoder.nothing), _with_nothing(types, lengths, 0)
-        lengths = np.maximum(lengths, 1)
-    return Encoded(ids, lengths, _columns(encoder, types), truncated=len(long))
+def _shorten_first(
+    counts: np.ndarray, room: int, pairs: Sequence[str], second: np.ndarray, encoder: Encoder, special: int
+) -> int:
+    """As `shorten`, of the first text alone. Raises SettingError where nothing of it would be left."""
+    long = np.flatnonzero(counts.sum(0) > room)
+    left = room - counts[1, long]
+    for place in long[left < np.minimum(1, counts[0, long])][:1]:
+        raise SettingError(
+            f"{pairs[second[place]]!r}: its {counts[1, place]} tokens and the {special} special ones leave no room for the text: "
+            f"{encoder.max_length} are taken in all (--max-length). Make it shorter."
+        )
+    counts[0, long] = left
+    return len(long)
 
 
 def _pieces(encoder: Encoder, texts: Sequence[str]) -> Pieces:
@@ -152,25 +104,6 @@ def _find(part: list[int], whole: list[int], start: int) -> int:
     """Where `part` begins in `whole`, from `start` on; −1 if it doesn't."""
     places = range(start, len(whole) - len(part) + 1)
     return next((place for place in places if whole[place : place + len(part)] == part), -1)
-
-
-def _run(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """starts[0], starts[0] + 1, … for lengths[0] places, then those of the next."""
-    before = np.repeat(np.cumsum(lengths) - lengths, lengths)
-    return np.repeat(starts, lengths) + np.arange(int(lengths.sum())) - before
-
-
-def _kept(starts: np.ndarray, lengths: np.ndarray, count: np.ndarray, truncation: str) -> np.ndarray:
-    """Places of the `count` tokens that stay of each text, as `Encoder` chooses them; one after the other."""
-    head = {"head": count, "tail": np.zeros_like(count), "middle": count - count // 2}[truncation]
-    places = _run(np.zeros_like(count), count)  # 0 … count − 1 in each
-    skipped = np.where(places < np.repeat(head, count), 0, np.repeat(lengths - count, count))
-    return np.repeat(starts, count) + places + skipped
-
-
-def _with_nothing(values: np.ndarray, lengths: np.ndarray, fill: int) -> np.ndarray:
-    """Flat values with one `fill` for each sequence of length 0."""
-    return np.insert(values, np.cumsum(lengths)[lengths == 0], fill)
 
 
 def _columns(encoder: Encoder, types: np.ndarray) -> dict[str, np.ndarray]:

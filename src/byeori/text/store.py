@@ -56,7 +56,7 @@ class TokenStore:
     """Encoded rows, read-only and memory-mapped.
 
     Attributes: `source`, the rows it was made of, `given`, the same before they were cleaned for a prediction, and
-    `decoding`, the max_length and truncation, where they are known;
+    `decoding`, the max_length and truncation, where they are known; `folder`, where it lies, None in memory;
     `input_ids` int32 (tokens,); `offsets` int64 (sequences + 1,); `row_offsets` int64 (rows + 1,); `columns` name →
     array, a list column's flat; `list_offsets` name → int64 (rows + 1,) of list columns; `levels` name → "token",
     "sequence", "row" or "list"; `pad` name → the value that fills padded places.
@@ -72,6 +72,7 @@ class TokenStore:
         self.source: Any = None
         self.given: Any = None
         self.decoding: dict[str, Any] = {}
+        self.folder: Path | None = None
 
     @classmethod
     def open(cls, folder: Path, temporary: bool = False) -> TokenStore:
@@ -80,6 +81,7 @@ class TokenStore:
         names = (*CORE, *meta["levels"], *(offsets_of(name) for name, level in meta["levels"].items() if level == LIST))
         arrays = {name: np.load(Path(folder) / f"{name}.npy", mmap_mode="r") for name in names}
         store = cls(arrays, meta["levels"], meta["pad"], meta["truncated"])
+        store.folder = Path(folder)
         if temporary:
             weakref.finalize(store, shutil.rmtree, str(folder), ignore_errors=True)
         return store

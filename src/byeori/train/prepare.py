@@ -138,7 +138,7 @@ def prepare(settings: Train, task: Task, progress: Progress) -> Ready:
     )  # fmt: skip
     clock = time.perf_counter()
     said = {name: len(rows.notes) for name, rows in parts.items()}
-    stores = {name: _store(rows, task, engine.encoder) for name, rows in parts.items()}
+    stores = {name: _store(name, rows, task, engine.encoder, settings, progress) for name, rows in parts.items()}
     for name, store in stores.items():
         check_ids(store, loaded.model, loaded.tokenizer, parts[name])
     seconds["tokenize_seconds"] = time.perf_counter() - clock
@@ -243,10 +243,17 @@ def _where_formed(form: str, held: bool, tokenizer: Any) -> str:
     )
 
 
-def _store(rows: Rows, task: Task, encoder: Any) -> TokenStore:
+def _store(name: str, rows: Rows, task: Task, encoder: Any, settings: Train, progress: Progress) -> TokenStore:
+    from byeori.text.cache import encode_cached
     from byeori.text.encode_rows import encode_rows
 
-    return encode_rows(rows, task, encoder)
+    try:
+        if not settings.cache:
+            return encode_rows(rows, task, encoder, watch=progress.encoding)
+        return encode_cached(rows, task, encoder, lambda text: progress.note(f"{name}: {text}"), progress.encoding)
+    except BaseException:
+        progress.stop()
+        raise
 
 
 def _baselines(parts: Mapping[str, Rows], given: Mapping[str, Any], task: Task, settings: Train) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from typing import Any
 from byeori.run import dumps
 
 LINES = 25  # of plain progress a run, at most; history.jsonl has them all
-SILENCE = 15.0  # seconds after which plain lines say how far the writing of texts is
+SILENCE = 15.0  # seconds after which plain lines say how far something long is
+SHORT = 1.0  # seconds that need no bar
 SPARKS = "▁▂▃▄▅▆▇█"
 
 
@@ -58,12 +59,19 @@ class Progress:
 
     def writing(self, done: int, total: int) -> None:
         """So many of the texts of an evaluation or prediction are written; said where it takes long."""
+        self._count(done, total, "texts written")
+
+    def encoding(self, done: int, total: int) -> None:
+        """So many of the rows of a part are token ids; said where it takes long. The first call of a part says 0."""
+        self._count(done, total, "rows tokenized")
+
+    def _count(self, done: int, total: int, what: str) -> None:
         now = time.perf_counter()
         if done <= 1 or done == total:
             self.wrote = now
         elif now - self.wrote > SILENCE:
             self.wrote = now
-            self.note(f"  {done:,} of {total:,} texts written")
+            self.note(f"  {done:,} of {total:,} {what}")
 
     def stop(self) -> None:
         """The view ends; lines already written stay."""
@@ -97,7 +105,7 @@ class JsonLines(Progress):
     def samples(self, step: int, samples: list[dict[str, Any]]) -> None:
         self._write({"step": step, "samples": samples})
 
-    def writing(self, done: int, total: int) -> None:
+    def _count(self, done: int, total: int, what: str) -> None:
         """Nothing: lines are of what came out."""
 
     def _write(self, record: dict[str, Any]) -> None:
@@ -110,7 +118,7 @@ class Quiet(Progress):
     def note(self, text: str) -> None:
         return None
 
-    def writing(self, done: int, total: int) -> None:
+    def _count(self, done: int, total: int, what: str) -> None:
         return None
 
 
@@ -172,8 +180,14 @@ class Live(Progress):
             )
         self.console.print(table)
 
-    def writing(self, done: int, total: int) -> None:
-        """In the place of the line of training, or, where nothing trains, in one of its own that goes when all is written."""
+    def encoding(self, done: int, total: int) -> None:
+        if not done:
+            self.wrote = time.perf_counter()
+        elif self.live is not None or (done < total and time.perf_counter() - self.wrote > SHORT):
+            self._count(done, total, "rows tokenized")
+
+    def _count(self, done: int, total: int, what: str) -> None:
+        """In the place of the line of training, or, where nothing trains, in one of its own that goes when all is done."""
         from rich.live import Live as RichLive
         from rich.text import Text
 
@@ -183,7 +197,7 @@ class Live(Progress):
             )
             self.live.start()
             self.alone = True
-        self.live.update(Text(f"{_bar(done, total)} {done:,}/{total:,} texts written", no_wrap=True))
+        self.live.update(Text(f"{_bar(done, total)} {done:,}/{total:,} {what}", no_wrap=True))
         if done == total and self.alone:
             self.stop()
 
