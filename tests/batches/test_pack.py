@@ -86,11 +86,32 @@ def test_fill_shares_evenly(count):
 
 
 def test_auto_pack_tokens():
-    plenty = 10**15
-    assert budget.auto_pack_tokens("cpu", plenty, 10**5, 512) == budget.AUTO_TOKENS_CPU
-    assert budget.auto_pack_tokens("cuda", plenty, 10**5, 512) == budget.AUTO_TOKENS_GPU
-    assert budget.auto_pack_tokens("cpu", 4 * 10**9, 10**6, 512) == 1_000  # a quarter of memory
-    assert budget.auto_pack_tokens("cpu", 10**6, 10**6, 512) == 512  # never less than a row
+    plenty, cost = 10**15, budget.Cost(10**6)
+    assert budget.auto_pack_tokens("cpu", plenty, cost, 512) == budget.AUTO_TOKENS_CPU
+    assert budget.auto_pack_tokens("cuda", plenty, cost, 512) == budget.AUTO_TOKENS_GPU
+    assert budget.auto_pack_tokens("cpu", 4 * 10**9, cost, 512) == 2_000  # half of memory
+    assert budget.auto_pack_tokens("cpu", 10**6, cost, 512) == 512  # never less than a row
+    assert budget.auto_pack_tokens("cpu", 4 * 10**9, budget.Cost(10**6, fixed=10**9), 512) == 1_000
+    assert budget.auto_pack_tokens("cpu", 4 * 10**9, budget.Cost(500_000, pair=1_000), 500) == 2_000
+
+
+def test_a_vocabulary_takes_its_share_of_memory_until_it_is_cut_in_parts():
+    whole = budget.Cost(500_000, wide=1_500_000)
+    parts = budget.Cost(500_000, wide=1_500_000, most=10**8)
+    assert budget.auto_pack_tokens("cpu", 4 * 10**9, whole, 512) == 1_000
+    assert budget.auto_pack_tokens("cpu", 4 * 10**9, parts, 512) == 3_800
+    assert parts.of(3_800, 1) == 2 * 10**9
+
+
+@given(
+    memory=st.lists(st.integers(10**6, 10**12), min_size=2, max_size=2).map(sorted),
+    cost=st.builds(
+        budget.Cost, st.floats(1, 1e7), st.floats(0, 1e4), st.floats(0, 1e7), st.floats(1, 1e10), st.floats(0, 1e10)
+    ),
+)
+def test_more_memory_is_never_a_smaller_budget(memory, cost):
+    less, more = (budget.auto_pack_tokens("cpu", one, cost, 64) for one in memory)
+    assert 64 <= less <= more <= budget.AUTO_TOKENS_CPU
 
 
 @pytest.fixture(scope="module")

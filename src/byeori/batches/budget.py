@@ -11,9 +11,14 @@ the next. Linear layers then see one long row of tokens and attention runs on a 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+
+from byeori.errors import SettingError
 
 # Cost of one more group, in tokens. Measured on MiniLM (6 × 384) in float32 on two cores: a group costs about 1.2 ms of
 # launches forward and backward, a token 0.45 ms. Rectangles (models that can't run packed) pay the whole model's
@@ -21,7 +26,17 @@ import numpy as np
 GROUP = {"packed": 3.0, "rectangles": 64.0}
 AUTO_TOKENS_CPU = 8_192
 AUTO_TOKENS_GPU = 65_536
-MEMORY_SHARE = 0.25  # of the device's total memory, for the activations of one pack
+# Of the device's total memory, for a training: on a machine's own there are other programs, the data and what allocators lose.
+MEMORY_SHARE = {"cpu": 0.5, "cuda": 0.8, "mps": 0.5}
+
+
+def checked(pack_tokens: Any) -> int:
+    """A budget of a pack. Raises SettingError for what is no whole number from 1 on."""
+    if isinstance(pack_tokens, bool) or not isinstance(pack_tokens, int | np.integer) or pack_tokens < 1:
+        raise SettingError(
+            f"pack_tokens={pack_tokens!r}: a whole number from 1 on is needed, the tokens computed at once."
+        )
+    return int(pack_tokens)
 
 
 def groups(lengths: np.ndarray, group_cost: float) -> list[slice]:
@@ -91,11 +106,33 @@ def _share(lengths: np.ndarray, order: np.ndarray, count: int, pack_tokens: int)
     return packs
 
 
-def auto_pack_tokens(device: str, total_memory: int, bytes_a_token: int, max_length: int) -> int:
-    """The budget of `--pack-tokens auto`: what speed asks for, less where memory is small, at least one full row.
+@dataclass(frozen=True)
+class Cost:
+    """Bytes that a training takes. token: a token; pair: a token and token of its row (attention); wide: a token's logits over a
+    vocabulary, of which `most` are made at once; fixed: weights, gradients and optimizer, there at all times."""
 
-    `total_memory` in bytes (of the machine or the GPU), `bytes_a_token` of activations kept for the backward pass.
+    token: float
+    pair: float = 0.0
+    wide: float = 0.0
+    most: float = math.inf
+    fixed: float = 0.0
+
+    def of(self, tokens: int, length: int) -> float:
+        """Of a pack of so many tokens in rows of such a length, beside what is fixed."""
+        return tokens * (self.token + self.pair * length) + min(tokens * self.wide, self.most)
+
+
+def affordable(wished: int, device: str, total_memory: int, cost: Cost, max_length: int) -> int:
+    """So many tokens at once as are wished, less where memory is small, at least one full row.
+
+    `total_memory` in bytes, of the machine or the GPU; never what is free of it.
     """
-    wished = AUTO_TOKENS_CPU if device == "cpu" else AUTO_TOKENS_GPU
-    possible = int(total_memory * MEMORY_SHARE) // max(1, bytes_a_token)
-    return max(max_length, min(wished, possible))
+    room = total_memory * MEMORY_SHARE.get(device, MEMORY_SHARE["cpu"]) - cost.fixed
+    a_token = cost.token + cost.pair * max_length
+    possible = max(room / (a_token + cost.wide), (room - cost.most) / a_token)
+    return max(max_length, int(min(wished, possible)))
+
+
+def auto_pack_tokens(device: str, total_memory: int, cost: Cost, max_length: int) -> int:
+    """The budget of `--pack-tokens auto`: `affordable` of what speed asks for."""
+    return affordable(AUTO_TOKENS_CPU if device == "cpu" else AUTO_TOKENS_GPU, device, total_memory, cost, max_length)

@@ -29,18 +29,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Packing:
-    """How rows become packs: the budget, what one more group costs, whether attention takes variable lengths."""
+    """How rows become packs: the budget, what one more group costs, whether attention takes variable lengths.
+
+    Raises SettingError for a budget that is none.
+    """
 
     pack_tokens: int = budget.AUTO_TOKENS_CPU
     group_cost: float = budget.GROUP["packed"]
     varlen: bool = False
 
+    def __post_init__(self) -> None:
+        budget.checked(self.pack_tokens)
+
 
 @dataclass(frozen=True)
 class Batch:
-    """One update. Iterating builds its packs, on `device`; `draw` makes final ids and labels of each (masking…).
+    """One update. Iterating builds its packs and moves them to `device`; `draw` makes final ids and labels of each (masking…).
 
-    `apart`: a row's sequences may lie in different packs, since no loss is over all of them.
+    `apart`: a row's sequences may lie in different packs, since no loss is over all of them. `pinned`: packs are built in
+    memory that a GPU copies from by itself.
     """
 
     store: TokenStore
@@ -49,13 +56,14 @@ class Batch:
     device: Any = "cpu"
     draw: Callable[[Pack], Pack] | None = None
     apart: bool = False
+    pinned: bool = False
 
-    @property
+    @cached_property
     def labels(self) -> int:
         """Labels that count: rows, windows, items of lists, or tokens whose label isn't −100."""
         store, level = self.store, self.store.levels.get("labels")
         if self.draw is not None and level is None:
-            return sum(int((pack.labels != IGNORED).sum()) for pack in self._drawn)
+            return sum(int((pack.labels != IGNORED).sum()) for pack in self._packs)
         if level == LIST:
             ends = store.list_offsets["labels"]
             return int((ends[self.rows + 1] - ends[self.rows]).sum())
@@ -72,13 +80,23 @@ class Batch:
         return 1.0 / max(1, self.labels)
 
     def __iter__(self) -> Iterator[Pack]:
-        return iter(self._built() if self.draw is None else self._drawn)
+        for pack in self._built() if self.draw is None and "_packs" not in vars(self) else self._packs:
+            yield pack.to(self.device)
+
+    def built(self) -> Batch:
+        """Itself, with all that the host does for it done."""
+        for pack in self._packs:
+            pack.settled()
+        self.labels  # noqa: B018
+        return self
 
     @cached_property
-    def _drawn(self) -> list[Pack]:
+    def _packs(self) -> list[Pack]:
         """All packs of the update at once: what is masked must be counted before the first loss is scaled."""
-        assert self.draw is not None
-        return [self.draw(pack) for pack in self._built()]
+        packs = list(self._built())
+        if self.draw is not None:
+            packs = [self.draw(pack) for pack in packs]
+        return [pack.pinned() for pack in packs] if self.pinned else packs
 
     def _built(self) -> Iterator[Pack]:
         store, rows = self.store, self.rows
@@ -110,7 +128,7 @@ class Batch:
                 rows=owners[part],
                 group_cost=self.packing.group_cost,
                 varlen=self.packing.varlen,
-            ).to(self.device)
+            )
 
 
 def batches(

@@ -9,7 +9,9 @@ sequence. `padded()` is the same sequences as the rectangle the course teaches.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +22,10 @@ from byeori.text.store import LIST, SEQUENCE, TOKEN, TokenStore
 
 if TYPE_CHECKING:
     import torch
+
+    from byeori.batches.targets import Laid
+
+Move = Callable[["torch.Tensor"], "torch.Tensor"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,16 @@ class Layout:
     masks: dict[int, torch.Tensor] = field(default_factory=dict)  # group → bool (count, 1, 1, length), True = attend
     cu_seqlens: torch.Tensor | None = None  # int32 (sequences + 1,), where variable-length attention runs
     max_length: int = 0
+
+    def moved(self, move: Move) -> Layout:
+        """The same with each tensor replaced by `move` of it."""
+        return replace(
+            self,
+            lengths=move(self.lengths),
+            starts=move(self.starts),
+            masks={number: move(mask) for number, mask in self.masks.items()},
+            cu_seqlens=None if self.cu_seqlens is None else move(self.cu_seqlens),
+        )
 
 
 @dataclass
@@ -78,22 +94,78 @@ class Pack:
         """Tokens computed on, padding included."""
         return int(self.input_ids.shape[0])
 
+    @cached_property
+    def starts(self) -> np.ndarray:
+        """Where each sequence begins, on the host; int64 (sequences,)."""
+        return self.layout.starts.cpu().numpy()
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """Tokens of each sequence, on the host; int64 (sequences,)."""
+        return self.layout.lengths.cpu().numpy()
+
+    @cached_property
+    def counted(self) -> torch.Tensor:
+        """The places of the labels that count in `labels.flatten()`, ascending; int64."""
+        import torch
+
+        return torch.from_numpy(np.flatnonzero(self.labels.cpu().numpy() != IGNORED)).to(self.labels.device)
+
+    @cached_property
+    def owners(self) -> torch.Tensor:
+        """The row that each sequence belongs to, counted from 0 in this pack; int64 (sequences,)."""
+        import torch
+
+        return torch.from_numpy(np.unique(self.rows, return_inverse=True)[1]).to(self.input_ids.device)
+
+    @cached_property
+    def targets(self) -> Laid:
+        """The lists that are its labels, laid end to end as a decoder takes them."""
+        from byeori.batches.targets import laid
+
+        return laid(self)
+
+    def settled(self) -> Pack:
+        """Itself, with all that a loss or model asks of it found out: on the host it is at hand, a GPU would be waited for."""
+        level, found = self.levels.get("labels"), self.columns.get("labels")
+        wanted = ["starts", "lengths"]
+        if level in (TOKEN, LIST) and found is not None and not found.is_floating_point():
+            wanted += ["counted", "targets"] if level == LIST and found.ndim == 2 else ["counted"]
+        if len(np.unique(self.rows)) < len(self.rows):
+            wanted.append("owners")
+        for name in wanted:
+            getattr(self, name)
+        return self
+
     def to(self, device: Any) -> Pack:
-        layout = replace(
-            self.layout,
-            lengths=self.layout.lengths.to(device, non_blocking=True),
-            starts=self.layout.starts.to(device, non_blocking=True),
-            masks={k: m.to(device, non_blocking=True) for k, m in self.layout.masks.items()},
-            cu_seqlens=None if self.layout.cu_seqlens is None else self.layout.cu_seqlens.to(device, non_blocking=True),
-        )
-        return replace(
+        """On another device; a copy to a GPU waits for nothing if the pack is pinned."""
+        import torch
+
+        where = torch.device(device)
+        if where.type == self.input_ids.device.type == "cpu":
+            return self
+        ahead = where.type != "cpu"  # what comes back is read at once
+        return (self.settled() if ahead else self)._moved(lambda one: one.to(where, non_blocking=ahead))
+
+    def pinned(self) -> Pack:
+        """In memory that a GPU copies from by itself."""
+        return self.settled()._moved(lambda one: one.pin_memory())
+
+    def _moved(self, move: Move) -> Pack:
+        found = replace(
             self,
-            input_ids=self.input_ids.to(device, non_blocking=True),
-            position_ids=self.position_ids.to(device, non_blocking=True),
-            token_type_ids=None if self.token_type_ids is None else self.token_type_ids.to(device, non_blocking=True),
-            layout=layout,
-            columns={name: values.to(device, non_blocking=True) for name, values in self.columns.items()},
+            input_ids=move(self.input_ids),
+            position_ids=move(self.position_ids),
+            token_type_ids=None if self.token_type_ids is None else move(self.token_type_ids),
+            layout=self.layout.moved(move),
+            columns={name: move(values) for name, values in self.columns.items()},
         )
+        known = vars(self)
+        vars(found).update({name: known[name] for name in ("starts", "lengths") if name in known})
+        vars(found).update({name: move(known[name]) for name in ("counted", "owners") if name in known})
+        if "targets" in known:
+            vars(found)["targets"] = known["targets"].moved(move)
+        return found
 
     def rectangle(self, group: Group) -> dict[str, torch.Tensor]:
         """One group as a batch of its own: input_ids, attention_mask (count, length), token_type_ids where there are."""

@@ -91,7 +91,7 @@ def assemble(sheets: list[Sheet], wish: Wish) -> Rows:
         notes.append(f"{names.name(0)}: a token is a character here, spaces included.")
     if "id" in wish.roles and "id" in table.column_names:
         table = _own_ids(table, notes)
-    made = disk.dataset(table)
+    made = disk.dataset(table, light=wish.bad == "keep" and not wish.judged)  # as rows to be predicted are read
     done_to = (cleaner or None, dict(tally))
     return Rows(made, origin, dict(matched.columns), notes, class_names, errors, facts, *done_to)
 

@@ -19,11 +19,12 @@ import weakref
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 import numpy as np
 import pyarrow as pa
 
+from byeori.data.light import Light
 from byeori.errors import DataError
 
 if TYPE_CHECKING:
@@ -186,8 +187,13 @@ def column(table: datasets.Dataset, name: str) -> pa.ChunkedArray:
     return pa.chunked_array([chunk for part in parts for chunk in part.chunks], whole.type)
 
 
-def dataset(table: pa.Table) -> datasets.Dataset:
-    """A table as a data set: a large one lies in a file of its own, so that `map` and others write to disk as well."""
+def dataset(table: pa.Table, light: bool = False) -> datasets.Dataset:
+    """A table as a data set: a large one lies in a file of its own, so that `map` and others write to disk as well.
+
+    `light`: it is only read through, and may come as what merely answers like one.
+    """
+    if light and not is_large(table.nbytes):
+        return cast("datasets.Dataset", Light(table, dataset))
     import datasets
 
     # Of its own accord the library hashes the whole table for a name.

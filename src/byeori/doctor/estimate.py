@@ -141,7 +141,7 @@ def estimate(
 ) -> dict[str, Any]:
     """`estimate` of the contract. tokens, rows: of training alone, an epoch; seen: tokens of the mean row's sequence, weighted by
     tokens."""
-    from byeori.batches.budget import auto_pack_tokens
+    from byeori.batches.budget import Cost, auto_pack_tokens
     from byeori.models.device import device_for, precision_for, total_memory
 
     where = device_for(device)
@@ -157,9 +157,8 @@ def estimate(
     )
     packed = pack_tokens
     if isinstance(packed, str):
-        packed = auto_pack_tokens(
-            where.type, total_memory(where), activation_bytes(size.layers, size.width), max_length
-        )
+        cost = Cost(activation_bytes(size.layers, size.width), fixed=size.weights * STATE_BYTES)
+        packed = auto_pack_tokens(where.type, total_memory(where), cost, max_length)
     largest = min(packed, max(max_length, round(batch_size * tokens / max(1, rows))))
     memory = size.weights * STATE_BYTES / 2**20 + largest * activation_bytes(size.layers, size.width) / 2**20
     memory += PROGRAM_MB if where.type == "cpu" else 0

@@ -12,16 +12,16 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch.nn.functional import scaled_dot_product_attention
-from transformers import AttentionInterface, AttentionMaskInterface
+from transformers import AttentionInterface, AttentionMaskInterface, masking_utils
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from byeori.batches.pack import Group, Layout
+from byeori.batches.targets import Memory
 from byeori.models.rectangles import Places, rectangles
 
 NAME = "byeori"
@@ -37,16 +37,6 @@ def packed():
         yield
     finally:
         _packed.reset(token)
-
-
-@dataclass(frozen=True)
-class Memory:
-    """What each group of targets meets in the encoder's row: `spans` (first token, tokens a sequence) a group."""
-
-    spans: tuple[tuple[int, int], ...]
-    masks: dict[int, torch.Tensor]  # group → bool (count, 1, 1, tokens a sequence), True = attend
-    cu_seqlens: torch.Tensor | None
-    max_length: int
 
 
 def attention(
@@ -166,7 +156,8 @@ def _variable_length(
 ) -> Any:
     from torch.nn.attention.varlen import varlen_attn
 
-    q, k, v = (x[0].transpose(0, 1) for x in (query, key, value))
+    # Under autocast rotary positions leave queries and keys in float32, which the kernel doesn't take; values never are.
+    q, k, v = (x[0].transpose(0, 1).to(value.dtype) for x in (query, key, value))
     reach = -1 if window is None else window - 1
     ends: Any = layout.cu_seqlens
     other: Any = ends if memory is None else memory.cu_seqlens
@@ -180,5 +171,12 @@ def mask(*args: Any, **kwargs: Any) -> torch.Tensor | None:
     return None if _packed.get() else sdpa_mask(*args, **kwargs)
 
 
+def _sequences(position_ids: torch.Tensor) -> torch.Tensor | None:
+    """In place of transformers' search for sequences in positions, which a GPU is waited for, and no mask is made of here."""
+    return None if _packed.get() else _their_sequences(position_ids)
+
+
+_their_sequences = masking_utils.find_packed_sequence_indices
+masking_utils.find_packed_sequence_indices = _sequences
 AttentionInterface.register(NAME, attention)
 AttentionMaskInterface.register(NAME, mask)

@@ -12,8 +12,11 @@ from typing import Any
 
 import torch
 
-from byeori.errors import SettingError
+from byeori.errors import ByeoriError, SettingError
 
+# What errors of a device itself hold, however torch calls their class.
+BROKEN = ("CUDA error", "HIP error", "CUBLAS_STATUS", "CUDNN_STATUS", "NCCL error", "MPS backend error")
+FULL = ("out of memory", "can't allocate memory")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -38,6 +41,57 @@ def device_for(asked: str) -> torch.device:
             f"device={asked}: PyTorch sees {torch.cuda.device_count()} CUDA devices here, counted from 0."
         )
     return device
+
+
+def asynchronous(device: torch.device) -> bool:
+    """Whether work is handed to the device and done later, so that asking for a number waits for all of it."""
+    return device.type == "cuda"
+
+
+class Later:
+    """A tensor on its way to the host, which goes on meanwhile."""
+
+    def __init__(self, values: torch.Tensor):
+        self._values = values.detach().to("cpu", non_blocking=values.is_cuda)  # pinned, where it comes from a GPU
+        self._come = torch.cuda.Event() if values.is_cuda else None
+        if self._come is not None:
+            self._come.record(torch.cuda.current_stream(values.device))
+
+    def read(self) -> torch.Tensor:
+        """The tensor on the CPU; waits for what was handed to the device before it, and for nothing after it."""
+        if self._come is not None:
+            self._come.synchronize()
+        return self._values
+
+
+def full(error: BaseException | None) -> bool:
+    """Whether it says that a device, or the machine, has no memory left."""
+    if isinstance(error, ByeoriError) or not isinstance(error, RuntimeError | MemoryError):
+        return False
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(part in str(error) for part in FULL)
+
+
+def lost(error: BaseException | None) -> bool:
+    """Whether it says that a device has failed, so that nothing on it can be read any more."""
+    if isinstance(error, ByeoriError) or not isinstance(error, RuntimeError) or full(error):
+        return False
+    return isinstance(error, torch.AcceleratorError) or any(part in str(error) for part in BROKEN)
+
+
+def failure(error: BaseException, device: torch.device, tokens: int) -> str | None:
+    """One sentence for what a device itself says, and what to do then; None for any other error. `tokens`: the budget of a pack."""
+    said = " ".join((str(error) or type(error).__name__).splitlines()[0].split())[:200]
+    if full(error):
+        return (
+            f"there is no memory left on {device} ({said}). Give fewer tokens at once (--pack-tokens {max(1, tokens // 2)}; it changes "
+            f"no result), or a smaller --max-length."
+        )
+    if lost(error):
+        return (
+            f"the device {device} has failed ({said}). Nothing more can be asked of it in this process: start another one once the "
+            f"device is there again, or take --device cpu."
+        )
+    return None
 
 
 def has_bfloat16(device: torch.device) -> bool:

@@ -260,7 +260,7 @@ def _answers(output: Any) -> torch.Tensor:
 
 def _real(pack: Pack) -> torch.Tensor:
     """Places of the sequences' own tokens, one sequence after the other."""
-    spans = zip(pack.layout.starts.tolist(), pack.layout.lengths.tolist(), strict=True)
+    spans = zip(pack.starts.tolist(), pack.lengths.tolist(), strict=True)
     return torch.cat([torch.arange(start, start + length) for start, length in spans]).to(pack.input_ids.device)
 
 
@@ -298,7 +298,7 @@ def _means(hidden: torch.Tensor, pack: Pack) -> torch.Tensor:
     places = torch.arange(hidden.shape[0], device=hidden.device)
     owner = torch.searchsorted(pack.layout.starts, places, right=True) - 1
     real = (places - pack.layout.starts[owner]) < pack.layout.lengths[owner]
-    sums = hidden.new_zeros(len(pack), hidden.shape[1]).index_add(0, owner[real], hidden[real])
+    sums = hidden.new_zeros(len(pack), hidden.shape[1]).index_add(0, owner, hidden.masked_fill(~real[:, None], 0))
     return sums / pack.layout.lengths[:, None].to(hidden.dtype)
 
 

@@ -1,94 +1,33 @@
 """Encoder-decoder models on packs: all sources end to end through the encoder, all targets end to end through the decoder.
 
-Invariants: targets lie in the order of their sources, each group of them within one group of sources, so that a source and its
-target meet as views; positions restart in each (T5 has none: its bias by distance is made for one sequence and cut to each
-group); a model is packed only if a few pairs, run packed and alone, give the same hidden states.
+Invariants: targets lie as `batches/targets.py` lays them; positions restart in each (T5 has none: its bias by distance is made
+for one sequence and cut to each group); a model is packed only if a few pairs, run packed and alone, give the same hidden
+states.
 
     pairs = Pairs(model)
-    if pairs.packs: targets = laid(pack); logits = pairs.forward(pack, targets, fed).logits[0, targets.index]
+    if pairs.packs: logits = pairs.forward(pack, pack.targets, fed).logits[0, pack.targets.index]
 """
 
 from __future__ import annotations
 
 import inspect
 import weakref
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from byeori.batches import budget
-from byeori.batches.pack import Group, Layout, Pack, build
+from byeori.batches.pack import Pack, build
+from byeori.batches.targets import Laid
 from byeori.models import attention
-from byeori.models.attention import Memory
 from byeori.models.packed import _nothing, first_position
 from byeori.text.blocks import IGNORED
 from byeori.text.store import Encoded, TokenStore
 
 SOURCES, TARGETS = (3, 9, 5), (6, 2, 4)  # lengths that are tried
 TOLERANCE = 1e-4
-
-
-@dataclass(frozen=True)
-class Laid:
-    """Targets end to end. Place p of the row is token `places[p]` of the target of sequence `owners[p]`."""
-
-    layout: Layout
-    memory: Memory
-    owners: torch.Tensor  # int64 (computed,)
-    places: torch.Tensor  # int64 (computed,)
-    index: torch.Tensor  # int64 (labels that count,): their places in the row, in the order of `labels[labels != -100]`
-
-
-def laid(pack: Pack) -> Laid:
-    """The targets of a pack (labels (sequences, longest), −100 where there is none), cut to their own length."""
-    counted = pack.labels != IGNORED
-    device = counted.device
-    length = counted.shape[1]
-    ends = (counted * torch.arange(1, length + 1, device=device)).amax(1).clamp(min=1)
-    lengths = ends.cpu().numpy()
-    varlen = pack.layout.cu_seqlens is not None
-    groups: list[Group] = []
-    spans: list[tuple[int, int]] = []
-    total = 0
-    masks: dict[int, torch.Tensor] = {}
-    source_masks: dict[int, torch.Tensor] = {}
-    for number, group in enumerate(pack.layout.groups):
-        inside = lengths[group.first : group.first + group.count]
-        for cut in _cuts(inside, varlen):
-            first, several = group.first + cut.start, inside[cut]
-            count, longest = len(several), int(several.max())
-            ragged = bool(several.min() != longest)
-            if ragged:
-                until = torch.arange(longest, device=device) < ends[first : first + count, None]
-                masks[len(groups)] = until[:, None, None]
-            if number in pack.layout.masks:
-                source_masks[len(groups)] = pack.layout.masks[number][cut]
-            groups.append(Group(total, first, count, longest, ragged))
-            spans.append((group.start + cut.start * group.length, group.length))
-            total += count * longest
-    starts = np.concatenate([g.start + g.length * np.arange(g.count) for g in groups])
-    owners = np.concatenate([np.repeat(np.arange(g.first, g.first + g.count), g.length) for g in groups])
-    places = np.arange(total) - starts[owners]
-    own = torch.from_numpy(starts).to(device)
-    cu_seqlens = torch.from_numpy(np.append(starts, total).astype(np.int32)).to(device) if varlen else None
-    layout = Layout(tuple(groups), ends, own, masks, cu_seqlens, int(lengths.max()))
-    sequence, place = counted.nonzero(as_tuple=True)
-    return Laid(
-        layout, Memory(tuple(spans), source_masks, pack.layout.cu_seqlens, pack.layout.max_length),
-        torch.from_numpy(owners).to(device), torch.from_numpy(places).to(device), own[sequence] + place,
-    )  # fmt: skip
-
-
-def _cuts(lengths: np.ndarray, varlen: bool) -> list[slice]:
-    """Runs of targets that make a rectangle each, in the order they have."""
-    if varlen:
-        return [slice(place, place + 1) for place in range(len(lengths))]
-    if (np.diff(lengths) >= 0).all():
-        return budget.groups(lengths, budget.GROUP["packed"])
-    return [slice(0, len(lengths))]
 
 
 class Pairs:
@@ -174,8 +113,7 @@ class Pairs:
         fed, training = fed.to(device), model.training
         model.eval()
         try:
-            targets = laid(pack)
-            together = self.forward(pack, targets, fed).logits[0, targets.index]
+            together = self.forward(pack, pack.targets, fed).logits[0, pack.targets.index]
             alone = []
             for row, (start, length) in enumerate(
                 zip(pack.layout.starts.tolist(), pack.layout.lengths.tolist(), strict=True)

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -25,7 +26,6 @@ from byeori.errors import ModelError, SettingError
 from byeori.models import vocabulary
 from byeori.models.checks import position_table
 from byeori.models.packed import runner, unwrapped
-from byeori.models.paired import laid
 from byeori.text.blocks import IGNORED
 
 TOLERANCE = 1e-4
@@ -51,9 +51,8 @@ def decoder_inputs(model: Any, labels: torch.Tensor) -> torch.Tensor:
         ) from error
     if found is None:
         raise ModelError(f"{name}: it doesn't say how its decoder's input is made of targets. Take another checkpoint.")
-    if bool((found == IGNORED).any()):  # a family that keeps them would read past its embedding
-        found = found.masked_fill(found == IGNORED, inner.config.pad_token_id)
-    return found
+    pad = inner.config.pad_token_id  # a family that keeps −100 would read past its embedding
+    return found if pad is None else found.masked_fill(found == IGNORED, pad)
 
 
 def _by_module(model: Any, labels: torch.Tensor) -> torch.Tensor | None:
@@ -109,29 +108,30 @@ def _of_pack(model: Any, pack: Pack, more: More | None) -> tuple[torch.Tensor, t
             f"a target is {labels.shape[1]} tokens long, and the decoder ({type(unwrapped(model)).__name__}) takes {limit}. "
             f"Give --max-target-length {limit} or less."
         )
-    counted = labels != IGNORED
-    again = int(counted.sum()) * _head(model).vocabulary > vocabulary.LOGITS
+    targets, places = pack.targets, pack.counted
+    again = len(places) * _head(model).vocabulary > vocabulary.LOGITS
     pairs = runner(model).pairs
     wrapped = inner is not model  # as for several processes: its own forward must be called
     if pairs is not None and pairs.packs and not wrapped:
-        targets = laid(pack)
         fed = decoder_inputs(model, labels)
         every = _head(model).of_run(
             lambda: pairs.forward(pack, targets, fed),
             lambda row: row[0, targets.index],
-            labels[counted],
+            labels.flatten()[places],
             more,
             again,
         )
     else:
-        found = []
+        found, ends = [], np.cumsum(targets.labels)
         for group in pack.layout.groups:
             rows = slice(group.first, group.first + group.count)
-            longest = int(counted[rows].any(0).nonzero().max()) + 1
-            found.append(token_losses(model, pack.rectangle(group), labels[rows, :longest], more=more, again=again))
+            longest = int(targets.lengths[rows].max())
+            own = places[int(ends[group.first] - targets.labels[group.first]) : int(ends[rows.stop - 1])]
+            inside = (own // labels.shape[1] - group.first) * longest + own % labels.shape[1]
+            found.append(token_losses(model, pack.rectangle(group), labels[rows, :longest], inside, more, again))
         every = torch.cat(found, 1)
-    # (2, counted labels), row after row as `counted` has them
-    nll, other = (torch.zeros(labels.shape, device=labels.device).masked_scatter(counted, one) for one in every)
+    # (2, counted labels), row after row as `places` has them
+    nll, other = (one.new_zeros(labels.numel()).index_copy(0, places, one).view(labels.shape) for one in every)
     return nll, other
 
 
@@ -139,16 +139,16 @@ def token_losses(
     model: Any,
     rectangle: dict[str, torch.Tensor],
     labels: torch.Tensor,
-    *,
+    places: torch.Tensor,
     more: More | None = None,
     again: bool = False,
 ) -> torch.Tensor:
-    """Losses of the labels (rows, length) that aren't −100, row after row: (2, count) float32.
+    """Losses of the labels (rows, length) at `places` int64 (count,) of `labels.flatten()`: (2, count) float32.
 
     As `pack_losses`, of one rectangle: input_ids and attention_mask (rows, source length). `more`: what of the logits
     stands beside the loss, else 0. `again`: make chunks of logits again in the backward pass instead of keeping them.
     """
-    return _head(model).losses(model, globally(model, rectangle), labels, more, again)
+    return _head(model).losses(model, globally(model, rectangle), labels, places, more, again)
 
 
 class _Head:
@@ -176,13 +176,13 @@ class _Head:
         self.caught = inputs[0]
         return (inputs[0][:, :0],)
 
-    def losses(self, model: Any, rectangle: dict, labels: torch.Tensor, more: More | None, again: bool) -> torch.Tensor:
-        counted = labels != IGNORED
-
+    def losses(
+        self, model: Any, rectangle: dict, labels: torch.Tensor, places: torch.Tensor, more: More | None, again: bool
+    ) -> torch.Tensor:
         def run() -> Any:
             return model(**rectangle, decoder_input_ids=decoder_inputs(model, labels), use_cache=False)
 
-        return self.of_run(run, lambda row: row[counted], labels[counted], more, again)
+        return self.of_run(run, lambda row: row.flatten(0, 1)[places], labels.flatten()[places], more, again)
 
     def of_run(
         self, run: Callable[[], Any], chosen: Map, wanted: torch.Tensor, more: More | None, again: bool
@@ -204,7 +204,8 @@ class _Head:
         found = []
         for part, right in zip(hidden.split(rows), wanted.split(rows), strict=True):
             if again and torch.is_grad_enabled():
-                found.append(checkpoint(self._of_hidden, part, right, more, use_reentrant=False))
+                made = checkpoint(self._of_hidden, part, right, more, use_reentrant=False, preserve_rng_state=False)
+                found.append(made)
             else:
                 found.append(self._of_hidden(part, right, more))
         return torch.cat(found, 1) if len(found) > 1 else found[0]
@@ -227,13 +228,14 @@ class _Head:
         device = self.linear.weight.device
         ids = torch.arange(4, 12, device=device).remainder(size).view(1, -1)
         rectangle = globally(model, {"input_ids": ids, "attention_mask": torch.ones_like(ids)})
+        every = torch.arange(5, device=device)
         training = model.training
         model.eval()
         try:
             self.catches = False
-            plain = self.losses(model, rectangle, ids[:, :5], _spread, False)
+            plain = self.losses(model, rectangle, ids[:, :5], every, _spread, False)
             self.catches = True
-            caught = self.losses(model, rectangle, ids[:, :5], _spread, False)
+            caught = self.losses(model, rectangle, ids[:, :5], every, _spread, False)
         except (AttributeError, IndexError, RuntimeError, TypeError, ValueError):
             return False
         finally:

@@ -15,6 +15,8 @@ from typing import Any
 import torch
 from torch.autograd.function import once_differentiable
 
+from byeori.models import device
+
 LOGITS = 1 << 24  # of float32: 64 MiB; what one chunk of tokens may take
 BLOCK = 64
 
@@ -37,8 +39,8 @@ class _Judged(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, hidden, weight, bias, labels, low: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
         wanted = ctx.needs_input_grad[:3]
-        # On other devices reading whether all tokens weigh the same would wait for them.
-        at_once = any(wanted) and hidden.device.type == "cpu"
+        # Reading whether all tokens weigh the same would wait for a GPU.
+        at_once = any(wanted) and not device.asynchronous(hidden.device)
         made = _Gradients(hidden, weight, bias, wanted, low) if at_once else None
         nll = hidden.new_empty(len(hidden), dtype=torch.float32)
         likeliest = torch.empty_like(labels)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,13 +21,15 @@ import numpy as np
 import torch
 
 from byeori.batches import budget
+from byeori.batches.ahead import ahead
 from byeori.batches.answers import Answers, Gathered, joined
+from byeori.batches.budget import Cost, affordable, checked
 from byeori.batches.pack import Pack, build
 from byeori.data import cleaning
 from byeori.data.cleaning import Cleaner
-from byeori.errors import DataError, RowsError
+from byeori.errors import ByeoriError, DataError, RowsError
 from byeori.generate.watching import Progress, watched
-from byeori.models.device import autocast
+from byeori.models.device import Later, asynchronous, autocast, failure, total_memory
 from byeori.models.legible import unread
 from byeori.models.load import uses_token_types
 from byeori.models.packed import runner
@@ -39,7 +42,9 @@ if TYPE_CHECKING:
     from byeori.tasks.base import Task
 
 WINDOW = 4_096  # rows sorted together
+AHEAD = 2  # packs built, by a thread, while a device that works by itself is at another one
 Each = Callable[[Any, Pack], None]
+HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads", "encoder_attention_heads")
 PACK_TOKENS = {"cpu": 4_096, "cuda": 65_536, "mps": 16_384}
 
 
@@ -71,7 +76,10 @@ class Engine:
         self.task, self.model, self.tokenizer = task, model, tokenizer
         self.device = torch.device(device)
         self.precision = precision
-        self.pack_tokens = pack_tokens or PACK_TOKENS.get(self.device.type, 4_096)
+        if pack_tokens is None:
+            wished, cost = PACK_TOKENS.get(self.device.type, 4_096), _cost(model)
+            pack_tokens = affordable(wished, self.device.type, total_memory(self.device), cost, max_length)
+        self.pack_tokens = checked(pack_tokens)
         self.encoder = Encoder(tokenizer, max_length, truncation, uses_token_types(model, tokenizer))
         self.spent = Spent()
         self.watch: Progress | None = None  # told how many of the texts that are being written are done
@@ -152,23 +160,30 @@ class Engine:
         cost = 0.0 if varlen else budget.GROUP[kind]
         draw = self.task.drawing(DRAW_SEED, 0) if each is not None else None
         writes = self.task.generates and (each is None or not self.task.teacher_forced)
+        late = asynchronous(self.device)
         started = time.perf_counter()
+        rows = np.arange(0)
         try:
             for first in range(0, len(store), WINDOW):
                 rows = np.arange(first, min(first + WINDOW, len(store)))
                 begin, end = int(store.row_offsets[first]), int(store.row_offsets[rows[-1] + 1])
                 gathered = Gathered(begin, end - begin)
                 parts = self._parts(store, rows, cost, whole=each is not None and not self.task.apart)
-                for sequences, owners in reversed(
-                    parts if each is not None or not writes else []
-                ):  # the longest first:
-                    pack = build(store, sequences, rows=owners, group_cost=cost, varlen=varlen)  # memory peaks early
-                    drawn = pack if draw is None else draw(pack)
-                    values = self._answer(drawn.to(self.device), each, call, writes)
-                    if not writes:
-                        gathered.add(drawn, *values)
-                    self.spent.tokens += pack.tokens
-                    self.spent.computed += pack.computed
+                if writes and each is None:
+                    parts = []
+                laid = self._laid(store, reversed(parts), cost, varlen, draw)  # the longest first: memory peaks early
+                coming: deque[tuple[Pack, Later, np.ndarray | None]] = deque()
+                with ahead(laid, AHEAD if late else 0) as packs:
+                    for pack in packs:
+                        answer = self._answer(pack.to(self.device), each, call, writes)
+                        if not writes:
+                            coming.append((pack, *answer))
+                        while len(coming) > late:  # a GPU is at the next pack while the host takes this one's answers
+                            gathered.add(*_come(*coming.popleft()))
+                        self.spent.tokens += pack.tokens
+                        self.spent.computed += pack.computed
+                while coming:
+                    gathered.add(*_come(*coming.popleft()))
                 if writes:  # all rows of the window, in one continuous batch
                     sequences = store.sequences_of(rows)
                     pack = build(store, sequences, rows=np.repeat(rows, self._counts(store, rows)), varlen=True)
@@ -180,6 +195,10 @@ class Engine:
                 self.spent.seconds += time.perf_counter() - started
                 yield gathered.done()
                 started = time.perf_counter()
+        except RuntimeError as error:
+            if (said := failure(error, self.device, self.pack_tokens)) is None:
+                raise
+            raise ByeoriError(f"rows {rows[0] + 1:,} to {rows[-1] + 1:,} of {len(store):,}: {said}") from error
         finally:
             self.model.train(training)
 
@@ -204,8 +223,17 @@ class Engine:
         parts = _parts(store.offsets[sequences + 1] - store.offsets[sequences], self.pack_tokens, cost)
         return [(sequences[part], owners[part]) for part in parts]
 
+    def _laid(
+        self, store: TokenStore, parts: Iterable[tuple[np.ndarray, np.ndarray]], cost: float, varlen: bool, draw: Any
+    ) -> Iterator[Pack]:
+        """The packs of these sequences and rows, with their final labels, on the host; pinned for a GPU."""
+        for sequences, owners in parts:
+            pack = build(store, sequences, rows=owners, group_cost=cost, varlen=varlen)
+            pack = pack if draw is None else draw(pack)
+            yield pack.pinned() if self.device.type == "cuda" else pack
+
     def _answer(self, pack: Pack, each: Each | None, call: Any | None, writes: bool) -> tuple:
-        """What the task gathers of a pack: (values, counts); () of a task that writes, whose losses `each` takes."""
+        """What the task gathers of a pack: (values on their way, counts); () of a task that writes, whose losses `each` takes."""
         with autocast(self.precision, self.device):
             outputs = self.task.outputs(self.model, pack)
             if each is not None:
@@ -213,12 +241,29 @@ class Engine:
             if writes:
                 return ()
             values, counts = self.task.gather(outputs, pack, call)
-        return (values.float() if values.is_floating_point() else values).cpu().numpy(), counts
+        return Later(values.float() if values.is_floating_point() else values), counts
 
     def _written(self, pack: Pack, call: Any | None) -> tuple[np.ndarray, np.ndarray]:
         with autocast(self.precision, self.device), watched(self.watch):
             values, counts = self.task.generate(self.model, self.tokenizer, pack, call)
         return values.cpu().numpy(), counts
+
+
+def _cost(model: Any) -> Cost:
+    """What predicting takes at most: a few of a layer's widest results, its attention's weights, and logits over a vocabulary
+    with what is made of them."""
+    words = model.get_input_embeddings().num_embeddings
+    shapes = [p.shape for p in model.parameters() if p.ndim == 2 and words not in p.shape]
+    heads = max((getattr(model.config, name, None) or 0 for name in HEADS), default=0) or 12
+    writes = hasattr(model, "get_output_embeddings") and model.get_output_embeddings() is not None
+    return Cost(
+        token=16.0 * max((sum(shape) for shape in shapes), default=words), pair=8.0 * heads, wide=8.0 * words * writes,
+        fixed=sum(p.numel() * p.element_size() for p in model.parameters()),
+    )  # fmt: skip
+
+
+def _come(pack: Pack, values: Later, counts: np.ndarray | None) -> tuple[Pack, np.ndarray, np.ndarray | None]:
+    return pack, values.read().numpy(), counts
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -5,9 +5,15 @@ weights_of("balanced", np.array([3, 1]), ["neg", "pos"]) == [2 / 3, 2.0]
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from byeori.errors import SettingError
+
+if TYPE_CHECKING:
+    import torch
 
 
 def weights_of(asked: str, counts: np.ndarray, labels: list[str]) -> list[float]:
@@ -30,3 +36,12 @@ def weights_of(asked: str, counts: np.ndarray, labels: list[str]) -> list[float]
                 f"label=weight for labels among {', '.join(labels)}, weights above 0."
             )
     return [float(w) for w in weights * counts.sum() / (weights * counts).sum()]
+
+
+@lru_cache(maxsize=8)
+def on_device(weights: tuple[float, ...], device: torch.device) -> torch.Tensor:
+    """They as float32 (L,) on a device, copied there once: a GPU is waited for."""
+    import torch
+
+    with torch.inference_mode(False):  # what an evaluation asks for first, a training takes too
+        return torch.tensor(weights, device=device)

@@ -159,8 +159,7 @@ class FillMask(Likelihood):
         if self._masking is None:
             raise SettingError(f"{self.name}: it hasn't seen the tokenizer yet. Encode the rows with this task first.")
         ids = pack.input_ids.cpu().numpy().copy()
-        lengths = pack.layout.lengths.cpu().numpy()
-        inside = _inside(pack)
+        lengths, inside = pack.lengths, _inside(pack)
         labels = np.full(len(ids), IGNORED, np.int64)
         ids[inside], labels[inside] = self._masking(ids[inside], lengths, pack.sequences, seed, epoch)
         device = pack.input_ids.device
@@ -180,7 +179,7 @@ class FillMask(Likelihood):
         if "labels" not in pack.columns:
             places = _masks(pack, self.tokenizer.mask_token_id)
             return SimpleNamespace(logits=vocabulary_logits(model, pack, places), places=places)
-        places = (pack.labels != IGNORED).nonzero()[:, 0]
+        places = pack.counted
         if not self.settings.next_sentence:
             nll, best = likelihoods(model, pack, places, pack.labels[places])
             return SimpleNamespace(nll=nll, best=best, places=places)
@@ -316,7 +315,7 @@ class FillMask(Likelihood):
 
 def _inside(pack: Pack) -> np.ndarray:
     """Places of the sequences' own tokens, one sequence after the other; int64."""
-    starts, lengths = (values.cpu().numpy() for values in (pack.layout.starts, pack.layout.lengths))
+    starts, lengths = pack.starts, pack.lengths
     return np.repeat(starts - (np.cumsum(lengths) - lengths), lengths) + np.arange(int(lengths.sum()))
 
 

@@ -78,8 +78,7 @@ def at_labels(losses: torch.Tensor, places: torch.Tensor, pack: Pack) -> torch.T
 def a_sequence(chosen: torch.Tensor, pack: Pack) -> np.ndarray:
     """How many of a pack's tokens are chosen, bool (tokens,), in each of its sequences; int64 (sequences,)."""
     before = np.concatenate([[0], np.cumsum(chosen.cpu().numpy())])
-    starts, lengths = (values.cpu().numpy() for values in (pack.layout.starts, pack.layout.lengths))
-    return before[starts + lengths] - before[starts]
+    return before[pack.starts + pack.lengths] - before[pack.starts]
 
 
 def sums(values: np.ndarray, offsets: np.ndarray) -> np.ndarray:

@@ -194,9 +194,7 @@ def row_losses(scores: torch.Tensor, pack: Pack) -> torch.Tensor:
     import torch
 
     scores = scores.float()
-    _, owners = np.unique(pack.rows, return_inverse=True)
-    owner = torch.from_numpy(owners).to(scores.device)  # (sequences,) the row each belongs to, from 0
-    rows = int(owners.max()) + 1
+    owner, rows = pack.owners, len(np.unique(pack.rows))
     highest = scores.new_full((rows,), -torch.inf).scatter_reduce(0, owner, scores.detach(), "amax")
     sums = scores.new_zeros(rows).index_add(0, owner, (scores - highest[owner]).exp())
     losses = sums.log()[owner] + highest[owner] - scores

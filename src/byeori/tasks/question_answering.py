@@ -234,9 +234,8 @@ class QuestionAnswering(Task):
 
         from byeori.batches.answers import spread
 
-        starts, lengths = (places.cpu().numpy() for places in (pack.layout.starts, pack.layout.lengths))
-        real = torch.from_numpy(spread(starts, lengths)).to(outputs.logits.device)
-        return outputs.logits[real].float(), lengths
+        real = torch.from_numpy(spread(pack.starts, pack.lengths)).to(outputs.logits.device, non_blocking=True)
+        return outputs.logits[real].float(), pack.lengths
 
     def decode(self, answers: Answers, store: TokenStore, call: Any | None = None) -> list[Any]:
         """{"score", "start", "end", "answer"} a row, a list of them for a top_k above 1; "" at 0 is no answer."""

@@ -155,7 +155,7 @@ def written(
     inner: Any, tokenizer: Any, pack: Pack, decoding: Any, *, most: float = np.inf, ends: bool = False, **forced: Any
 ) -> tuple[torch.Tensor, np.ndarray]:
     """(ids int64 flat, how many a sequence) of what a model writes, −1 between several of one row; none of rows from `most` on."""
-    starts, lengths = pack.layout.starts.tolist(), pack.layout.lengths.tolist()
+    starts, lengths = pack.starts.tolist(), pack.lengths.tolist()
     ids = pack.input_ids.tolist()
     wanted = np.flatnonzero(pack.rows < most).tolist()
     sources = [ids[starts[place] : starts[place] + lengths[place]] for place in wanted]

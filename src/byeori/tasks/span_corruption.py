@@ -180,7 +180,7 @@ class SpanCorruption(Likelihood):
 
         if self._corrupts is None:
             raise SettingError(f"{self.name}: it hasn't seen the tokenizer yet. Encode the rows with this task first.")
-        starts, lengths = (values.cpu().numpy() for values in (pack.layout.starts, pack.layout.lengths))
+        starts, lengths = pack.starts, pack.lengths
         inside = np.repeat(starts - (np.cumsum(lengths) - lengths), lengths) + np.arange(int(lengths.sum()))
         found = self._corrupts(pack.input_ids.cpu().numpy()[inside], lengths, pack.sequences, seed, epoch)
         columns = {"labels": found.targets, "labels_lengths": found.target_lengths}

@@ -21,7 +21,7 @@ from byeori.data.coded import Coded, coded, from_few
 from byeori.errors import DataError, ModelError, RowsError, SettingError
 from byeori.settings import setting
 from byeori.tasks.base import Task, texts_from
-from byeori.tasks.class_weights import weights_of
+from byeori.tasks.class_weights import on_device, weights_of
 from byeori.tasks.label_names import config_of, names_in
 from byeori.tasks.probabilities import softmax
 from byeori.text.store import ROW, Encoded
@@ -228,7 +228,6 @@ class TextClassification(Task):
 
     def loss(self, outputs: Any, pack: Pack) -> torch.Tensor:
         """(sequences,): cross-entropy, mean binary cross-entropy over the labels, or squared error."""
-        import torch
         from torch.nn import functional as F
 
         logits = outputs.logits.float()
@@ -239,7 +238,7 @@ class TextClassification(Task):
             if self.settings.label_smoothing:
                 targets = targets * (1 - self.settings.label_smoothing) + self.settings.label_smoothing / 2
             return F.binary_cross_entropy_with_logits(logits, targets, reduction="none").mean(-1)
-        weights = None if self.weights is None else torch.tensor(self.weights, device=logits.device)
+        weights = None if self.weights is None else on_device(tuple(self.weights), logits.device)
         return F.cross_entropy(
             logits, pack.labels, weights, reduction="none", label_smoothing=self.settings.label_smoothing
         )

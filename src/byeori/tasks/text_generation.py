@@ -244,7 +244,7 @@ class TextGeneration(Likelihood):
         """
         from byeori.models.language import likelihoods
 
-        places = (pack.labels != IGNORED).nonzero()[:, 0]
+        places = pack.counted
         nll, best = likelihoods(model, pack, places, pack.labels[places])
         return SimpleNamespace(nll=nll, best=best, places=places)
 
@@ -267,7 +267,7 @@ class TextGeneration(Likelihood):
         from byeori.generate.decoding import own_way
         from byeori.generate.write import write
 
-        starts, lengths = pack.layout.starts.tolist(), pack.layout.lengths.tolist()
+        starts, lengths = pack.starts.tolist(), pack.lengths.tolist()
         ids = pack.input_ids.cpu().numpy()
         wanted = np.arange(len(pack))
         decoding, own, _ = self.way(model, tokenizer, call)

@@ -260,9 +260,8 @@ class TokenClassification(Task):
 
         from byeori.batches.answers import spread
 
-        starts, lengths = (places.cpu().numpy() for places in (pack.layout.starts, pack.layout.lengths))
-        places = torch.from_numpy(spread(starts, lengths)).to(outputs.logits.device)
-        return outputs.logits[places], lengths
+        places = torch.from_numpy(spread(pack.starts, pack.lengths)).to(outputs.logits.device, non_blocking=True)
+        return outputs.logits[places], pack.lengths
 
     def call_settings(self, values: dict[str, Any]) -> aggregation.Call:
         call = super().call_settings(values)

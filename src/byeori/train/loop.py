@@ -11,13 +11,14 @@ the last update, without evaluations and checkpoints.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
+from byeori.batches.ahead import ahead
 from byeori.batches.answers import of_rows
 from byeori.batches.loader import Batch, Packing
 from byeori.batches.order import Order
@@ -25,7 +26,7 @@ from byeori.batches.pack import Pack
 from byeori.errors import SettingError, TrainingError
 from byeori.models import embedding
 from byeori.models.checks import place_of
-from byeori.models.device import autocast
+from byeori.models.device import asynchronous, autocast, failure, lost
 from byeori.models.packed import runner, unwrapped
 from byeori.predict.model_folder import save_model
 from byeori.train import checkpoint, resume
@@ -35,6 +36,7 @@ from byeori.train.hooks import Hook
 from byeori.train.interrupt import asked_to_stop
 from byeori.train.optimize import adamw, schedule_for, total_steps
 from byeori.train.progress import Progress
+from byeori.train.stepper import Stepper, Update
 
 if TYPE_CHECKING:
     from byeori.data.rows import Rows
@@ -48,6 +50,10 @@ if TYPE_CHECKING:
 
 # Batches of 32 make a quarter of the updates of the tutorials' 8: on a few thousand rows their rate is too low for them.
 FEW_UPDATES, FEW_RATE = 300, 5e-5
+
+# Updates whose packs are built, by a thread, while a device that works by itself is at another one. On a CPU the thread would
+# take its time from the compute, and gains nothing: packs are 0.2% of an update (docs/log.md).
+AHEAD = 2
 
 # Below so many updates "every min(500, updates / 10)" is each of them: all samples are written, the last ones shown.
 FEW_PREVIEWS = 20
@@ -88,18 +94,24 @@ class Loop:
         self.steps = total_steps(settings, self.order.steps)
         self.schedule = schedule_for(self.optimizer.optimizer, settings, self.steps)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "float16")
+        late = asynchronous(self.device) and bool(self.optimizer.optimizer.defaults["fused"])
+        self.stepper = Stepper(
+            self.optimizer.optimizer, self.schedule, self.scaler, told=self._told, moved=self._moved, late=late
+        )
+        self.ahead = AHEAD if asynchronous(self.device) else 0
         self.log_every = settings.log_every or max(1, self.steps // 100)
         self.preview_every = settings.preview_every or max(1, min(500, self.steps // 10))
         every = settings.evaluate_every
         self.evaluate_every = {"epoch": self.order.steps, "end": self.steps}[every] if isinstance(every, str) else every
 
         self.step = 0  # updates done
-        self.loss = math.nan  # mean over the last update
+        self._loss = math.nan  # of the last update that was heard of
         self.metrics: dict[str, Any] = {}
         self.best: dict[str, Any] | None = None  # {"step", "value"}
         self.worse = 0  # evaluations since the best one
         self.stopped: str | None = None
         self.account = Account()
+        self.lost = False  # whether the device has failed, and the model with it
         self._save_wanted = False
         self._unshown: tuple[int, list[dict[str, Any]]] | None = None  # step and samples of a short run's last preview
 
@@ -115,6 +127,12 @@ class Loop:
     def epoch(self) -> float:
         """Passes over the rows so far."""
         return self.step / self.order.steps
+
+    @property
+    def loss(self) -> float:
+        """Its mean over the last update; a GPU is waited for."""
+        self._settle()
+        return self._loss
 
     @property
     def headline(self) -> str:
@@ -174,13 +192,9 @@ class Loop:
         self.model.train()
         self.account.start()
         try:
-            with running(self.device), asked_to_stop() as asked:
+            with running(self.device), asked_to_stop() as asked, ahead(self._batches(), self.ahead) as batches:
                 while self.step < self.steps and self.stopped is None:
-                    epoch, place = divmod(self.step, self.order.steps)
-                    rows = self.order.batch(epoch, place)
-                    draw = self.task.drawing(self.settings.seed, epoch)
-                    batch = Batch(self.store, rows, self.packing, self.device, draw, self.task.apart)
-                    pack, outputs = self._update(batch)
+                    pack, outputs = self._update(next(batches))
                     self._after(pack, outputs)
                     if asked() and self.step < self.steps:
                         self._interrupted()
@@ -188,6 +202,11 @@ class Loop:
                 self._evaluate()
             if self._unshown is not None:
                 self.progress.samples(*self._unshown)
+        except Exception as error:
+            self.lost = lost(error) or lost(error.__cause__)
+            if (said := failure(error, self.device, self.packing.pack_tokens)) is None:
+                raise
+            raise TrainingError(f"step {self.step + 1}: {said}") from error
         finally:
             self.progress.stop()
             self.release()
@@ -196,11 +215,22 @@ class Loop:
 
     def release(self) -> None:
         """Give the model back as transformers knows it, however the training ended."""
-        embedding.restore(unwrapped(self.model))
+        if not self.lost:
+            embedding.restore(unwrapped(self.model))
+
+    def _batches(self) -> Iterator[Batch]:
+        """The updates that are left, in their order."""
+        pinned = self.device.type == "cuda"
+        for step in range(self.step, self.steps):
+            epoch, place = divmod(step, self.order.steps)
+            draw = self.task.drawing(self.settings.seed, epoch)
+            rows = self.order.batch(epoch, place)
+            batch = Batch(self.store, rows, self.packing, self.device, draw, self.task.apart, pinned)
+            yield batch.built() if self.ahead else batch
 
     def _update(self, batch: Batch) -> tuple[Pack, Any]:
-        """One optimizer step: summed losses of its packs, one division, clipping."""
-        total: torch.Tensor | float = 0.0
+        """One optimizer step: summed losses of its packs, one division, clipping. Nothing of it waits for a GPU."""
+        total: Any = 0.0
         pack = outputs = None
         for pack in batch:
             with autocast(self.precision, self.device):
@@ -213,24 +243,30 @@ class Loop:
         self.scaler.unscale_(self.optimizer.optimizer)
         limit = self.settings.max_grad_norm or math.inf
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit, foreach=True)
-        self.loss = float(total)
-        if not math.isfinite(self.loss) or (not torch.isfinite(norm) and not self.scaler.is_enabled()):
-            self._not_a_number(batch, float(norm))
-        if self._moved():
-            if self.compact is not None:
-                self.compact.stepped(self.schedule.get_last_lr()[0] * self.settings.weight_decay)
-            self.schedule.step()
+        self.stepper.step(self.step + 1, batch, total, norm)
         self.optimizer.zero_grad()
         self.step += 1
-        self.account.update(self.loss, float(norm), len(batch.rows))
         return pack, SimpleNamespace(**{k: v.detach() if torch.is_tensor(v) else v for k, v in vars(outputs).items()})
 
-    def _moved(self) -> bool:
-        """The optimizer's step; False where float16 overflowed, and the scaler left it out and shrank its scale."""
-        scale = self.scaler.get_scale() if self.scaler.is_enabled() else 0.0
-        self.scaler.step(self.optimizer.optimizer)
-        self.scaler.update()
-        return not self.scaler.is_enabled() or self.scaler.get_scale() >= scale
+    def _told(self, update: Update) -> None:
+        """An update's numbers are there: on a CPU before its weights move, on a GPU some updates later."""
+        self._loss = update.loss
+        if not math.isfinite(update.loss) or (not math.isfinite(update.norm) and not self.scaler.is_enabled()):
+            self._not_a_number(update)
+        self.account.update(update.loss, update.norm, len(update.batch.rows))
+
+    def _moved(self) -> None:
+        """An update has moved the weights; one that overflowed in float16 moves neither schedule nor idle words."""
+        if self.compact is not None:
+            self.compact.stepped(self.schedule.get_last_lr()[0] * self.settings.weight_decay)
+        self.schedule.step()
+
+    def _settle(self) -> None:
+        """Hear of all updates: what is written or saved next is of none that is no number. The wait is the training's."""
+        if self.stepper.coming:
+            self.account.lap("watching")
+            self.stepper.settle()
+            self.account.lap("training")
 
     def _after(self, pack: Pack, outputs: Any) -> None:
         """All that follows an update: history, samples, hooks, evaluation, checkpoint."""
@@ -242,7 +278,7 @@ class Loop:
             self._log()
         if self.settings.previews and (self.step % self.preview_every == 0 or last):
             self._preview(pack, outputs)
-        self.progress.step(self.step, self.loss)
+        self.progress.step(self.step, self._loss)
         self.account.lap("watching")
         if self.step % self.evaluate_every == 0 or last:
             self._evaluate()
@@ -252,6 +288,7 @@ class Loop:
         self.account.lap("watching")
 
     def _preview(self, pack: Pack, outputs: Any) -> None:
+        self._settle()
         samples = self.samples(pack, outputs, self.settings.previews)
         for sample in samples:
             self.folder.append(self.folder.samples, {"step": self.step, **sample})
@@ -262,6 +299,7 @@ class Loop:
         self._tell("preview", samples)
 
     def _log(self) -> None:
+        self._settle()
         means = self.account.close_window()
         if not means:
             return
@@ -280,6 +318,7 @@ class Loop:
         """Score the validation rows; keep the model if it is the best so far."""
         if self.best is not None and self.best["step"] == self.step:
             return
+        self._settle()
         if self.validation is None:
             self.best = {"step": self.step, "value": None, "metric": None}
             self._keep()
@@ -312,6 +351,7 @@ class Loop:
 
     def _checkpoint(self) -> None:
         self._save_wanted = False
+        self._settle()
         place = self.folder.checkpoints / checkpoint.name(self.step)
         checkpoint.save(place, unwrapped(self.model), self.optimizer.optimizer, self.schedule, resume.state(self))
         self._tell("save", place)
@@ -326,12 +366,15 @@ class Loop:
         for hook in self.hooks:
             getattr(hook, event)(self, *arguments)
 
-    def _not_a_number(self, batch: Batch, norm: float) -> None:
-        where = ", ".join(place_of(self.store, self.rows, int(row)) for row in batch.rows[:5])
+    def _not_a_number(self, update: Update) -> None:
+        rows = update.batch.rows
+        where = ", ".join(place_of(self.store, self.rows, int(row)) for row in rows[:5])
         rate = float(self.settings.learning_rate)
-        what = f"the loss is {self.loss}" if not math.isfinite(self.loss) else f"the gradient's norm is {norm}"
+        what = f"the loss is {update.loss}"
+        if math.isfinite(update.loss):
+            what = f"the gradient's norm is {update.norm}"
         raise TrainingError(
-            f"step {self.step + 1}: {what} at learning rate {self.schedule.get_last_lr()[0]:.2e}. Its {len(batch.rows)} rows begin "
+            f"step {update.step}: {what} at learning rate {update.rate:.2e}. Its {len(rows)} rows begin "
             f"with {where}. The usual causes: a learning rate too high (try --learning-rate {rate / 10:g}), "
             f"float16 (try --precision float32), a weight that was already not a number in the checkpoint."
         )

@@ -96,7 +96,7 @@ def prepare(settings: Train, task: Task, progress: Progress) -> Ready:
     seconds["baseline_seconds"] = time.perf_counter() - clock
 
     from byeori.models.checks import check_contract, check_ids
-    from byeori.models.device import device_for, precision_for, set_threads, total_memory
+    from byeori.models.device import device_for, precision_for, set_threads
     from byeori.models.packed import runner
     from byeori.predict.model_folder import cleaned_before
     from byeori.train.optimize import learning_rate_for
@@ -166,14 +166,19 @@ def prepare(settings: Train, task: Task, progress: Progress) -> Ready:
         progress.note(
             f"learning rate {learning_rate:.1e}, for {settings.batch_size} rows an update, this model's size{begun}"
         )
-    pack_tokens = settings.pack_tokens
-    if isinstance(pack_tokens, str):
-        pack_tokens = budget.auto_pack_tokens(
-            device.type, total_memory(device), _bytes_a_token(loaded.model), max_length
-        )
     run = runner(loaded.model)
     packed = run.packs_for(task)
-    packing = Packing(pack_tokens, budget.GROUP["packed" if packed else "rectangles"], packed and run.varlen(precision))
+    packing = Packing(
+        group_cost=budget.GROUP["packed" if packed else "rectangles"], varlen=packed and run.varlen(precision)
+    )
+    pack_tokens = settings.pack_tokens
+    if isinstance(pack_tokens, str):
+        clock = time.perf_counter()
+        pack_tokens = _budget(loaded.model, task, stores["train"], packing, device, precision, max_length, progress)
+        # An evaluation keeps no activations: what a training can hold at once it can, too.
+        engine.pack_tokens = min(engine.pack_tokens, pack_tokens)
+        seconds["memory_seconds"] = time.perf_counter() - clock
+    packing = dataclasses.replace(packing, pack_tokens=pack_tokens)
     if packing.varlen and any(getattr(loaded.model.config, name, 0) for name in ATTENTION_DROPOUT):
         progress.note(
             "Attention dropout is left out: attention of variable length has none on this device. --precision float32 trains with it."
@@ -285,11 +290,31 @@ def _tell_labels(task: Task, progress: Progress) -> None:
     progress.note(said)
 
 
-def _bytes_a_token(model: Any) -> int:
-    """Activations kept for the backward pass, bytes a token: about 34 hidden sizes a layer in float32, attention aside
-    (Korthikanti et al., 2022, table 2)."""
-    layers = getattr(model.config, "num_hidden_layers", None) or 12
-    return int(34 * width(model.config) * layers * 2)
+def _budget(
+    model: Any,
+    task: Task,
+    store: TokenStore,
+    packing: Packing,
+    device: Any,
+    precision: str,
+    max_length: int,
+    progress: Progress,
+) -> int:
+    """What `pack_tokens="auto"` stands for: a function of the model, the task, the kind of device and its total memory."""
+    from byeori.models.device import total_memory
+    from byeori.train.memory import measured, reckoned
+
+    total, cost = total_memory(device), reckoned(model)
+    plenty = budget.auto_pack_tokens(device.type, total, cost, max_length)
+    if plenty == budget.auto_pack_tokens(device.type, total, budget.Cost(1.0), max_length):
+        return plenty
+    try:
+        cost = measured(model, task, store, packing, device, precision, max_length)
+    except (ValueError, TypeError, RuntimeError, LookupError, AttributeError, AssertionError) as error:
+        progress.note(  # a task of somebody's own
+            f"--pack-tokens goes by the model's size alone: made-up rows don't run ({type(error).__name__}: {error})."
+        )
+    return budget.auto_pack_tokens(device.type, total, cost, max_length)
 
 
 def width(config: Any) -> int:
