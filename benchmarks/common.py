@@ -68,12 +68,6 @@ def korean_bert(folder: str, width: int, layers: int, heads: int) -> str:
     return folder
 
 
-def peak_mb() -> float:
-    """Peak resident memory of this process, MiB."""
-    status = Path("/proc/self/status").read_text()
-    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
-
-
 def measure(module: str, work: dict) -> dict:
     """Run `python -m module --worker WORK` in a fresh process; its last line of output is the result."""
     env = {**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "true"}

@@ -15,7 +15,8 @@ import time
 
 import numpy as np
 
-from benchmarks.common import DATA, alternate, median, peak_mb
+from benchmarks.common import DATA, alternate, median
+from byeori.bench.clock import peak_mb
 
 SIZES = (30_000, 100_000, 300_000)
 

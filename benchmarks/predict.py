@@ -10,7 +10,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.common import SETS, alternate, arguments, median, peak_mb, ratios
+from benchmarks.common import SETS, alternate, arguments, median, ratios
+from byeori.bench.clock import peak_mb
+from byeori.bench.predicting import piped
 
 CONTESTANTS = {
     "pipeline() as it comes": {"kind": "pipeline", "tuned": False, "precision": "float32"},
@@ -27,33 +29,24 @@ def work(job: dict) -> dict:
         classify = byeori.pipeline("text-classification", job["model"], precision=job["precision"])
         classify(texts[:64])
         started = time.perf_counter()
-        found = classify(texts)
+        labels = [one["label"] for one in classify(texts)]
         seconds = time.perf_counter() - started
     else:
-        import torch
         import transformers
 
         transformers.logging.set_verbosity_error()
-        dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16}[job["precision"]]
-        classify = transformers.pipeline("text-classification", job["model"], device=-1, dtype=dtype)
-        more = {"truncation": True, "max_length": 512}
-        classify(texts[:64], **more)
+        tuned = {"batch_size": 32} if job["tuned"] else {}
+        predict, _ = piped("text-classification", job["model"], precision=job["precision"], **tuned)
+        rows = [{"text": text} for text in texts]
+        predict(rows[:64])
         started = time.perf_counter()
-        if job["tuned"]:
-            lengths = [len(ids) for ids in classify.tokenizer(texts, truncation=True, max_length=512)["input_ids"]]
-            order = sorted(range(len(texts)), key=lambda i: -lengths[i])
-            results = classify([texts[i] for i in order], batch_size=32, **more)
-            found = [None] * len(texts)
-            for place, one in zip(order, results, strict=True):
-                found[place] = one
-        else:
-            found = classify(texts, **more)
+        labels = predict(rows)
         seconds = time.perf_counter() - started
     return {
         "rate": len(texts) / seconds,
         "seconds": seconds,
         "memory_mb": peak_mb(),
-        "labels": sum(one["label"].endswith("1") for one in found),
+        "labels": sum(label.endswith("1") for label in labels),
     }
 
 

@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.common import alternate, arguments, median, peak_mb, ratios
+from benchmarks.common import alternate, arguments, median, ratios
+from byeori.bench.clock import peak_mb
 
 KOREAN, ENGLISH = (
     words.split()

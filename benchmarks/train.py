@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 import tempfile
 
-from benchmarks.common import SETS, alternate, arguments, korean_bert, median, peak_mb, ratios
+from benchmarks.common import SETS, alternate, arguments, korean_bert, median, ratios
+from byeori.bench.classes import classes
+from byeori.bench.trainer import Recipe
 
 TEST = 1_000
 TUTORIAL = {"rate": 5e-5, "warmup": 0.0}  # what the tutorials' TrainingArguments come to
@@ -23,80 +25,34 @@ CONTESTANTS = {
 
 
 def work(job: dict) -> dict:
+    from byeori.bench.ours import ours
+    from byeori.data.read import read_rows
+    from byeori.tasks import TextClassification
+
     texts, labels = SETS[job["set"]](job["rows"] + TEST)
-    cut = job["rows"]
-    return {"trainer": with_trainer, "byeori": with_byeori}[job["kind"]](
-        job, (texts[:cut], labels[:cut]), (texts[cut:], labels[cut:])
-    )
-
-
-def with_byeori(job: dict, train: tuple, test: tuple) -> dict:
-    import byeori
-
-    def rows(part: tuple) -> list[dict]:
-        return [{"text": text, "label": label} for text, label in zip(*part, strict=True)]
-
-    with tempfile.TemporaryDirectory() as folder:
-        run = byeori.train(
-            "text-classification",
-            job["model"],
-            train=rows(train),
-            test=rows(test),
-            validation_size=0,
-            output=f"{folder}/run",
-            epochs=job["epochs"],
-            seed=job["seed"],
-            previews=0,
-            **job["settings"],
-        )
-    found = run.metrics["training"]
+    rows = read_rows([{"text": text, "label": label} for text, label in zip(texts, labels, strict=True)])
+    train, test = rows.select(range(job["rows"])), rows.select(range(job["rows"], len(rows)))
+    if job["kind"] == "byeori":
+        common = {"epochs": job["epochs"], "seed": job["seed"]}
+        with ours("text-classification", job["model"], train, test, **common, **job["settings"]) as (run, found):
+            scores = run.metrics["test"]
+    else:
+        task = TextClassification()
+        task.prepare(train)
+        found = classes(_recipe(job), task, train, test)
+        scores = found["scores"]
     return {
-        "rate": found["examples_per_second"],
-        "seconds": found["seconds"],
-        "accuracy": run.metrics["test"]["accuracy"]["value"],
-        "memory_mb": peak_mb(),
-        "padding": found["padding"],
-    }
+        "rate": job["rows"] * job["epochs"] / found["seconds"], "accuracy": scores["accuracy"]["value"],
+        **{name: found[name] for name in ("seconds", "memory_mb", "padding")},
+    }  # fmt: skip
 
 
-def with_trainer(job: dict, train: tuple, test: tuple) -> dict:
-    import datasets
-    import numpy as np
-    import transformers
-
-    transformers.logging.set_verbosity_error()
-    tokenizer = transformers.AutoTokenizer.from_pretrained(job["model"])
-    names = sorted(set(train[1]))
-    transformers.set_seed(job["seed"])
-    model = transformers.AutoModelForSequenceClassification.from_pretrained(job["model"], num_labels=len(names))
-
-    def encoded(part: tuple) -> datasets.Dataset:
-        ids = tokenizer(part[0], truncation=True, max_length=min(512, tokenizer.model_max_length))
-        return datasets.Dataset.from_dict({**ids, "labels": [names.index(label) for label in part[1]]})
-
-    with tempfile.TemporaryDirectory() as folder:
-        settings = transformers.TrainingArguments(
-            output_dir=folder,
-            per_device_train_batch_size=job["batch"],
-            per_device_eval_batch_size=32,
-            num_train_epochs=job["epochs"],
-            learning_rate=job["rate"],
-            warmup_steps=job["warmup"],  # a share, where it is below 1
-            bf16=job.get("precision") == "bfloat16",
-            use_cpu=True,
-            train_sampling_strategy="group_by_length" if job["grouped"] else "random",
-            save_strategy="no",
-            report_to="none",
-            disable_tqdm=True,
-            logging_strategy="no",
-            seed=job["seed"],
-        )
-        trainer = transformers.Trainer(model, settings, train_dataset=encoded(train), processing_class=tokenizer)
-        seconds = trainer.train().metrics["train_runtime"]
-        judged = trainer.predict(encoded(test))  # its sampler may reorder: labels come along
-    rows = len(train[0]) * job["epochs"]
-    right = np.mean(judged.predictions.argmax(-1) == judged.label_ids)
-    return {"rate": rows / seconds, "seconds": seconds, "accuracy": float(right), "memory_mb": peak_mb()}
+def _recipe(job: dict) -> Recipe:
+    return Recipe(
+        model=job["model"], epochs=job["epochs"], batch_size=job["batch"], learning_rate=job["rate"], seed=job["seed"],
+        warmup_ratio=job["warmup"], order="grouped" if job["grouped"] else "random",
+        precision=job.get("precision", "float32"),
+    )  # fmt: skip
 
 
 def main() -> None:

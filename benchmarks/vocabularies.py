@@ -11,7 +11,8 @@ from __future__ import annotations
 import json
 import time
 
-from benchmarks.common import DATA, arguments, measure, nsmc, peak_mb
+from benchmarks.common import DATA, arguments, measure, nsmc
+from byeori.bench.clock import peak_mb
 
 ALGORITHMS = ("wordpiece", "bpe", "unigram", "word", "character")
 BESIDE = {"nsmc": "koelectra_vocab.txt", "kaist": "koelectra_vocab.txt", "wikitext": "bert-base-cased-vocab.txt"}

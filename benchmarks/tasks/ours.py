@@ -5,47 +5,33 @@ with_byeori(job, train, test)["scores"]
 
 from __future__ import annotations
 
-import json
-import tempfile
-import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.tasks import asking
+from byeori.bench.ours import ours
 
 if TYPE_CHECKING:
     from byeori.data.rows import Rows
+    from byeori.run import RunFolder
 
-EVEN = {"validation_size": 0, "weight_decay": 0.0, "warmup_ratio": 0.1, "previews": 0, "log_every": 10}
+EVEN = {"weight_decay": 0.0, "warmup_ratio": 0.1, "log_every": 10, "baselines": True}
 
 
 def with_byeori(job: dict, train: Rows, test: Rows, validation: Rows | None = None) -> dict:
-    import byeori
-
     asked = job["task"] == "zero-shot-classification"
     task = "text-classification" if asked else job["task"]
-    with tempfile.TemporaryDirectory() as folder:
-        clock = _clock()
-        own = EVEN | job["settings"]
-        run = byeori.train(
-            task,
-            job["model"],
-            train=train,
-            validation=validation,
-            test=test,
-            output=f"{folder}/run",
-            hooks=[clock],
-            **own,
-        )
+    settings = EVEN | job["settings"]
+    with ours(task, job["model"], train, test, validation=validation, **settings) as (run, took):
+        assert run.folder is not None
         found = {
+            **took,
             "scores": run.metrics["test"],
             "baseline": run.metrics["baseline"],
             "training": run.metrics["training"],
-            "seconds": clock.seconds,
-            "losses": _losses(Path(folder) / "run" / "history.jsonl"),
+            "losses": _losses(run.folder),
         }
         if asked:
-            found |= _asked(f"{folder}/run/model", test, found)
+            found |= _asked(str(run.folder.model), test, found)
     return found
 
 
@@ -66,24 +52,7 @@ def _asked(model: str, test: Rows, found: dict) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _clock() -> Any:
-    """A hook that counts the processor's seconds of a training: those of the clock say more of what else runs."""
-    import byeori
-
-    class Clock(byeori.Hook):
-        seconds = 0.0
-
-        def train_start(self, run: Any) -> None:
-            self.seconds = -time.process_time()
-
-        def train_end(self, run: Any) -> None:
-            self.seconds += time.process_time()
-
-    return Clock()
-
-
-def _losses(history: Path) -> list[float]:
+def _losses(folder: RunFolder) -> list[float]:
     """Training loss of the first and the last window of updates."""
-    logged = [json.loads(line) for line in history.read_text(encoding="utf-8").splitlines()]
-    losses = [line["loss"] for line in logged if "loss" in line]
+    losses = [line["loss"] for line in folder.lines(folder.history) if "loss" in line]
     return [losses[0], losses[-1]]

@@ -15,6 +15,7 @@ import click
 
 import byeori
 from byeori import settings
+from byeori.bench import options as beside
 from byeori.commandline import SCORING, Flag, Settings, answer, given, title, told
 from byeori.doctor.options import KINDS
 from byeori.errors import ByeoriError, DataError, SettingError
@@ -327,3 +328,68 @@ def tokenizer_report(name: str, data: tuple[str, ...], as_json: bool, **values: 
 
     report = byeori.report_tokenizer(name, data, **given(values))
     print(dumps(report) if as_json else "\n".join(report_lines(report)))
+
+
+@cli.group()
+def bench() -> None:
+    """Byeori beside transformers on your own model and file: speed, padding, memory, scores."""
+
+
+def _measured(what: str, as_json: bool, values: dict[str, Any]) -> int:
+    """Run a benchmark and print it; the exit code."""
+    from byeori.bench.contest import bench
+    from byeori.bench.table import print_bench
+    from byeori.train.progress import progress_for
+
+    found = bench(what, given(values), progress_for(as_json).note)
+    print(dumps(found.data)) if as_json else print_bench(found)
+    return found.code
+
+
+@bench.command(
+    "train", cls=Settings, kinds=(beside.Learning, beside.Measuring, beside.Running, Reading, "Training"), without=beside.UNUSED,
+    first=("task", "model", "train"), needed="Needed",
+)  # fmt: skip
+@click.option("--task", metavar="TASK", help="what to train for; `byeori tasks` lists them")
+@common
+def bench_train(as_json: bool, **values: Any) -> int:
+    """Train beside transformers' Trainer: as the tutorials set it, and tuned. Scored on the same rows."""
+    return _measured("train", as_json, values)
+
+
+@bench.command(
+    "predict", cls=Settings, kinds=(beside.Measuring, beside.Running, ("Call", beside.CALLS), Reading, "Columns"),
+    without=(*beside.UNUSED, "label"), answers=False,
+)  # fmt: skip
+@click.argument("model", metavar="MODEL_OR_RUN")
+@click.argument("input", metavar="INPUT")
+@used_task
+@common
+def bench_predict(as_json: bool, **values: Any) -> int:
+    """Predict a file beside transformers' pipeline: as it comes, and tuned. The answers are compared."""
+    return _measured("predict", as_json, values)
+
+
+@bench.command(
+    "generate", cls=Settings, kinds=(beside.Measuring, ("Call", beside.DECODING), beside.Running, Reading, "Columns"),
+    without=(*beside.UNUSED, "label"), answers=False,
+)  # fmt: skip
+@click.argument("model", metavar="MODEL_OR_RUN")
+@click.argument("input", metavar="INPUT")
+@used_task
+@common
+def bench_generate(as_json: bool, **values: Any) -> int:
+    """Write texts beside `generate` in a loop: the tutorials', and a tuned one. The texts are compared."""
+    return _measured("generate", as_json, values)
+
+
+@bench.command(
+    "tokenize", cls=Settings, kinds=(beside.Measuring, beside.Running, Reading),
+    without=(*beside.UNUSED, "label", "device", "precision", "drop_empty_labels"),
+)  # fmt: skip
+@click.argument("model", metavar="TOKENIZER")
+@click.argument("input", metavar="INPUT")
+@common
+def bench_tokenize(as_json: bool, **values: Any) -> int:
+    """Tokenize a file beside `datasets.map`: as it comes, and tuned. The ids are compared."""
+    return _measured("tokenize", as_json, values)

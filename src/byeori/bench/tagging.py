@@ -1,41 +1,45 @@
 """A plain Trainer on tagged words: the tag of a word at its first token, −100 elsewhere (`word_ids`).
 
-tagging(job, task, train, test)["scores"]["f1"]
+tagging(recipe, task, train, test)["scores"]["f1"]
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from benchmarks.tasks.theirs import RESAMPLES, loss, seeded, trained
+from byeori.bench.trainer import RESAMPLES, Recipe, longest, loss, prepared, trained
+
+if TYPE_CHECKING:
+    from byeori.data.rows import Rows
 
 IGNORED = -100
 
 
-def tagging(job: dict, task: Any, train: Any, test: Any) -> dict:
+def tagging(recipe: Recipe, task: Any, train: Rows, test: Rows) -> dict[str, Any]:
     """Each token of the file is a word to the tokenizer, also where the file tags characters."""
-    return _tagged(job, task, train, test, _words)
+    return _tagged(recipe, task, train.table, test.table, _words)
 
 
-def by_offsets(job: dict, task: Any, train: Any, test: Any) -> dict:
+def by_offsets(recipe: Recipe, task: Any, train: Rows, test: Rows) -> dict[str, Any]:
     """Of characters: the text is tokenized as it stands, and a token gets the tag of the character it begins with."""
-    return _tagged(job, task, train, test, _characters)
+    return _tagged(recipe, task, train.table, test.table, _characters)
 
 
-def _tagged(job: dict, task: Any, train: Any, test: Any, way: Any) -> dict:
+def _tagged(recipe: Recipe, task: Any, train: Any, test: Any, way: Any) -> dict[str, Any]:
     import datasets
     import transformers
 
-    tokenizer = seeded(job)
+    tokenizer = prepared(recipe)
     names = sorted({tag for tags in train["tags"][:] for tag in tags})
     ids = {name: number for number, name in enumerate(names)}
     model = transformers.AutoModelForTokenClassification.from_pretrained(
-        job["model"], id2label=dict(enumerate(names)), label2id=ids
+        recipe.model, id2label=dict(enumerate(names)), label2id=ids, ignore_mismatched_sizes=True
     )
+    length = longest(recipe, task, model, tokenizer)
 
     def encoded(table: Any) -> tuple[datasets.Dataset, list[list[int | None]]]:
-        found, owners = way(tokenizer, table["tokens"][:], job["settings"]["max_length"])
+        found, owners = way(tokenizer, table["tokens"][:], length)
         labels = []
         for tags, owner in zip(table["tags"][:], owners, strict=True):
             firsts = _firsts(owner)
@@ -48,14 +52,16 @@ def _tagged(job: dict, task: Any, train: Any, test: Any, way: Any) -> dict:
     rows, _ = encoded(train)
     collator = transformers.DataCollatorForTokenClassification(tokenizer)
     filler = "O" if "O" in ids else Counter(tag for tags in train["tags"][:] for tag in tags).most_common(1)[0][0]
-    with trained(job, model, tokenizer, rows, collator) as (trainer, took):
+    with trained(recipe, model, tokenizer, rows, collator) as (trainer, took):
         asked, owners = encoded(test)
         judged = trainer.predict(asked)
         best = judged.predictions.argmax(-1)
         predictions = []
         for place, (words, owner) in enumerate(zip(test["tokens"][:], owners, strict=True)):
             firsts = _firsts(owner)
-            tags = [names[best[place][firsts[unit]]] if unit in firsts else None for unit in range(len(words))]
+            tags: list[Any] = [
+                names[best[place][firsts[unit]]] if unit in firsts else None for unit in range(len(words))
+            ]
             tags = _continued(tags, words) if way is _characters else [tag or filler for tag in tags]
             if task.unit == "character":  # a space is no character to score
                 tags = [tag for tag, word in zip(tags, words, strict=True) if not word.isspace()]

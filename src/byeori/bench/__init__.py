@@ -1,0 +1,1 @@
+"""Side by side with transformers on the user's own model and file: `byeori bench train|predict|generate|tokenize`."""
