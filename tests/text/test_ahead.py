@@ -1,53 +1,79 @@
-"""The next one is done while this one is used: in order, one at a time, errors where they belong."""
+"""Items made ahead are the same in the same order; how it ends, all taken, some, or by an error, no thread is left."""
 
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
 from byeori.text.ahead import ahead
 
-
-def test_in_order_and_never_two_at_once():
-    busy, most = 0, 0
-
-    def work(item: int) -> int:
-        nonlocal busy, most
-        busy += 1
-        most = max(most, busy)
-        busy -= 1
-        return item * item
-
-    for count in range(6):
-        assert list(ahead(work, range(count))) == [item * item for item in range(count)]
-    assert most == 1
+SIZES = [0, 1, 3, 100]
 
 
-def test_the_next_one_is_begun_before_this_one_is_used():
-    begun = [threading.Event() for _ in range(3)]
-
-    def work(item: int) -> int:
-        begun[item].set()
-        return item
-
-    for found in ahead(work, range(3)):
-        if found < 2:
-            assert begun[found + 1].wait(5)
+@pytest.fixture(autouse=True)
+def no_thread_left():
+    before = threading.active_count()
+    yield
+    assert threading.active_count() == before
 
 
-def test_a_single_one_takes_no_thread():
-    assert list(ahead(lambda item: threading.current_thread() is threading.main_thread(), [1])) == [True]
+@pytest.mark.parametrize("most", SIZES)
+def test_all_of_them_in_their_order(most):
+    with ahead((n * n for n in range(50)), most) as found:
+        assert list(found) == [n * n for n in range(50)]
+        assert list(found) == []
 
 
-def test_an_error_comes_in_its_place():
-    def work(item: int) -> int:
-        if item == 2:
-            raise ValueError("the third")
-        return item
+@pytest.mark.parametrize("most", [1, 3])
+def test_no_more_lie_ready_than_asked_for(most):
+    made = []
 
-    found = []
-    with pytest.raises(ValueError, match="the third"):
-        for one in ahead(work, range(5)):
-            found.append(one)
-    assert found == [0, 1] and threading.active_count() < 5
+    def items():
+        for n in range(20):
+            made.append(n)
+            yield n
+
+    with ahead(items(), most) as found:
+        for taken in range(1, 6):
+            next(found)
+            deadline = time.monotonic() + 5
+            while len(made) < taken + most and time.monotonic() < deadline:
+                time.sleep(0.001)
+            time.sleep(0.01)
+            assert len(made) == taken + most
+    assert len(made) <= 6 + most
+
+
+@pytest.mark.parametrize("most", SIZES)
+def test_an_error_comes_where_its_item_would_have(most):
+    def items():
+        yield 1
+        yield 2
+        raise ZeroDivisionError("third")
+
+    with ahead(items(), most) as found:
+        assert [next(found), next(found)] == [1, 2]
+        for _ in range(2 if most else 1):
+            with pytest.raises(ZeroDivisionError, match="third") as caught:
+                next(found)
+        assert caught.traceback[-1].name == "items"
+
+
+@pytest.mark.parametrize("most", SIZES)
+def test_what_is_left_is_not_made(most):
+    made, closed = [], []
+
+    def items():
+        try:
+            for n in range(10_000):
+                made.append(n)
+                yield n
+        finally:
+            closed.append(True)
+
+    with pytest.raises(KeyboardInterrupt), ahead(items(), most) as found:
+        next(found)
+        raise KeyboardInterrupt
+    assert len(made) <= 2 + most and closed == [True]

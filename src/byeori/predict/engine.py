@@ -21,7 +21,6 @@ import numpy as np
 import torch
 
 from byeori.batches import budget
-from byeori.batches.ahead import ahead
 from byeori.batches.answers import Answers, Gathered, joined
 from byeori.batches.budget import Cost, affordable, checked
 from byeori.batches.pack import Pack, build
@@ -34,6 +33,7 @@ from byeori.models.legible import unread
 from byeori.models.load import uses_token_types
 from byeori.models.packed import runner
 from byeori.tasks.base import DRAW_SEED
+from byeori.text.ahead import ahead
 from byeori.text.encode import Encoder
 from byeori.text.normalizer import holds
 from byeori.text.store import TokenStore

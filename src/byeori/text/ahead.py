@@ -1,35 +1,79 @@
-"""One thing is done while the one before it is used: for work that lets go of Python's lock (the tokenizer's own threads).
+"""Items made ahead of their turn, in a thread: what comes next lies ready when it is asked for.
 
-for found in ahead(tokenize, parts): use(found)      # the next part is tokenized meanwhile
+Invariants: the same items in the same order as without; at most `most` lie ready beyond the one in use; an exception comes out
+where its item would have; the thread ends with the block, whether all was taken or not.
+
+    with ahead(batches, most=2) as ready:
+        for batch in ready: ...
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+import queue
+import threading
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Generic, TypeVar
 
-T = TypeVar("T")
-R = TypeVar("R")
+Item = TypeVar("Item")
 
 
-def ahead(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """`work(item)` of each, in order, never two at once; a single item takes no thread."""
-    rest = iter(items)
-    first = next(rest, rest)
-    if first is rest:
+@contextmanager
+def ahead(items: Iterable[Item], most: int) -> Iterator[Iterator[Item]]:
+    """`items`, made by a thread up to `most` ahead; made as they are asked for where `most` is 0."""
+    if not most:
+        found = iter(items)
+        try:
+            yield found
+        finally:
+            _close(found)
         return
-    second = next(rest, rest)
-    if second is rest:
-        yield work(first)  # type: ignore[arg-type]
-        return
-    pool = ThreadPoolExecutor(1, "byeori-ahead")
+    maker = _Maker(items, most)
     try:
-        now: Future[R] = pool.submit(work, first)  # type: ignore[arg-type]
-        while second is not rest:
-            following = pool.submit(work, second)  # type: ignore[arg-type]
-            yield now.result()
-            now, second = following, next(rest, rest)
-        yield now.result()
+        yield maker
     finally:
-        pool.shutdown(cancel_futures=True)
+        maker.close()
+
+
+class _Maker(Generic[Item]):
+    def __init__(self, items: Iterable[Item], most: int):
+        self._items = items
+        self._room = threading.Semaphore(most)
+        self._made: queue.SimpleQueue[tuple[Item | None, BaseException | None]] = queue.SimpleQueue()
+        self._closed = False
+        self._over: BaseException | None = None  # how it ended
+        self._thread = threading.Thread(target=self._work, name="byeori-ahead", daemon=True)
+        self._thread.start()
+
+    def _work(self) -> None:
+        items = iter(self._items)
+        try:
+            while self._room.acquire() and not self._closed:
+                self._made.put((next(items), None))
+        except BaseException as error:  # StopIteration too: whoever takes the item is told
+            self._made.put((None, error))
+        finally:
+            _close(items)
+
+    def __iter__(self) -> Iterator[Item]:
+        return self
+
+    def __next__(self) -> Item:
+        if self._over is not None:
+            raise self._over
+        item, self._over = self._made.get()
+        if self._over is not None:
+            raise self._over
+        self._room.release()
+        return item  # type: ignore[return-value]  # None only beside an error
+
+    def close(self) -> None:
+        """Wait for the item that is being made, and end."""
+        self._closed = True
+        self._room.release()
+        self._thread.join()
+
+
+def _close(items: Iterator) -> None:
+    if isinstance(items, Generator):
+        items.close()

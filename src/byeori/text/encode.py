@@ -63,8 +63,9 @@ class Encoder:
         found = self._word_by_word(backend, texts, pairs)
         if found is not None:
             return found
-        whole = partial(_whole, backend)
-        return _joined([self._flattened(found) for found in ahead(whole, _parts(texts, pairs))])
+        parts = list(_parts(texts, pairs))
+        with ahead(map(partial(_whole, backend), parts), int(len(parts) > 1)) as found:
+            return _joined([self._flattened(one) for one in found])
 
     def _word_by_word(self, backend: Any, texts: list[str], pairs: list[str | None] | None) -> Encoded | None:
         """Of words that are tokenized once; None where the tokenizer doesn't read them apart, or it wouldn't pay.

@@ -1,6 +1,6 @@
 """Rows → the token store: in chunks, so that nothing but the store grows; rows that come tokenized are taken too.
 
-While one chunk is tokenized, by threads of its own, the one before it is written and the next one is read.
+While one chunk is read and tokenized, by threads of its own, the one before it is written.
 
 store = encode_rows(rows, task, encoder)
 """
@@ -52,10 +52,11 @@ def encode_rows(
     pads, total = 0, len(table)
     chunks = ((first, table[first : first + CHUNK]) for first in range(0, total, CHUNK))
     tell(0, total)
-    for number, (found, padded) in enumerate(ahead(encoded, chunks), 1):
-        writer.add(found)
-        pads += padded
-        tell(min(number * CHUNK, total), total)
+    with ahead(map(encoded, chunks), int(total > CHUNK)) as ready:
+        for number, (found, padded) in enumerate(ready, 1):
+            writer.add(found)
+            pads += padded
+            tell(min(number * CHUNK, total), total)
     store = settled(writer.close(), rows, encoder)
     if pads:
         rows.notes.append(f"{pads:,} padded places of the tokenized rows were taken out (their labels would be −100).")

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from byeori.batches.ahead import ahead
 from byeori.batches.answers import of_rows
 from byeori.batches.loader import Batch, Packing
 from byeori.batches.order import Order
@@ -29,6 +28,7 @@ from byeori.models.checks import place_of
 from byeori.models.device import asynchronous, autocast, failure, lost
 from byeori.models.packed import runner, unwrapped
 from byeori.predict.model_folder import save_model
+from byeori.text.ahead import ahead
 from byeori.train import checkpoint, resume
 from byeori.train.accelerator import accelerator_for, running
 from byeori.train.account import Account, peak_memory_mb
