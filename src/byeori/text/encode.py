@@ -64,8 +64,8 @@ class Encoder:
         if found is not None:
             return found
         parts = list(_parts(texts, pairs))
-        with ahead(map(partial(_whole, backend), parts), int(len(parts) > 1)) as found:
-            return _joined([self._flattened(one) for one in found])
+        with ahead(map(partial(_whole, backend), parts), int(len(parts) > 1)) as encodings:
+            return _joined([self._flattened(one) for one in encodings])
 
     def _word_by_word(self, backend: Any, texts: list[str], pairs: list[str | None] | None) -> Encoded | None:
         """Of words that are tokenized once; None where the tokenizer doesn't read them apart, or it wouldn't pay.
