@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import inspect
 import weakref
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -220,7 +221,9 @@ def runner(model: nn.Module) -> Runner:
     """The runner of a model; made, and the model probed, at the first call."""
     inner = unwrapped(model)
     if inner not in _runners:
-        with torch.autocast(next(inner.parameters()).device.type, enabled=False):  # 16 bits would part what agrees
+        kind = next(inner.parameters()).device.type
+        exact = torch.autocast(kind, enabled=False) if torch.amp.is_autocast_available(kind) else nullcontext()
+        with exact:  # 16 bits would part what agrees
             _runners[inner] = Runner(inner)
     return _runners[inner]
 
