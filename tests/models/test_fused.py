@@ -32,7 +32,7 @@ def made(name: str, auto: str = "AutoModelForSequenceClassification", **values) 
 def as_modules(model: torch.nn.Module) -> torch.nn.Module:
     """The same weights, run as transformers has its layers."""
     other = copy.deepcopy(model)
-    runner(other).fused = []
+    runner(other).fuses = False
     return other
 
 
@@ -62,7 +62,7 @@ def test_layers_of_this_build_are_found(name):
     model = Family(name).model(attn_implementation=attention.NAME)
     run = runner(model)
     assert run.packs
-    assert len(run.fused) == (model.config.num_hidden_layers if name in BUILD else 0)
+    assert len(run.layers()) == (model.config.num_hidden_layers if name in BUILD else 0)
 
 
 @pytest.mark.parametrize("name", BUILD)
@@ -71,7 +71,7 @@ def test_with_dropout_losses_and_gradients_are_those_of_the_modules(name):
     more = {"hidden_dropout_prob": 0.2, "attention_probs_dropout_prob": 0.3}
     model, pack = made(name, "AutoModelForTokenClassification", **more)
     plain = as_modules(model)
-    assert runner(model).fused and not runner(plain).fused
+    assert runner(model).layers() and not runner(plain).layers()
     first = learnt(model, token_logits, pack)
     check_same(first, learnt(plain, token_logits, pack))
     with torch.no_grad():
@@ -140,7 +140,7 @@ def test_in_16_bits_it_is_as_near_as_the_modules_are():
     plain.zero_grad()
     with torch.autocast("cpu", torch.bfloat16):
         both = [learnt(one, token_logits, pack) for one in (model, plain)]
-    assert runner(model).fused
+    assert runner(model).layers()
 
     def off(found) -> tuple[float, float]:
         answers = float((found[0].float() - exact[0]).norm() / exact[0].norm())
@@ -200,7 +200,7 @@ def test_an_adapter_keeps_the_modules():
     model, pack = made("bert")
     model.bert.encoder.layer[1].attention.output.dense.__class__ = Adapted
     run = runner(model)
-    assert run.packs and not run.fused
+    assert run.packs and not run.layers()
 
 
 @torch.no_grad()
@@ -209,7 +209,7 @@ def test_a_layer_that_answers_otherwise_is_run_as_it_is(monkeypatch):
     part = model.bert.encoder.layer[1].output
     monkeypatch.setattr(part, "forward", lambda hidden, other: type(part).forward(part, hidden, other) + 1.0)
     run = runner(model)
-    assert run.packs and not run.fused
+    assert run.packs and not run.layers()
     row = pack.input_ids[pack.layout.starts[0] :][: int(pack.layout.lengths[0])]
     torch.testing.assert_close(pooled_logits(model, pack)[0], model(row[None]).logits[0], atol=ATOL, rtol=ATOL)
 
@@ -225,8 +225,7 @@ def test_nothing_of_it_stays_with_the_model():
     again = pickle.loads(pickle.dumps(model))
     with torch.no_grad():
         assert torch.equal(pooled_logits(again, pack), pooled_logits(model, pack))
-    layers = runner(again).fused  # hooks of the first one's runner came along
-    assert len(layers) == 3 and all(one.free() for one in layers)
+    assert len(runner(again).layers()) == 3  # hooks of the first one's runner came along
 
 
 def test_layers_run_again_for_their_gradients_are_modules():
@@ -235,3 +234,97 @@ def test_layers_run_again_for_their_gradients_are_modules():
     expected = learnt(as_modules(model), token_logits, pack)
     model.gradient_checkpointing_enable()
     check_same(learnt(model, token_logits, pack), expected)
+
+
+def check_as_is(model: torch.nn.Module, pack: Pack) -> None:
+    """Packed logits are those of each sequence alone, by the model's own code."""
+    model.eval()
+    with torch.no_grad():
+        packed = pooled_logits(model, pack)
+        for place, (start, length) in enumerate(zip(pack.layout.starts, pack.layout.lengths, strict=True)):
+            alone = model(pack.input_ids[start : start + length][None]).logits[0]
+            torch.testing.assert_close(packed[place], alone, atol=ATOL, rtol=ATOL)
+
+
+def adapted(model: torch.nn.Module) -> None:
+    model.bert.encoder.layer[1].attention.self.query.__class__ = Adapted
+
+
+def another_part(model: torch.nn.Module) -> None:
+    part = model.bert.encoder.layer[1].output
+    part.dense = torch.nn.Linear(part.dense.in_features, part.dense.out_features)
+
+
+def another_forward(model: torch.nn.Module) -> None:
+    part = model.bert.encoder.layer[1].intermediate.dense
+    part.forward = lambda hidden: 2 * torch.nn.Linear.forward(part, hidden)
+
+
+def fewer_layers(model: torch.nn.Module) -> None:
+    model.bert.encoder.layer = model.bert.encoder.layer[:2]
+
+
+def one_layer_twice(model: torch.nn.Module) -> None:
+    model.bert.encoder.layer[1] = model.bert.encoder.layer[0]
+
+
+@pytest.mark.parametrize("change", [adapted, another_part, another_forward, fewer_layers, one_layer_twice])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_what_is_changed_is_what_runs(change, when):
+    """Before the model is first run, and after."""
+    model, pack = made("bert")
+    if when == "after":
+        assert runner(model).layers()
+    change(model)
+    check_as_is(model, pack)
+    assert not any(type(part).__name__ == "BertLayer" and "forward" in vars(part) for part in model.modules())
+
+
+def test_a_layer_of_somebodys_own_forward_keeps_it():
+    model, pack = made("bert")
+    layer, called = model.bert.encoder.layer[1], []
+    layer.forward = lambda *given, **named: called.append(1) or type(layer).forward(layer, *given, **named)
+    check_as_is(model, pack)
+    assert called and "forward" in vars(layer)
+
+
+def test_dropout_follows_its_own_mode():
+    model, pack = made("bert", hidden_dropout_prob=0.3, attention_probs_dropout_prob=0.0)
+    still = pooled_logits(model, pack).detach()
+    for part in model.modules():
+        if isinstance(part, torch.nn.Dropout):
+            part.train()
+    assert float((pooled_logits(model, pack).detach() - still).abs().max()) > 1e-2
+    model.train()
+    for part in model.modules():
+        if isinstance(part, torch.nn.Dropout):
+            part.eval()
+    torch.testing.assert_close(pooled_logits(model, pack), still, atol=ATOL, rtol=ATOL)
+
+
+def test_two_threads_take_turns():
+    from concurrent.futures import ThreadPoolExecutor
+
+    model, pack = made("bert")
+    with torch.no_grad():
+        expected = pooled_logits(model, pack)
+
+        def answer(_: int) -> torch.Tensor:
+            with torch.no_grad():
+                return pooled_logits(model, pack)
+
+        with ThreadPoolExecutor(2) as pool:
+            assert all(torch.equal(found, expected) for found in pool.map(answer, range(20)))
+
+
+def test_hooks_of_all_modules_are_heard():
+    model, pack = made("bert")
+    heard = set()
+    handle = torch.nn.modules.module.register_module_forward_hook(
+        lambda part, given, out: heard.add(type(part).__name__)
+    )
+    try:
+        check_as_is(model, pack)
+    finally:
+        handle.remove()
+    assert "BertSelfAttention" in heard and runner(model).layers()

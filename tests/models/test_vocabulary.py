@@ -132,3 +132,27 @@ def test_the_best_are_those_of_topk(size, count):
         return
     found, expected = best(scores, count), scores.topk(count)
     assert torch.equal(found[0], expected.values) and torch.equal(found[1], expected.indices)
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_no_gradients_are_made_where_none_are_asked(monkeypatch, mode):
+    monkeypatch.setattr(vocabulary, "_Gradients", None)
+    tensors = given()
+    with mode():
+        nll, _ = judged(*tensors, LABELS)
+    torch.testing.assert_close(nll, F.cross_entropy(F.linear(*tensors), LABELS, reduction="none"))
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_a_shift_is_added_in_32_bits(chunk, scale):
+    tensors, shift = given(), torch.linspace(-3, 3, WORDS)
+    expected = F.cross_entropy(F.linear(*tensors) + shift, LABELS, reduction="none")
+    wanted = torch.autograd.grad((expected * SCALES[scale]).sum(), tensors)
+    nll, _ = judged(*tensors, LABELS, shift)
+    torch.testing.assert_close(nll, expected)
+    for found, right in zip(torch.autograd.grad((nll * SCALES[scale]).sum(), tensors), wanted, strict=True):
+        torch.testing.assert_close(found, right, rtol=1e-5, atol=1e-5)
+    with torch.autocast("cpu", torch.bfloat16):
+        low = F.linear(*tensors).float() + shift
+        found = judged(*tensors, LABELS, shift)[0]
+    torch.testing.assert_close(found, F.cross_entropy(low, LABELS, reduction="none"), rtol=1e-4, atol=1e-4)

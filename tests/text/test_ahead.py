@@ -77,3 +77,20 @@ def test_what_is_left_is_not_made(most):
         next(found)
         raise KeyboardInterrupt
     assert len(made) <= 2 + most and closed == [True]
+
+
+def test_what_can_not_be_gone_through_says_so():
+    class Nothing:
+        def __iter__(self):
+            raise OSError("not there")
+
+    with ahead(Nothing(), 2) as found, pytest.raises(OSError, match="not there"):
+        next(found)
+
+
+def test_after_the_block_there_is_nothing_more():
+    with ahead(iter(range(10)), 2) as found:
+        next(found)
+    while next(found, None) is not None:  # what lay ready
+        pass
+    assert next(found, None) is None

@@ -176,7 +176,8 @@ def _sequences(position_ids: torch.Tensor) -> torch.Tensor | None:
     return None if _packed.get() else _their_sequences(position_ids)
 
 
-_their_sequences = masking_utils.find_packed_sequence_indices
-masking_utils.find_packed_sequence_indices = _sequences
+_their_sequences: Any = getattr(masking_utils, "find_packed_sequence_indices", None)
+if _their_sequences is not None:  # a function of their own, which may go
+    masking_utils.find_packed_sequence_indices = _sequences
 AttentionInterface.register(NAME, attention)
 AttentionMaskInterface.register(NAME, mask)

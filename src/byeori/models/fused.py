@@ -4,10 +4,11 @@ Query, key and value come out of one product, residuals are added inside product
 overwritten, and of the last layer only what the head reads is made. BERT, RoBERTa, XLM-R, CamemBERT and ELECTRA are built so;
 whether a layer is, its parts tell, not its name, and a model whose layers answer otherwise is run as transformers has it.
 
-Invariants: weights stay where they are, in the model's own modules; the arithmetic, the gradients and the order in which dropout
-draws are those of the modules, so that losses are the same. Under autocast products are in 16 bits, sums and norms in 32.
+Invariants: weights stay where they are, in the model's own modules, and what these are is looked at each time; the arithmetic, the
+gradients and the order in which dropout draws are those of the modules, so that losses are the same, but that a pooled last
+layer's attention draws for the queries it makes alone. Under autocast products are in 16 bits, sums and norms in 32.
 
-    with running(layers, starts): model(input_ids=…, layout=layout)
+    with running(layers_of(encoder), starts, pooled): model(input_ids=…, layout=layout)
 """
 
 from __future__ import annotations
@@ -21,13 +22,19 @@ import torch
 from torch import nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
+from torch.nn.modules import module as torch_modules
 
 from byeori.batches.pack import Group, Layout
 from byeori.models.attention import by_kernel, places_of, short
-from byeori.models.noise import keep
+from byeori.models.noise import FastDropout, keep
 from byeori.models.rectangles import Places, attend, attend_backward
 
-Linear = tuple[torch.Tensor, torch.Tensor]  # weight (out, in), bias (out,)
+GLOBAL_HOOKS = (
+    "_global_forward_hooks",
+    "_global_forward_pre_hooks",
+    "_global_backward_hooks",
+    "_global_backward_pre_hooks",
+)
 
 
 class Fused:
@@ -40,6 +47,7 @@ class Fused:
         self.norms = [after.LayerNorm, layer.output.LayerNorm]
         self.dropouts = [inner.dropout, after.dropout, layer.output.dropout]
         self.activation = layer.intermediate.intermediate_act_fn
+        self.all = list(layer.modules())
 
     def fits(self) -> bool:
         """Whether the layer is made of these parts alone, each of the plain kind: no adapter, no second attention."""
@@ -47,23 +55,22 @@ class Fused:
         norm = all(type(part) is nn.LayerNorm and part.bias is not None for part in self.norms)
         gelu = getattr(self.activation, "act", None) is F.gelu
         known = {*self.linears, *self.norms, *self.dropouts, self.activation}
-        leaves = {part for part in self.layer.modules() if not any(part.children())}
+        leaves = {part for part in self.all if not any(part.children())}
         return (
             linear and norm and gelu and leaves == known
-            and all(isinstance(part, nn.Dropout) for part in self.dropouts)
+            and all(type(part) in (nn.Dropout, FastDropout) for part in self.dropouts)
             and not getattr(self.layer, "is_decoder", False)
             and not getattr(self.layer, "chunk_size_feed_forward", 0)
             and type(self.layer).__module__.startswith("transformers.models.")
         )  # fmt: skip
 
     def free(self) -> bool:
-        """Whether nobody but runners, which pool, listens to its parts, and no layer is run again for its gradients."""
-        if getattr(self.layer, "gradient_checkpointing", False):
+        """Whether nobody but runners, which pool, listens to its parts or changed what one does, and no layer is run again for its
+        gradients."""
+        if getattr(self.layer, "gradient_checkpointing", False) or "forward" in vars(self.layer):
             return False
-        for part in self.layer.modules():
-            if part is self.layer:
-                continue
-            if part._forward_hooks or part._backward_hooks or part._backward_pre_hooks:
+        for part in self.all[1:]:
+            if "forward" in vars(part) or part._forward_hooks or part._backward_hooks or part._backward_pre_hooks:
                 return False
             if any(not getattr(hook, "pools", False) for hook in part._forward_pre_hooks.values()):
                 return False
@@ -71,8 +78,8 @@ class Fused:
 
     def __call__(self, hidden: torch.Tensor, layout: Layout, starts: torch.Tensor | None) -> torch.Tensor:
         """(tokens, size) → the same, or of the tokens at `starts` alone (sequences, size)."""
-        training = self.layer.training
-        attention, first, second = (part.p if training else 0.0 for part in self.dropouts)
+        attention = self.dropouts[0].p if self.inner.training else 0.0
+        first, second = (part.p if part.training else 0.0 for part in self.dropouts[1:])
         low = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else hidden.dtype
         plan = Plan(
             places_of(layout, None, False, hidden.device), starts, self.inner.num_attention_heads, self.inner.scaling,
@@ -102,34 +109,39 @@ class Plan:
 
 
 def layers_of(end: Any) -> list[Fused]:
-    """The layers of an encoder, if all of them are of this build."""
+    """The layers of an encoder, if all of them are of this build, on the CPU, and nobody listens to what is in them."""
     layers = getattr(end, "layer", None)
-    if not isinstance(layers, nn.ModuleList) or not len(layers):
+    if not isinstance(layers, nn.ModuleList) or not len(layers) or len(set(layers)) < len(layers):
+        return []
+    if any(getattr(torch_modules, name) for name in GLOBAL_HOOKS):
         return []
     try:
         found = [Fused(layer) for layer in layers]
     except AttributeError:
         return []
-    return found if all(one.fits() for one in found) else []
+    usable = found[0].linears[0].weight.device.type == "cpu" and all(one.fits() and one.free() for one in found)
+    return found if usable else []
 
 
 @contextmanager
-def running(layers: list[Fused], starts: torch.Tensor | None) -> Iterator[bool]:
-    """While a pack runs these layers are one step each, the last making only the tokens at `starts`. Yields whether they are."""
-    if not layers or layers[0].linears[0].weight.device.type != "cpu" or not all(one.free() for one in layers):
-        yield False
-        return
+def running(layers: list[Fused], starts: torch.Tensor | None, pooled: Callable[[], None]) -> Iterator[None]:
+    """While a pack runs these layers are one step each, the last making only the tokens at `starts`, which `pooled` is told of."""
     for one in layers:
-        one.layer.forward = _forward_of(one, starts if one is layers[-1] else None)
+        last = one is layers[-1] and starts is not None
+        one.layer.forward = _forward_of(one, starts if last else None, pooled if last else None)
     try:
-        yield True
+        yield
     finally:
         for one in layers:
-            del one.layer.forward
+            vars(one.layer).pop("forward", None)
 
 
-def _forward_of(one: Fused, starts: torch.Tensor | None) -> Callable[..., torch.Tensor]:
+def _forward_of(
+    one: Fused, starts: torch.Tensor | None, pooled: Callable[[], None] | None
+) -> Callable[..., torch.Tensor]:
     def forward(hidden_states: torch.Tensor, *args: Any, layout: Layout, **kwargs: Any) -> torch.Tensor:
+        if pooled is not None:
+            pooled()
         return one(hidden_states[0], layout, starts)[None]
 
     return forward

@@ -24,7 +24,7 @@ from torch.utils.checkpoint import checkpoint
 
 from byeori.batches.pack import Pack
 from byeori.models import vocabulary
-from byeori.models.packed import runner, token_logits, unwrapped
+from byeori.models.packed import exactly, runner, token_logits, unwrapped
 
 TOLERANCE = 1e-4
 PROBED = 5  # tokens
@@ -89,7 +89,8 @@ def head_of(model: nn.Module) -> Head:
     """The head of a model; made, and the model tried, at the first call."""
     inner = unwrapped(model)
     if inner not in _heads:
-        _heads[inner] = Head(inner)
+        with exactly(inner):
+            _heads[inner] = Head(inner)
     return _heads[inner]
 
 

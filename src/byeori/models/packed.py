@@ -14,6 +14,7 @@ from __future__ import annotations
 import inspect
 import weakref
 from contextlib import nullcontext
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 PROBE_LENGTHS = (3, 9, 5)
 TOLERANCE = 1e-4
 
+WRAPPED = ("module", "_orig_mod")
 # Bodies whose last hidden state comes out of this part, before any pooling.
 ENDS = ("encoder", "transformer", "final_norm")
 # The place in a last layer from which tokens no longer meet: attention is over, what follows is token by token.
@@ -54,12 +56,12 @@ class Runner:
         self.mean_pooling = getattr(config, "classifier_pooling", "cls") == "mean"
         self.pack: Pack | None = None  # the pack to pool, while one runs
         self.gathered = False
-        self.fused: list[fused.Fused] = []  # its layers, where each is one step
+        self.fuses = True  # whether layers of BERT's build are one step each
+        self._lock = RLock()  # a pack at a time
         self.reason = ""  # why it can't run packed
         self.pairs: Pairs | None = None  # of an encoder-decoder with a head that writes: sources with their targets
         if self.end is not None:
             self.end.register_forward_hook(self._pool_at_end)
-            self.fused = fused.layers_of(self.end)
             meeting = None if self.mean_pooling else _last_meeting(self.end)
             if meeting is not None:
                 meeting.register_forward_pre_hook(self._pool_in_last_layer)
@@ -79,7 +81,7 @@ class Runner:
 
     def __getstate__(self) -> dict[str, Any]:
         """A pickled model takes its hooks along; they do nothing, until its own runner is made."""
-        return {**vars(self), "_model": _nothing, "pack": None}
+        return {**vars(self), "_model": _nothing, "_lock": None, "pack": None}
 
     def packs_for(self, task: Task) -> bool:
         """Whether a task's packs run packed: those of sources with targets (seq2seq.py), or of sequences."""
@@ -109,15 +111,22 @@ class Runner:
         if self.choices:  # positions stay (1, tokens): DistilBERT's head hands them on as they are, others flatten them
             for name in inputs.keys() & {"input_ids", "token_type_ids", "attention_mask"}:
                 inputs[name] = inputs[name].unsqueeze(0)
-        self.pack = pack if pool else None
-        layers = self.fused if pack.layout.cu_seqlens is None else []
         starts = pack.layout.starts if pool and not self.mean_pooling else None
-        try:
-            with attention.packed(), fused.running(layers, starts) as each:
-                self.gathered = each and starts is not None
-                return self.model(**inputs, layout=pack.layout)
-        finally:
-            self.pack = None
+        with self._lock:
+            self.pack, self.gathered = (pack if pool else None), False
+            try:
+                layers = self.layers() if pack.layout.cu_seqlens is None else []
+                with attention.packed(), fused.running(layers, starts, self._pooled):
+                    return self.model(**inputs, layout=pack.layout)
+            finally:
+                self.pack = None
+
+    def layers(self) -> list[fused.Fused]:
+        """Those that are one step each, as the model is now; none of another build."""
+        return fused.layers_of(self.end) if self.fuses else []
+
+    def _pooled(self) -> None:
+        self.gathered = True
 
     def plain(self, rectangle: dict[str, torch.Tensor]) -> torch.Tensor:
         """What the head answers for an ordinary padded batch: (rows, labels) or (rows, tokens, labels)."""
@@ -189,14 +198,17 @@ class Runner:
                 together = together[0, _real(pack)]
                 alone = [one[0] for one in alone]
         except (ValueError, TypeError, RuntimeError, LookupError, AttributeError, AssertionError) as error:
+            if self.layers():
+                self.fuses = False
+                return self._probe()
             self.reason = f"packed input fails: {type(error).__name__}: {error}"
             return False
         finally:
             self.model.train(training)
         apart = torch.cat(alone)
         if together.shape != apart.shape or not torch.allclose(together, apart, atol=TOLERANCE, rtol=TOLERANCE):
-            if self.fused:
-                self.fused = []
+            if self.layers():
+                self.fuses = False
                 return self._probe()
             self.reason = "packed and single sequences give different numbers"
             return False
@@ -211,19 +223,27 @@ _runners: WeakKeyDictionary[nn.Module, Runner] = WeakKeyDictionary()
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
-    """The model inside DistributedDataParallel and the like."""
-    while hasattr(model, "module") and isinstance(model.module, nn.Module):
-        model = model.module
-    return model
+    """The model inside DistributedDataParallel, torch.compile and the like."""
+    while True:
+        inner = next(
+            (one for one in (getattr(model, name, None) for name in WRAPPED) if isinstance(one, nn.Module)), None
+        )
+        if inner is None:
+            return model
+        model = inner
+
+
+def exactly(model: nn.Module) -> Any:
+    """Where a model is tried: 16 bits would part what agrees."""
+    kind = next(model.parameters()).device.type
+    return torch.autocast(kind, enabled=False) if torch.amp.is_autocast_available(kind) else nullcontext()
 
 
 def runner(model: nn.Module) -> Runner:
     """The runner of a model; made, and the model probed, at the first call."""
     inner = unwrapped(model)
     if inner not in _runners:
-        kind = next(inner.parameters()).device.type
-        exact = torch.autocast(kind, enabled=False) if torch.amp.is_autocast_available(kind) else nullcontext()
-        with exact:  # 16 bits would part what agrees
+        with exactly(inner):
             _runners[inner] = Runner(inner)
     return _runners[inner]
 

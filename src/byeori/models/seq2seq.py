@@ -25,7 +25,7 @@ from byeori.batches.pack import Pack
 from byeori.errors import ModelError, SettingError
 from byeori.models import vocabulary
 from byeori.models.checks import position_table
-from byeori.models.packed import runner, unwrapped
+from byeori.models.packed import exactly, runner, unwrapped
 from byeori.text.blocks import IGNORED
 
 TOLERANCE = 1e-4
@@ -52,7 +52,11 @@ def decoder_inputs(model: Any, labels: torch.Tensor) -> torch.Tensor:
     if found is None:
         raise ModelError(f"{name}: it doesn't say how its decoder's input is made of targets. Take another checkpoint.")
     pad = inner.config.pad_token_id  # a family that keeps −100 would read past its embedding
-    return found if pad is None else found.masked_fill(found == IGNORED, pad)
+    if pad is None:
+        raise ModelError(
+            f"{name}: it has no pad token to feed its decoder behind a target. Set pad_token_id in config.json."
+        )
+    return found.masked_fill(found == IGNORED, pad)
 
 
 def _by_module(model: Any, labels: torch.Tensor) -> torch.Tensor | None:
@@ -198,7 +202,7 @@ class _Head:
         caught, self.caught = self.caught, None
         hidden = chosen(caught)  # (count, size)
         if more is not _spread:
-            nll, likeliest = vocabulary.judged(hidden, self.linear.weight, self._shift(), wanted)
+            nll, likeliest = vocabulary.judged(hidden, self.linear.weight, self.linear.bias, wanted, self._shift())
             return torch.stack([nll, torch.zeros_like(nll) if more is None else likeliest.float()])
         rows = max(1, vocabulary.LOGITS // self.vocabulary)
         found = []
@@ -211,15 +215,12 @@ class _Head:
         return torch.cat(found, 1) if len(found) > 1 else found[0]
 
     def _shift(self) -> torch.Tensor | None:
-        """What is added to all logits of a word."""
-        own = self.linear.bias
-        if self.bias is None:
-            return own
-        other = self.bias[0].to(self.linear.weight.device)
-        return other if own is None else own + other
+        """What BART adds to the logits of each word after its matrix."""
+        return None if self.bias is None else self.bias[0].to(self.linear.weight.device)
 
     def _of_hidden(self, hidden: torch.Tensor, wanted: torch.Tensor, more: More | None) -> torch.Tensor:
-        return _losses(F.linear(hidden, self.linear.weight, self._shift()), wanted, more)
+        logits, shift = self.linear(hidden), self._shift()
+        return _losses(logits if shift is None else logits + shift, wanted, more)
 
     @torch.no_grad()
     def _probe(self, model: Any) -> bool:
@@ -250,7 +251,8 @@ def _head(model: nn.Module) -> _Head:
     inner: Any = unwrapped(model)
     found = _heads.get(inner)
     if found is None or found.linear is not inner.get_output_embeddings():
-        found = _heads[inner] = _Head(inner)
+        with exactly(inner):
+            found = _heads[inner] = _Head(inner)
     return found
 
 

@@ -19,55 +19,62 @@ from byeori.models import device
 
 LOGITS = 1 << 24  # of float32: 64 MiB; what one chunk of tokens may take
 BLOCK = 64
+NONE = (None,) * 4  # gradients of labels, shift and the rest
 
 
 def judged(
-    hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, labels: torch.Tensor
+    hidden: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor | None,
+    labels: torch.Tensor,
+    shift: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """−log p of `labels`, float32 (tokens,) in nats, and the likeliest words, int64 (tokens,).
 
     `hidden` (tokens, size), `weight` (vocabulary, size), `bias` (vocabulary,), `labels` int64 (tokens,). Products are in autocast's
-    dtype, softmax and sums in float32.
+    dtype, softmax and sums in float32. `shift` (vocabulary,) is added to logits in float32, and learns nothing.
     """
     kind = hidden.device.type
     low = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else hidden.dtype
     with torch.autocast(kind, enabled=False):
-        return _Judged.apply(hidden, weight, bias, labels, low)
+        return _Judged.apply(hidden, weight, bias, labels, shift, low, torch.is_grad_enabled())
 
 
 class _Judged(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, hidden, weight, bias, labels, low: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(
+        ctx: Any, hidden, weight, bias, labels, shift, low: torch.dtype, recorded: bool
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         wanted = ctx.needs_input_grad[:3]
         # Reading whether all tokens weigh the same would wait for a GPU.
-        at_once = any(wanted) and not device.asynchronous(hidden.device)
+        at_once = recorded and any(wanted) and not device.asynchronous(hidden.device)
         made = _Gradients(hidden, weight, bias, wanted, low) if at_once else None
         nll = hidden.new_empty(len(hidden), dtype=torch.float32)
         likeliest = torch.empty_like(labels)
-        for part, some, logs in _chunks(hidden, weight, bias, low):
+        for part, some, logs in _chunks(hidden, weight, bias, shift, low):
             right = labels[part, None]
             nll[part] = -logs.gather(1, right)[:, 0]
             likeliest[part] = best(logs, 1)[1][:, 0]
             if made is not None:
                 made.add(part, some, logs, right, None)
         ctx.low, ctx.made = low, made
-        ctx.save_for_backward(hidden, weight, bias, labels)
+        ctx.save_for_backward(hidden, weight, bias, labels, shift)
         ctx.mark_non_differentiable(likeliest)
         return nll, likeliest
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: torch.Tensor, _: Any) -> tuple:
-        hidden, weight, bias, labels = ctx.saved_tensors
+        hidden, weight, bias, labels, shift = ctx.saved_tensors
         made, ctx.made = ctx.made, None
         if made is not None and len(gradient) and bool((gradient == gradient[0]).all()):
-            return *made.scaled(gradient[0]), None, None
+            return *made.scaled(gradient[0]), *NONE
         if made is not None and not any(ctx.needs_input_grad[1:3]):
-            return *made.scaled(gradient[:, None]), None, None
+            return *made.scaled(gradient[:, None]), *NONE
         made = _Gradients(hidden, weight, bias, ctx.needs_input_grad[:3], ctx.low)
-        for part, some, logs in _chunks(hidden, weight, bias, ctx.low):
+        for part, some, logs in _chunks(hidden, weight, bias, shift, ctx.low):
             made.add(part, some, logs, labels[part, None], gradient[part, None])
-        return *made.scaled(None), None, None
+        return *made.scaled(None), *NONE
 
 
 class _Gradients:
@@ -107,21 +114,23 @@ class _Gradients:
 
 
 def _chunks(
-    hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, low: torch.dtype
+    hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, shift: torch.Tensor | None, low: torch.dtype
 ) -> Iterator[tuple[slice, torch.Tensor, torch.Tensor]]:
     """Part by part its places, its hidden states in `low` and its logs of probabilities (tokens, vocabulary) in float32, one memory
     for all."""
     rows = max(1, LOGITS // len(weight))
-    turned, shift = weight.to(low).t(), None if bias is None else bias.to(low)
+    turned, own = weight.to(low).t(), None if bias is None else bias.to(low)
     made = hidden.new_empty(min(rows, len(hidden)), len(weight), dtype=low)
     logs = torch.empty_like(made, dtype=torch.float32)
     for start in range(0, len(hidden), rows):
         some = hidden[start : start + rows].to(low)
         logits = made[: len(some)]
-        if shift is None:
+        if own is None:
             torch.mm(some, turned, out=logits)
         else:
-            torch.addmm(shift, some, turned, out=logits)
+            torch.addmm(own, some, turned, out=logits)
+        if shift is not None:
+            logits = logits + shift.float()
         found = logs[: len(some)]
         torch.log_softmax(logits, -1, dtype=torch.float32, out=found)
         yield slice(start, start + len(some)), some, found

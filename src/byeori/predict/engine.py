@@ -195,7 +195,7 @@ class Engine:
                 self.spent.seconds += time.perf_counter() - started
                 yield gathered.done()
                 started = time.perf_counter()
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError) as error:
             if (said := failure(error, self.device, self.pack_tokens)) is None:
                 raise
             raise ByeoriError(f"rows {rows[0] + 1:,} to {rows[-1] + 1:,} of {len(store):,}: {said}") from error

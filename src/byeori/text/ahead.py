@@ -46,8 +46,9 @@ class _Maker(Generic[Item]):
         self._thread.start()
 
     def _work(self) -> None:
-        items = iter(self._items)
+        items: Iterator[Item] = iter(())
         try:
+            items = iter(self._items)
             while self._room.acquire() and not self._closed:
                 self._made.put((next(items), None))
         except BaseException as error:  # StopIteration too: whoever takes the item is told
@@ -72,6 +73,7 @@ class _Maker(Generic[Item]):
         self._closed = True
         self._room.release()
         self._thread.join()
+        self._made.put((None, StopIteration()))  # for whoever asks still
 
 
 def _close(items: Iterator) -> None:

@@ -112,6 +112,7 @@ class Loop:
         self.stopped: str | None = None
         self.account = Account()
         self.lost = False  # whether the device has failed, and the model with it
+        self._updating = False  # inside an update
         self._save_wanted = False
         self._unshown: tuple[int, list[dict[str, Any]]] | None = None  # step and samples of a short run's last preview
 
@@ -206,7 +207,9 @@ class Loop:
             self.lost = lost(error) or lost(error.__cause__)
             if (said := failure(error, self.device, self.packing.pack_tokens)) is None:
                 raise
-            raise TrainingError(f"step {self.step + 1}: {said}") from error
+            raise TrainingError(
+                f"{'' if self._updating else 'after '}step {self.step + self._updating}: {said}"
+            ) from error
         finally:
             self.progress.stop()
             self.release()
@@ -230,6 +233,7 @@ class Loop:
 
     def _update(self, batch: Batch) -> tuple[Pack, Any]:
         """One optimizer step: summed losses of its packs, one division, clipping. Nothing of it waits for a GPU."""
+        self._updating = True
         total: Any = 0.0
         pack = outputs = None
         for pack in batch:
@@ -246,6 +250,7 @@ class Loop:
         self.stepper.step(self.step + 1, batch, total, norm)
         self.optimizer.zero_grad()
         self.step += 1
+        self._updating = False
         return pack, SimpleNamespace(**{k: v.detach() if torch.is_tensor(v) else v for k, v in vars(outputs).items()})
 
     def _told(self, update: Update) -> None:

@@ -301,7 +301,7 @@ def _budget(
     progress: Progress,
 ) -> int:
     """What `pack_tokens="auto"` stands for: a function of the model, the task, the kind of device and its total memory."""
-    from byeori.models.device import total_memory
+    from byeori.models.device import lost, total_memory
     from byeori.train.memory import measured, reckoned
 
     total, cost = total_memory(device), reckoned(model)
@@ -311,6 +311,8 @@ def _budget(
     try:
         cost = measured(model, task, store, packing, device, precision, max_length)
     except (ValueError, TypeError, RuntimeError, LookupError, AttributeError, AssertionError) as error:
+        if lost(error):
+            raise
         progress.note(  # a task of somebody's own
             f"--pack-tokens goes by the model's size alone: made-up rows don't run ({type(error).__name__}: {error})."
         )
