@@ -79,6 +79,21 @@ def test_the_fastest_batch_takes_part(made):
     assert "tuned takes part in batches of 64, the fastest of 16, 64, 128." in contest.notes
 
 
+def test_a_batch_too_large_for_the_machine_leaves_the_others(made):
+    def rate(job: dict) -> float:
+        if job["how"]["batch_size"] > 32:
+            raise Failed("out of memory")
+        return 10.0
+
+    contest = Contest(made, "tuned,byeori", rates={"tuned": rate})
+    contest.jobs["tuned"]["try"] = [16, 64]
+    turns = contest(1)
+    assert not turns.failed and [one["how"] for one in turns.measured["tuned"]] == [{"batch_size": 16}]
+    contest = Contest(made, "tuned,byeori", rates={"tuned": rate})
+    contest.jobs["tuned"]["try"] = [64, 128]
+    assert contest(1).failed == {"tuned": "out of memory"}
+
+
 def test_answers_are_compared_with_the_first_contestants(made):
     contest = Contest(made)
     contest.answers = {"tutorial": ["a", "b", "c"], "tuned": ["a", "b", "c"], "byeori": ["a", "x", "c"]}
@@ -98,6 +113,7 @@ def test_too_few_answers_are_a_failure(made):
     ([[["PER", 0, 3]], []], [[["PER", 0, 3]], []], 1.0),
     ([[1.0, 0.0]], [[0.9999, 0.001]], 1.0),
     ([[1.0, 0.0]], [[0.0, 1.0]], 0.0),
+    ([0.5, 4.0, 1.0], [0.51, 4.05, 2.0], 2 / 3),
     ([[1.0, 0.0]], [[1.0, 0.0, 0.0]], 0.0),
 ])  # fmt: skip
 def test_what_counts_as_the_same_answer(first, second, wanted):

@@ -59,6 +59,35 @@ def folder(tiny):
     return made
 
 
+@pytest.mark.parametrize("name", ["text-classification", "token-classification"])
+def test_a_head_that_is_kept_knows_its_labels_by_their_numbers(at_hand, tiny, tmp_path, name):
+    """Of a checkpoint whose labels stand in another order than sorted."""
+    from byeori.bench import given
+
+    task, rows = given_rows(name)
+    if name == "token-classification":  # bare tags, some of which an untrained head gets right
+        bare = {"O": "V", "B-PER": "N", "B-LOC": "P"}
+        task = find(name)()
+        rows = read_for(task, [
+            {"tokens": words, "tags": [bare[tag] for tag in tags]} for words, tags in zip(WORDS, TAGS, strict=True)
+        ])  # fmt: skip
+        task.prepare(rows)
+    model = str(tiny("bert", auto=task.auto_class, labels=tuple(reversed(task.labels))))
+    for part in ("train", "test"):
+        given.lay(tmp_path, part, rows)
+    job = {
+        "task": name, "model": model, "own": {}, "given": str(tmp_path), "epochs": 1.0, "seed": 0, "device": "cpu", "threads": 1,
+        "max_length": 32, "ours": False,
+        "how": {"batch_size": 8, "order": "random", "precision": "float32", "learning_rate": 0.0, "warmup_ratio": 0.0},
+    }  # fmt: skip
+    theirs = train(job)["scores"]
+    ours = load_run(model, task=find(name)(), max_length=32, device="cpu", precision="float32").evaluate(rows)
+    both = sorted((theirs.keys() & ours.keys()) - {"loss"})
+    assert task.best in both and any(ours[score]["value"] for score in both)
+    for score in both:
+        assert theirs[score]["value"] == pytest.approx(ours[score]["value"], abs=1e-6), score
+
+
 @pytest.mark.parametrize("name", ROWS)
 def test_a_trainer_that_learns_nothing_scores_as_byeori_does(at_hand, folder, name):
     task, rows = given_rows(name)

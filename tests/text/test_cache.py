@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,8 @@ def altered(tokenizer, what: str) -> Any:
         made._tokenizer = type(backend).from_str(json.dumps(state))
     elif what == "added":
         backend.add_tokens(["film"])
+    elif what == "special":
+        backend.encode_special_tokens = True
     return made
 
 
@@ -141,6 +144,7 @@ CHANGES: dict[str, Any] = {
     "a second text": lambda t: {"table": columns(text_pair=columns()["text"])},
     "a token of the vocabulary": lambda t: {"tokenizer": altered(t, "vocabulary")},
     "an added token": lambda t: {"tokenizer": altered(t, "added")},
+    "whether special tokens in texts are text": lambda t: {"tokenizer": altered(t, "special")},
     "the normalizer": lambda t: {"tokenizer": altered(t, "normalizer")},
     "max_length": lambda t: {"length": 21},
     "truncation": lambda t: {"truncation": "tail"},
@@ -276,6 +280,40 @@ def test_a_folder_that_cant_be_written_is_told_and_nothing_more(tokenizer, tmp_p
     store, said, _ = encoded(columns(), tokenizer=tokenizer)
     assert len(said) == 1 and "can't be kept" in said[0] and "--no-cache" in said[0]
     equal(store, encode_rows(rows_of(columns()), classifier(), Encoder(tokenizer, 20, token_types=True)))
+
+
+@pytest.mark.parametrize("where", ["no home", "not to be read", "damaged, not to be written"])
+def test_what_can_not_be_used_is_told_and_never_stops(tokenizer, own, monkeypatch, where):
+    """Folders of another user's, as far as they can be played by whoever runs this."""
+    expected = encoded(columns(), tokenizer=tokenizer)[0]
+    if where == "no home":
+        monkeypatch.delenv("BYEORI_CACHE")
+        monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+        monkeypatch.setattr(sys, "platform", "linux")
+        monkeypatch.setattr(Path, "home", nobody)
+    elif where == "not to be read":
+        monkeypatch.setattr(cache, "_file_digest", refuse)
+        monkeypatch.setattr(cache.os, "replace", refuse)
+    else:
+        (entries(own)[0] / ABOUT).write_text("{")
+        made = cache.tempfile.mkdtemp
+        monkeypatch.setattr(
+            cache.tempfile,
+            "mkdtemp",
+            lambda *given, **named: refuse() if named.get("dir") == own else made(*given, **named),
+        )
+    store, said, _ = encoded(columns(), tokenizer=tokenizer)
+    assert not any("earlier run" in one for one in said)
+    assert where == "not to be read" or "can't be kept" in said[-1]
+    equal(store, expected)
+
+
+def nobody() -> Path:
+    raise RuntimeError("Could not determine home directory.")
+
+
+def refuse(*_: Any, **__: Any) -> Any:
+    raise PermissionError(13, "Permission denied")
 
 
 def test_small_data_and_tokenized_rows_are_not_kept(tokenizer, own, monkeypatch):

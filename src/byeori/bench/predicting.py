@@ -81,13 +81,15 @@ def _ours(job: dict[str, Any]) -> tuple[Clock, Padding]:
 
         answers = np.load(written).tolist()
     else:
-        answers = [answer(job["task"], line["prediction"]) for line in given.read_lines(written)]
+        model: Any = run.model
+        number = bool(model.config.num_labels == 1)
+        answers = [answer(job["task"], line["prediction"], number) for line in given.read_lines(written)]
     _write(job["answers"], answers)
     padding.tokens, padding.places = spent.tokens, spent.computed
     return clock, padding
 
 
-def answer(task: str, prediction: Any) -> Any:
+def answer(task: str, prediction: Any, number: bool = False) -> Any:
     """What is compared of a prediction as a pipeline gives it."""
     if task == "token-classification":
         return [[one["entity_group"], one["start"], one["end"]] for one in prediction]
@@ -95,7 +97,8 @@ def answer(task: str, prediction: Any) -> Any:
         return prediction["labels"][0]
     if task == "question-answering":
         return prediction["answer"]
-    return (prediction[0] if isinstance(prediction, list) else prediction)["label"]
+    best = prediction[0] if isinstance(prediction, list) else prediction
+    return float(best["score"]) if number else best["label"]  # `number`: a model of one label, as a regression's
 
 
 # transformers ---------------------------------------------------------------------------------------------------------
@@ -142,7 +145,8 @@ def piped(
 def _answers(pipe: Any, task: str, call: dict[str, Any]) -> Callable[..., list[Any]]:
     def asked(rows: Rows, **batches: Any) -> list[Any]:
         texts = [row if "text_pair" in row else row["text"] for row in rows]
-        return [answer(task, one) for one in pipe(texts, **call, **batches)]
+        number = pipe.model.config.num_labels == 1
+        return [answer(task, one, number) for one in pipe(texts, **call, **batches)]
 
     return asked
 

@@ -135,6 +135,7 @@ class _Contest:
     measure: Measure
     took: list[float]  # seconds of each process
     left: int  # processes still to run
+    why: str = ""  # the last one failed
     reference: tuple[str, list[Any]] | None = None  # whose answers the others' are compared with
 
     def fastest(self, name: str, job: Job, folder: Path) -> Job:
@@ -148,6 +149,8 @@ class _Contest:
             if found is not None:
                 tried.append((found["rate"], size))
         if not tried:
+            if job["try"]:
+                self.turns.failed[name] = self.why
             return job
         size = max(tried)[1]
         self.note(f"{name} takes part in batches of {size}, the fastest of {', '.join(str(one) for _, one in tried)}.")
@@ -175,7 +178,9 @@ class _Contest:
             found = self.measure(job, folder)
             found["equal"] = self._equal(name, job, folder)
         except Failed as error:
-            self.turns.failed[name] = str(error)
+            if not said["trial"]:  # of batches too large for the machine the others are left
+                self.turns.failed[name] = str(error)
+            self.why = str(error)
             self.note(f"{where}: {name} failed: {error}")
             self.log.add({**said, "failed": str(error)})
             return None

@@ -125,7 +125,7 @@ def generate(values: dict[str, Any], measuring: Measuring, running: Running, fol
     call = {**DECODED, **call}
     said |= call
     job["call"] = call
-    if run.task.name == "text-generation":  # as many tokens as the model takes
+    if run.task.name == "text-generation" and running.max_length is None:  # as many tokens as the model takes
         job["max_length"] = None
     return _drawn(run, rows, "generate", call, job, said, measuring, folder, note)
 

@@ -9,6 +9,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from byeori.bench.trainer import RESAMPLES, Recipe, longest, loss, prepared, trained
+from byeori.tasks.label_names import names_in
 
 if TYPE_CHECKING:
     from byeori.data.rows import Rows
@@ -32,6 +33,8 @@ def _tagged(recipe: Recipe, task: Any, train: Any, test: Any, way: Any) -> dict[
 
     tokenizer = prepared(recipe)
     names = sorted({tag for tags in train["tags"][:] for tag in tags})
+    own = names_in(transformers.AutoConfig.from_pretrained(recipe.model))
+    names = own if sorted(own) == names else names  # a head that is kept knows its tags by their numbers
     ids = {name: number for number, name in enumerate(names)}
     model = transformers.AutoModelForTokenClassification.from_pretrained(
         recipe.model, id2label=dict(enumerate(names)), label2id=ids, ignore_mismatched_sizes=True

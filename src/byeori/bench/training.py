@@ -85,6 +85,7 @@ def _theirs(job: dict[str, Any], train: Rows, test: Rows) -> dict[str, Any]:
     import transformers
 
     from byeori.models.device import device_for, precision_for, set_threads
+    from byeori.models.load import take_label_order
     from byeori.tasks import find
     from byeori.train.optimize import learning_rate_for
     from byeori.train.prepare import width
@@ -103,5 +104,6 @@ def _theirs(job: dict[str, Any], train: Rows, test: Rows) -> dict[str, Any]:
     )  # fmt: skip
     task = find(job["task"])(**job["own"])
     task.prepare(train)
+    take_label_order(job["model"], task)  # as Byeori's side does: a head that is kept knows its labels by their numbers
     found = TRAINERS[job["task"]][0](recipe, task, train, test)
     return {**found, "precision": precision, "learning_rate": recipe.learning_rate}

@@ -41,4 +41,4 @@ def writing(recipe: Recipe, task: Any, train: Rows, test: Rows) -> dict[str, Any
         ids = np.where(judged.predictions < 0, tokenizer.pad_token_id, judged.predictions)
         written = tokenizer.batch_decode(ids, skip_special_tokens=True)
         scores = task.score(written, task.references(test.table), resamples=RESAMPLES)
-        return {"scores": scores | loss(judged.metrics), **took, "sample": written[:3]}
+        return {"scores": scores | loss(judged.metrics), **took}

@@ -79,14 +79,17 @@ def encode_cached(
 ) -> TokenStore:
     """As `encode_rows` with labels, from the cache if it is there, into it if not. Raises DataError, SettingError."""
     most = limit()
-    key = (
-        None
-        if not most or _size(rows) < LEAST or "input_ids" in rows.table.column_names
-        else fingerprint(rows, task, encoder)
-    )
-    if key is None:
+    key = home = None
+    if most and _size(rows) >= LEAST and "input_ids" not in rows.table.column_names:
+        try:
+            home = folder()
+        except RuntimeError as error:  # a user without a home, as in containers
+            note(f"token ids can't be kept ({error}): BYEORI_CACHE names a folder, --no-cache doesn't try.")
+        else:
+            key = fingerprint(rows, task, encoder)
+    if key is None or home is None:
         return encode_rows(rows, task, encoder, watch=watch)
-    place = folder() / key
+    place = home / key
     before = copy.deepcopy(plain_state(task))
     try:
         found = _take(place, rows, task, encoder)
@@ -119,7 +122,7 @@ def _take(place: Path, rows: Any, task: Any, encoder: Encoder) -> TokenStore | N
 
     Raises Damaged.
     """
-    if not place.is_dir():
+    if not os.path.isdir(place):
         return None
     try:
         about = json.loads((place / ABOUT).read_text(encoding="utf-8"))
@@ -131,7 +134,8 @@ def _take(place: Path, rows: Any, task: Any, encoder: Encoder) -> TokenStore | N
                 raise Damaged(f"{name} is not as it was written")
         store = settled(TokenStore.open(place), rows, encoder)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        if not place.is_dir():  # it had to leave while it was looked at
+        # Somebody else's entry, which is not for us to read; or it had to leave while it was looked at.
+        if isinstance(error, PermissionError) or not os.path.isdir(place):
             return None
         raise Damaged(str(error) or type(error).__name__) from None
     if len(rows) != kept["rows"]:
@@ -156,6 +160,8 @@ def _begins_with(store: TokenStore, first: Any) -> bool:
     same = np.array_equal(store.input_ids[: owned[TOKEN]], first.input_ids)
     same = same and np.array_equal(np.diff(store.offsets[: owned[SEQUENCE] + 1]), first.lengths)
     same = same and np.array_equal(np.diff(store.row_offsets[: owned[ROW] + 1]), counts)
+    if store.levels.keys() - first.columns.keys():
+        return False
     for name, level in store.levels.items():
         own = first.columns[name]
         if level == LIST:
@@ -227,7 +233,10 @@ def _make_room(own: Path, most: int) -> None:
 
 def _remove(place: Path) -> None:
     """Out of the way first, so that nobody finds half of it."""
-    gone = Path(tempfile.mkdtemp(prefix=".gone-", dir=place.parent))
+    try:
+        gone = Path(tempfile.mkdtemp(prefix=".gone-", dir=place.parent))
+    except OSError:  # where nothing can be written, nothing can be kept either, which is said then
+        return
     with contextlib.suppress(OSError):  # gone already, or in use where that forbids it
         os.replace(place, gone / "entry")
     shutil.rmtree(gone, ignore_errors=True)

@@ -107,7 +107,9 @@ def _feed_tokenizer(found: Any, tokenizer: Any) -> None:
         backend = tokenizer.backend_tokenizer
         backend.no_padding()
         backend.no_truncation()
-        _feed(found, backend.to_str())
+        if getattr(backend.model, "dropout", None):
+            raise Unseen("it draws its pieces at random")
+        _feed(found, [backend.to_str(), backend.encode_special_tokens])
         return
     with tempfile.TemporaryDirectory(prefix="byeori-tokenizer-") as folder:
         tokenizer.save_pretrained(folder)

@@ -5,8 +5,8 @@ two words. Where that can be shown of every part of a tokenizer, its ids of a te
 other, and of a large file's words few are new. Where it can't be shown (Unigram over spaces, an unknown part, own
 code), they are not `wanted`.
 
-Invariants: a word's ids are the tokenizer's own for it; a tokenizer that was changed is noticed at the next call; what is
-kept is bounded.
+Invariants: a word's ids are the tokenizer's own for it; a tokenizer whose parts, options or added tokens were changed is
+noticed at the next call (a vocabulary put in the place of another of its size need not be); what is kept is bounded.
 
     words = Words(backend); pieces = words.pieces(backend, ["so good", "so so"])      # "so" and "good" are tokenized
 """
@@ -218,7 +218,8 @@ def _signature(backend: Any) -> tuple | None:
         return None
     added = tuple(sorted((number, repr(token)) for number, token in backend.get_added_tokens_decoder().items()))
     model = backend.model
-    return (*parts, added, type(model).__name__, backend.get_vocab_size(), backend.encode_special_tokens)
+    options = tuple(getattr(model, name, None) for name in ("dropout", "unk_token", "max_input_chars_per_word"))
+    return (*parts, added, type(model).__name__, backend.get_vocab_size(), options, backend.encode_special_tokens)
 
 
 def _kind(backend: Any, signature: tuple) -> str | None:

@@ -224,9 +224,12 @@ def _named_model(settings: Train, task: Task) -> Any:
 def _check_early(settings: Train) -> None:
     """What can be refused before a row is read."""
     from byeori.models.device import device_for, precision_for
+    from byeori.text.cache import limit
 
     precision_for(settings.precision, device_for(settings.device))
     Cleaner.of(settings)
+    if settings.cache:
+        limit()
     shares = [
         s
         for s, given in ((settings.validation_size, settings.validation), (settings.test_size, settings.test))
