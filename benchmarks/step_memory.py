@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.common import alternate, arguments, median, peak_mb, ratios
+from benchmarks.common import alternate, arguments, median, ratios
+from byeori.bench.clock import peak_mb
 
 WORDS, ROWS, LENGTH, STEPS = 64_128, 32, 128, 3
 SHAPE = {"d_model": 512, "d_ff": 2048, "d_kv": 64, "num_heads": 8, "num_layers": 6}

@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import common
+from byeori.bench.clock import peak_mb
 
 CHUNK = 2_000
 CHANGED = 0.15
@@ -115,7 +116,7 @@ def worker(work: dict) -> dict:
     found, seconds, cpu = way(table, work)
     # A process of `num_proc` counts as much as the largest; what they share is counted more than once.
     children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024 * (work.get("processes") or 0)
-    peak, ids = round(common.peak_mb() + children), found()
+    peak, ids = round(peak_mb() + children), found()
     digest = hashlib.blake2b(np.ascontiguousarray(ids, np.int32).tobytes(), digest_size=8).hexdigest()
     return {
         "rate": round(len(table) / seconds), "seconds": round(seconds, 2), "cpu": round(cpu, 2),
