@@ -22,7 +22,9 @@ WORDS, ROWS, LENGTH, STEPS = 64_128, 32, 128, 3
 SHAPE = {"d_model": 512, "d_ff": 2048, "d_kv": 64, "num_heads": 8, "num_layers": 6}
 CONTESTANTS = {
     "Trainer (32)": {"kind": "trainer"},
-    "Byeori (32)": {"kind": "byeori"},
+    "Byeori (32)": {"kind": "byeori", "settings": {}},
+    "Byeori (32, packs of 4,096)": {"kind": "byeori", "settings": {"pack_tokens": 4_096}},
+    "Byeori (32, packs of 2,048)": {"kind": "byeori", "settings": {"pack_tokens": 2_048}},
 }
 
 
@@ -101,7 +103,7 @@ def work(job: dict) -> dict:
             byeori.train(
                 "summarization", job["model"], train=given, validation_size=0, test_size=0, output=f"{folder}/run",
                 max_steps=STEPS, batch_size=ROWS, max_length=LENGTH, max_target_length=LENGTH, source_prefix="", previews=0,
-                baselines=False, hooks=[Watch()], learning_rate=1e-4,
+                baselines=False, hooks=[Watch()], learning_rate=1e-4, **job["settings"],
             )  # fmt: skip
         else:
             tokenizer = transformers.AutoTokenizer.from_pretrained(job["model"])
@@ -145,9 +147,9 @@ def main() -> None:
     print("| contestant | MB above weights, gradients, states | CPU s an update |\n|---|---|---|")
     for name, results in found.items():
         print(f"| {name} | {median(results, 'above_mb'):,.0f} | {median(results, 'cpu_seconds'):.1f} |")
-    if len(found) == len(CONTESTANTS):
-        ours, theirs = found["Byeori (32)"], found["Trainer (32)"]
-        print(f"memory: {ratios(ours, theirs, 'above_mb')}, CPU seconds: {ratios(ours, theirs, 'cpu_seconds')}")
+    theirs = found.pop("Trainer (32)", None)
+    for name, ours in found.items() if theirs else ():
+        print(f"{name}: memory {ratios(ours, theirs, 'above_mb')}, CPU seconds {ratios(ours, theirs, 'cpu_seconds')}")
 
 
 if __name__ == "__main__":
