@@ -24,21 +24,18 @@ def command(tmp_path, capsys, monkeypatch) -> Command:
     return found
 
 
+def classifying(tiny) -> list:
+    """The flags of a training on the demo's data."""
+    model = tiny("bert", auto="AutoModel")
+    return ["--task", "text-classification", "--model", model, "--train", DEMO, "--threads", "1"]
+
+
 def rounds(found: dict) -> list[dict]:
     return [one for who in found["contestants"].values() for one in who["rounds"]]
 
 
 def test_train(at_hand, command, tiny):
-    flags = [
-        "--task",
-        "text-classification",
-        "--model",
-        tiny("bert", auto="AutoModel"),
-        "--train",
-        DEMO,
-        "--threads",
-        "1",
-    ]
+    flags = classifying(tiny)
     few = ["--rows", "40", "--test-rows", "16", "--max-length", "24", "--rounds", "2", "--only", "tutorial,byeori"]
     assert command("bench", "train", *flags, *few, "--json", "--precision", "float32") == 0
     found = json.loads(command.out)
@@ -140,16 +137,7 @@ def test_a_contestant_that_fails_ends_with_1_and_the_others_are_told(at_hand, co
         raise RuntimeError("no memory left")
 
     monkeypatch.setitem(training.TRAINERS, "text-classification", (broken, ("text", "label")))
-    flags = [
-        "--task",
-        "text-classification",
-        "--model",
-        tiny("bert", auto="AutoModel"),
-        "--train",
-        DEMO,
-        "--threads",
-        "1",
-    ]
+    flags = classifying(tiny)
     few = ["--rows", "32", "--test-rows", "8", "--max-length", "16", "--rounds", "1", "--only", "tutorial,byeori"]
     assert command("bench", "train", *flags, *few) == 1
     assert "round 1 of 1: tutorial failed: RuntimeError: no memory left" in command.err

@@ -35,6 +35,7 @@ LOGITS = {"cpu": 1 << 26, "cuda": 1 << 30, "mps": 1 << 28}
 # Bytes of keys and values; on a processor for each beam, up to BEAMS.
 BUDGET = {"cpu": 36 << 20, "cuda": 1 << 33, "mps": 1 << 30}
 BEAMS = 4
+SHARE = 0.4  # on a processor as many bytes as this share of the weights, where that is more
 FREE = 0.5  # of what is free on a GPU they take at most
 AHEAD = 16  # steps of all that there must be room for when another joins
 JOINING = 8  # so many times fewer than are in must fit before others join: encoding one at a time is slow
@@ -169,10 +170,10 @@ class Continuous:
 
 
 def _budget(lean: Lean, width: int) -> int:
-    """Bytes of keys and values, where nobody says: on a processor as many as the weights have, if those are more."""
+    """Bytes of keys and values, where nobody says: on a processor a share of what the weights have, if that is more."""
     kind = lean.device.type
     if kind == "cuda":
         return min(BUDGET[kind], int(FREE * torch.cuda.mem_get_info(lean.device)[0]))
-    return (
-        max(BUDGET["cpu"] * min(width, BEAMS), lean.weight_bytes) if kind == "cpu" else BUDGET.get(kind, BUDGET["cpu"])
-    )
+    if kind == "cpu":
+        return max(BUDGET[kind] * min(width, BEAMS), int(SHARE * lean.weight_bytes))
+    return BUDGET.get(kind, BUDGET["cpu"])
