@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+from types import SimpleNamespace
 
 import pytest
+import torch
 from alone import alone, same
 from trained import PAD, prompts, trained
 
@@ -142,3 +144,11 @@ def test_a_stream_of_beams_comes_when_it_is_there():
     row = prompts("t5", 3, seed=83)[1]
     right = list(alone(trained("t5"), row, max_new_tokens=MOST, num_beams=4)[0].ids)
     assert list(stream(trained("t5"), row, Decoding(max_new_tokens=MOST, num_beams=4), pad=PAD)) == right
+
+
+@pytest.mark.parametrize(("megabytes", "width", "wanted"), [
+    (1, 1, 36), (1, 4, 144), (1, 9, 144), (90, 1, 36), (1_000, 1, 400), (1_000, 4, 400), (300, 4, 144),
+])  # fmt: skip
+def test_where_nobody_says_weights_and_beams_decide(megabytes, width, wanted):
+    lean = SimpleNamespace(device=torch.device("cpu"), weight_bytes=megabytes << 20)
+    assert continuous._budget(lean, width) == wanted << 20
