@@ -52,7 +52,7 @@ def train(job: str, model: Any, output: Path, **values: Any) -> Any:
     }  # fmt: skip
     model = str(model) if isinstance(model, Path) else model
     return byeori.train(
-        one.task, model, train=one.rows, validation=one.rows, test_size=0, output=str(output),
+        values.pop("task", one.task), model, train=one.rows, validation=one.rows, test_size=0, output=str(output),
         **{**small, **one.settings, **values},
     )  # fmt: skip
 
