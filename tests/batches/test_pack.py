@@ -98,9 +98,10 @@ def test_auto_pack_tokens():
 def test_a_vocabulary_takes_its_share_of_memory_until_it_is_cut_in_parts():
     whole = budget.Cost(500_000, wide=1_500_000)
     parts = budget.Cost(500_000, wide=1_500_000, most=10**8)
-    assert budget.auto_pack_tokens("cpu", 4 * 10**9, whole, 512) == 1_000
-    assert budget.auto_pack_tokens("cpu", 4 * 10**9, parts, 512) == 3_800
-    assert parts.of(3_800, 1) == 2 * 10**9
+    assert budget.auto_pack_tokens("cpu", 2 * 10**9, whole, 512) == 512
+    assert budget.auto_pack_tokens("cpu", 2 * 10**9, whole, 64) == 500
+    assert budget.auto_pack_tokens("cpu", 2 * 10**9, parts, 512) == 1_800
+    assert parts.of(1_800, 1) == 10**9
 
 
 @given(

@@ -29,6 +29,7 @@ from byeori.data.cleaning import Cleaner
 from byeori.errors import ByeoriError, DataError, RowsError
 from byeori.generate.watching import Progress, watched
 from byeori.models.device import Later, asynchronous, autocast, failure, total_memory
+from byeori.models.heap import kept
 from byeori.models.legible import unread
 from byeori.models.load import uses_token_types
 from byeori.models.packed import runner
@@ -173,7 +174,7 @@ class Engine:
                     parts = []
                 laid = self._laid(store, reversed(parts), cost, varlen, draw)  # the longest first: memory peaks early
                 coming: deque[tuple[Pack, Later, np.ndarray | None]] = deque()
-                with ahead(laid, AHEAD if late else 0) as packs:
+                with kept(), ahead(laid, AHEAD if late else 0) as packs:
                     for pack in packs:
                         answer = self._answer(pack.to(self.device), each, call, writes)
                         if not writes:

@@ -26,6 +26,7 @@ from byeori.errors import SettingError, TrainingError
 from byeori.models import embedding
 from byeori.models.checks import place_of
 from byeori.models.device import asynchronous, autocast, failure, lost
+from byeori.models.heap import kept
 from byeori.models.packed import runner, unwrapped
 from byeori.predict.model_folder import save_model
 from byeori.text.ahead import ahead
@@ -193,7 +194,7 @@ class Loop:
         self.model.train()
         self.account.start()
         try:
-            with running(self.device), asked_to_stop() as asked, ahead(self._batches(), self.ahead) as batches:
+            with running(self.device), kept(), asked_to_stop() as asked, ahead(self._batches(), self.ahead) as batches:
                 while self.step < self.steps and self.stopped is None:
                     pack, outputs = self._update(next(batches))
                     self._after(pack, outputs)
