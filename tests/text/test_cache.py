@@ -172,7 +172,7 @@ def test_versions_count(tokenizer, own, monkeypatch):
     from byeori.text import fingerprint
 
     encoded(columns(), tokenizer=tokenizer)
-    monkeypatch.setattr(fingerprint, "_versions", lambda: ["another"])
+    monkeypatch.setattr(fingerprint, "versions", lambda: ["another"])
     assert not encoded(columns(), tokenizer=tokenizer)[1] and len(entries(own)) == 2
 
 

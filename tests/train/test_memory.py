@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import json
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from byeori.settings import load_yaml
 from byeori.tasks import FillMask, Summarization, TextClassification, TextGeneration
 from byeori.text.encode import Encoder
 from byeori.text.store import Encoded, TokenStore
+from byeori.train.kept_costs import kept_cost
 from byeori.train.memory import measured, reckoned
 from families import Family
 
@@ -188,3 +190,81 @@ def test_a_prediction_takes_no_more_than_is_reckoned(case, monkeypatch):
         monkeypatch.setattr(engines, "total_memory", lambda device, total=total: total)
         found.append(engines.Engine(task, model, tokenizer, max_length=64).pack_tokens)
     assert found[0] == 64 < found[1] < found[2] == engines.PACK_TOKENS["cpu"]
+
+
+# kept from run to run ---------------------------------------------------------------------------------------------------
+@pytest.fixture
+def runs(monkeypatch, tmp_path):
+    """How often something was measured; in a cache of its own."""
+    module = importlib.import_module("byeori.train.kept_costs")
+    monkeypatch.setenv("BYEORI_CACHE", str(tmp_path))
+    found, real = [], module.measured
+    monkeypatch.setattr(module, "measured", lambda *given: found.append(1) or real(*given))
+    return found
+
+
+def kept(case, precision="float32", max_length=128, packing=None):
+    return kept_cost(*case, packing or Packing(), CPU, precision, max_length)
+
+
+def test_the_next_run_has_it(runs, tmp_path):
+    first = kept(made("bert"))
+    assert first == cost_of(*made("bert")) == kept(made("bert")) and len(runs) == 1
+    assert len(list((tmp_path / "budgets").iterdir())) == 1
+
+
+@pytest.mark.parametrize("case", ["t5", "bert, masks"])
+def test_infinity_is_kept_as_well(runs, case):
+    assert kept(made(case)) == kept(made(case)) and len(runs) == 1
+
+
+def test_whatever_it_depends_on_is_another(runs, monkeypatch):
+    kept(made("bert"))
+    frozen = made("bert")
+    frozen[0].get_input_embeddings().weight.requires_grad_(False)
+    smoothed = made("bert")
+    smoothed[1].settings.label_smoothing = 0.1
+    checkpointing = made("bert")
+    checkpointing[0].gradient_checkpointing_enable()
+    for other in (made("bert, dropout"), made("bert", hidden_size=64), frozen, smoothed, checkpointing):
+        before = len(runs)
+        kept(other)
+        assert len(runs) == before + 1
+    for other in ({"precision": "bfloat16"}, {"max_length": 64}, {"packing": Packing(group_cost=64.0)}):
+        before = len(runs)
+        kept(made("bert"), **other)
+        assert len(runs) == before + 1
+    before = len(runs)
+    monkeypatch.setattr(torch, "__version__", "9.9")
+    kept(made("bert"))
+    assert len(runs) == before + 1
+
+
+def test_somebodys_own_code_is_measured_each_time(runs):
+    class Own(torch.nn.Dropout):
+        pass
+
+    for _ in range(2):
+        case = made("bert")
+        case[0].dropout = Own(0.0)
+        kept(case)
+    assert len(runs) == 2
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"token": -1}', '{"token": "x"}', '{"token": 5, "tokens": 6}'])
+def test_a_damaged_file_is_made_anew(runs, tmp_path, damage):
+    first = kept(made("gpt2"))
+    (file,) = (tmp_path / "budgets").iterdir()
+    file.write_text(damage)
+    assert kept(made("gpt2")) == first and len(runs) == 2
+    assert json.loads(file.read_text())["token"] == first.token
+
+
+def test_where_nothing_can_or_may_be_written(runs, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("BYEORI_CACHE", str(tmp_path / "file" / "below"))
+    assert kept(made("gpt2")) == kept(made("gpt2")) and len(runs) == 2
+    monkeypatch.setenv("BYEORI_CACHE", str(tmp_path))
+    monkeypatch.setenv("BYEORI_CACHE_GB", "0")
+    kept(made("gpt2"))
+    assert len(runs) == 3 and not (tmp_path / "budgets").exists()

@@ -48,7 +48,7 @@ def fingerprint(rows: Any, task: Any, encoder: Any) -> str | None:
     """Of what `encode_rows(rows, task, encoder)` gives; None where that can't be told."""
     found = hashlib.blake2b(digest_size=16)
     try:
-        _feed(found, _versions())
+        _feed(found, versions())
         _feed(found, [*_code(type(task)), *_code(type(encoder))])
         _feed(found, {name: value for name, value in vars(encoder).items() if not name.startswith("_")}, encoder)
         _feed_tokenizer(found, encoder.tokenizer)
@@ -136,7 +136,7 @@ def _code(kind: type) -> list[str]:
 
 
 @cache
-def _versions() -> list[str]:
+def versions() -> list[str]:
     """Of all whose code makes ids; of this package the code itself, which changes without a version while it is worked on."""
     import tokenizers
     import transformers

@@ -174,7 +174,9 @@ def prepare(settings: Train, task: Task, progress: Progress) -> Ready:
     pack_tokens = settings.pack_tokens
     if isinstance(pack_tokens, str):
         clock = time.perf_counter()
-        pack_tokens = _budget(loaded.model, task, stores["train"], packing, device, precision, max_length, progress)
+        pack_tokens = _budget(
+            loaded.model, task, stores["train"], packing, device, precision, max_length, progress, settings.cache
+        )
         # An evaluation keeps no activations: what a training can hold at once it can, too.
         engine.pack_tokens = min(engine.pack_tokens, pack_tokens)
         seconds["memory_seconds"] = time.perf_counter() - clock
@@ -302,9 +304,11 @@ def _budget(
     precision: str,
     max_length: int,
     progress: Progress,
+    keep: bool,
 ) -> int:
     """What `pack_tokens="auto"` stands for: a function of the model, the task, the kind of device and its total memory."""
     from byeori.models.device import lost, total_memory
+    from byeori.train.kept_costs import kept_cost
     from byeori.train.memory import measured, reckoned
 
     total, cost = total_memory(device), reckoned(model)
@@ -312,7 +316,7 @@ def _budget(
     if plenty == budget.auto_pack_tokens(device.type, total, budget.Cost(1.0), max_length):
         return plenty
     try:
-        cost = measured(model, task, store, packing, device, precision, max_length)
+        cost = (kept_cost if keep else measured)(model, task, store, packing, device, precision, max_length)
     except (ValueError, TypeError, RuntimeError, LookupError, AttributeError, AssertionError) as error:
         if lost(error):
             raise

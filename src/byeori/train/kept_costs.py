@@ -1,0 +1,93 @@
+"""What a token of a training takes, kept per model and kind of device, so that the same model isn't tried again in the next run.
+
+A file a cost in `budgets` beside the token stores (`byeori.text.cache`), named by all that a measurement depends on. It may be
+deleted at any time; one that can't be read is made anew.
+
+    cost = kept_cost(model, task, store, packing, device, "float32", max_length=512)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from byeori.batches.budget import Cost
+from byeori.batches.loader import Packing
+from byeori.models.packed import unwrapped
+from byeori.tasks.base import Task
+from byeori.text.cache import folder, limit
+from byeori.text.fingerprint import versions
+from byeori.text.store import TokenStore
+from byeori.train.memory import measured
+
+OWN = ("byeori", "transformers", "torch", "peft")  # whose code is told by its version
+
+
+def kept_cost(
+    model: Any, task: Task, store: TokenStore, packing: Packing, device: torch.device, precision: str, max_length: int
+) -> Cost:
+    """As `measured`, from an earlier run where there was one. Raises what `measured` raises, SettingError."""
+    key = _key(model, task, store, packing, device, precision, max_length)
+    place = None
+    if key is not None and limit():
+        with contextlib.suppress(RuntimeError):  # a user without a home, as in containers
+            place = folder().parent / "budgets" / f"{key}.json"
+    if place is not None and (found := _read(place)) is not None:
+        return found
+    cost = measured(model, task, store, packing, device, precision, max_length)
+    if place is not None:
+        with contextlib.suppress(OSError):  # nowhere to write: measured again next time
+            _write(place, cost)
+    return cost
+
+
+def _read(place: Path) -> Cost | None:
+    try:
+        values = json.loads(place.read_text(encoding="utf-8"))
+        cost = Cost(**values)
+    except (OSError, ValueError, TypeError):
+        return None
+    sound = all(isinstance(value, float | int) and value >= 0 for value in values.values())
+    return cost if sound and len(values) == len(dataclasses.fields(Cost)) and cost.token > 0 else None
+
+
+def _write(place: Path, cost: Cost) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    handle, part = tempfile.mkstemp(prefix=".part-", dir=place.parent)
+    try:
+        with open(handle, "w", encoding="utf-8") as file:
+            json.dump(dataclasses.asdict(cost), file)
+        os.replace(part, place)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(part)
+        raise
+
+
+def _key(
+    model: Any, task: Task, store: TokenStore, packing: Packing, device: torch.device, precision: str, max_length: int
+) -> str | None:
+    """A hash of what the measurement depends on; None where somebody's own code has a part in it."""
+    inner: Any = unwrapped(model)
+    kinds = {type(task), *(type(module) for module in inner.modules())}
+    if any(kind.__module__.partition(".")[0] not in OWN for kind in kinds) or inner._forward_hooks:
+        return None
+    device_name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    settings = {name: repr(value) for name, value in vars(task.settings).items()}
+    parts = [
+        versions(), torch.__version__, device_name, precision, max_length, [packing.group_cost, packing.varlen],
+        [type(task).__name__, settings, inner.config.to_json_string(use_diff=False)],
+        [(type(module).__name__, module.training) for module in inner.modules()],
+        [(name, list(p.shape), str(p.dtype), p.requires_grad) for name, p in inner.named_parameters()],
+        sorted((name, level, list(store.columns[name].shape[1:]), str(store.columns[name].dtype)) for name, level in store.levels.items()),
+        getattr(inner, "is_gradient_checkpointing", False), inner.config._attn_implementation,
+    ]  # fmt: skip
+    return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
