@@ -38,6 +38,9 @@ def make(folder: Path) -> None:
         tokenizer.save_pretrained(folder / name)
     _write(folder / "reviews.jsonl", ({"text": text} for text in SETS["nsmc"](20_000)[0]))
     _write(folder / "sentences.jsonl", ({"text": text} for text in SETS["sentences"](6_000)[0]))
+    texts, labels = SETS["sentences"](3_500)
+    joined = [" ".join(texts[at : at + 14]) for at in range(0, len(texts), 14)]  # each longer than 256 tokens
+    _write(folder / "long.jsonl", ({"text": text, "label": labels[at] < "M"} for at, text in enumerate(joined)))
     articles = json.loads((DATA / "squad2" / "dev-v2.0.json").read_text(encoding="utf-8"))["data"]
     whole = [(one, "\n".join(p["context"] for p in one["paragraphs"][:4])) for one in articles]
     _write(

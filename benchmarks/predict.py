@@ -29,7 +29,8 @@ def work(job: dict) -> dict:
         classify = byeori.pipeline("text-classification", job["model"], precision=job["precision"])
         classify(texts[:64])
         started = time.perf_counter()
-        labels = [one["label"] for one in classify(texts)]
+        found = [classify(text)[0] for text in texts] if job["singly"] else classify(texts)
+        labels = [one["label"] for one in found]
         seconds = time.perf_counter() - started
     else:
         import transformers
@@ -40,7 +41,7 @@ def work(job: dict) -> dict:
         rows = [{"text": text} for text in texts]
         predict(rows[:64])
         started = time.perf_counter()
-        labels = predict(rows)
+        labels = [predict([row])[0] for row in rows] if job["singly"] else predict(rows)
         seconds = time.perf_counter() - started
     return {
         "rate": len(texts) / seconds,
@@ -68,6 +69,7 @@ def make_model(folder: str) -> str:
 def main() -> None:
     parser = arguments(__doc__)
     parser.set_defaults(rows=5_000)
+    parser.add_argument("--singly", action="store_true", help="a call a text, which nobody can batch")
     options = parser.parse_args()
     if options.worker:
         print(json.dumps(work(json.loads(options.worker))))
@@ -76,7 +78,9 @@ def main() -> None:
     if options.bfloat16:
         jobs["pipeline(), tuned, bfloat16"] = {**jobs["pipeline(), tuned (sorted, 32)"], "precision": "bfloat16"}
     with tempfile.TemporaryDirectory() as folder:
-        common = {"set": options.set, "rows": options.rows, "model": make_model(folder)}
+        common = {
+            "set": options.set, "rows": options.rows, "model": make_model(folder), "singly": options.singly
+        }  # fmt: skip
         jobs = {
             name: {**job, **common}
             for name, job in jobs.items()

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from byeori.batches.pack import Pack, build
-from byeori.models import attention
+from byeori.models import attention, fused
 from byeori.models.packed import pooled_logits, runner, token_logits
 from byeori.text.store import Encoded, TokenStore
 from families import PACKED, Family
@@ -99,9 +99,12 @@ def test_attention_dropout_of_a_pooled_layer_drops_its_share():
     assert 2 <= len(seen) <= 2**model.config.num_attention_heads
 
 
+@pytest.mark.parametrize("few", [0, 10_000])
 @pytest.mark.parametrize("answer", [pooled_logits, token_logits])
 @torch.no_grad()
-def test_without_gradients_too(answer):
+def test_without_gradients_too(answer, few, monkeypatch):
+    """Query, key and value of one product, or each by itself where tokens are few."""
+    monkeypatch.setattr(fused, "FEW", few)
     auto = "AutoModelForSequenceClassification" if answer is pooled_logits else "AutoModelForTokenClassification"
     model, pack = made("bert", auto)
     assert pack.layout.max_length > attention.FLASH_FROM

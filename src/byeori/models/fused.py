@@ -13,7 +13,7 @@ layer's attention draws for the queries it makes alone. Under autocast products 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +29,7 @@ from byeori.models.attention import by_kernel, places_of, short
 from byeori.models.noise import FastDropout, keep
 from byeori.models.rectangles import Places, attend, attend_backward
 
+FEW = 256  # tokens up to which copying weights into one takes longer than a product for each
 GLOBAL_HOOKS = (
     "_global_forward_hooks",
     "_global_forward_pre_hooks",
@@ -169,16 +170,12 @@ def _forward(
     low = hidden.to(plan.low)
     residual, few = hidden, low
     if plan.starts is None:
-        joined = torch.cat([query[0], key[0], value[0]])
-        made = torch.addmm(torch.cat([query[1], key[1], value[1]]), low, joined.t())
-        q, k, v = made.view(len(low), 3, plan.heads, -1).unbind(1)
+        joined, (q, k, v) = _side_by_side(low, [query, key, value], plan.heads, saved is None)
     else:
         residual = hidden.index_select(0, plan.starts)
         few = residual.to(plan.low)
-        joined = torch.cat([key[0], value[0]])
         q = torch.addmm(query[1], few, query[0].t()).view(len(few), plan.heads, -1)
-        made = torch.addmm(torch.cat([key[1], value[1]]), low, joined.t())
-        k, v = made.view(len(low), 2, plan.heads, -1).unbind(1)
+        joined, (k, v) = _side_by_side(low, [key, value], plan.heads, saved is None)
     attention, after, last = plan.dropouts
     if saved is None and not attention and not plan.short:
         seen = by_kernel(q, k, v, plan.places, 0.0, plan.scale)
@@ -186,7 +183,7 @@ def _forward(
     else:
         seen, kept = attend(q, k, v, plan.places, attention, plan.scale)
     seen = seen.view(len(residual), -1)
-    del made, q, k, v
+    del q, k, v
     first, mask = _dropped(torch.addmm(out[1], seen, out[0].t()), residual, after)
     normed, mean, deviation = torch.native_layer_norm(first, first.shape[1:], norms[0], norms[1], plan.eps[0])
     wide = torch.addmm(inner[1], normed.to(plan.low), inner[0].t())
@@ -202,6 +199,21 @@ def _forward(
         saved |= {name: one for name, one in (("mask", mask), ("other", other)) if one is not None}
         saved |= {f"attention {number}": one for number, one in enumerate(kept)}
     return found[0]
+
+
+def _side_by_side(
+    low: torch.Tensor, parts: list[tuple[torch.Tensor, torch.Tensor]], heads: int, alone: bool
+) -> tuple[torch.Tensor, Sequence[torch.Tensor]]:
+    """Weights one above the other, and what each makes of `low`: (tokens, heads, size) each, of one product.
+
+    `alone`: no gradients will ask for the weights. Few tokens then meet each by itself: to copy it would take longer.
+    """
+    if alone and len(low) < FEW:
+        found = [torch.addmm(bias, low, weight.t()).view(len(low), heads, -1) for weight, bias in parts]
+        return parts[0][0], found
+    joined = torch.cat([weight for weight, _ in parts])
+    made = torch.addmm(torch.cat([bias for _, bias in parts]), low, joined.t())
+    return joined, made.view(len(low), len(parts), heads, -1).unbind(1)
 
 
 def _dropped(

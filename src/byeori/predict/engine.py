@@ -152,8 +152,10 @@ class Engine:
     @torch.inference_mode()
     def windows(self, store: TokenStore, each: Each | None = None, call: Any | None = None) -> Iterator[Answers]:
         """The answers window by window, in the store's order; `each` and `call` as in `run`."""
-        training = self.model.training
-        self.model.eval()
+        model: Any = self.model
+        training = model.training
+        if any(part.training for part in model.modules()):  # to set it anew takes a tenth of a call for one text
+            model.eval()
         run = runner(self.model)
         packed = run.packs_for(self.task)
         kind = "packed" if packed else "rectangles"
@@ -201,7 +203,8 @@ class Engine:
                 raise
             raise ByeoriError(f"rows {rows[0] + 1:,} to {rows[-1] + 1:,} of {len(store):,}: {said}") from error
         finally:
-            self.model.train(training)
+            if training:
+                model.train()
 
     @staticmethod
     def _counts(store: TokenStore, rows: np.ndarray) -> np.ndarray:
