@@ -54,19 +54,20 @@ def parts_of(settings: Train, task: Task, rows: int | str | None, test_rows: int
         held_out = few if wanted > len(train) - test_rows else min(test_rows, len(train) - wanted)
         train, test = _cut(train, task, held_out, settings.seed)
     if wanted < len(train):
-        train = _cut(train, task, len(train) - wanted, settings.seed)[0]
+        train = _cut(train, task, len(train) - wanted, settings.seed, apart=False)[0]
     if test_rows < len(test):
         test = drawn(test, test_rows, settings.seed)
     return {"train": train, "test": test}
 
 
-def _cut(rows: Rows, task: Task, held: int, seed: int) -> tuple[Rows, Rows]:
-    """Rows with about so many of them held out, as a training splits them off."""
+def _cut(rows: Rows, task: Task, held: int, seed: int, apart: bool = True) -> tuple[Rows, Rows]:
+    """Rows with about so many of them held out, as a training splits them off: `apart`, so that no text is on both sides."""
     from byeori.data.split import split_indices
 
     classes = task.strata(rows)
     cut = split_indices(
-        len(rows) if classes is None else classes, 0.0, held, seed, groups=task.groups(rows), stratify=classes is not None
+        len(rows) if classes is None else classes, 0.0, held, seed, groups=task.groups(rows) if apart else None,
+        stratify=classes is not None,
     )  # fmt: skip
     return rows.select(cut["train"]), rows.select(cut["test"])
 
