@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import train_test_split
 
-from byeori.data import split
+from byeori.data import disk, mapped, split
 from byeori.data.split import split_indices, text_groups
 from byeori.errors import DataError, SettingError
 
@@ -77,7 +77,50 @@ def test_large_columns_fall_into_the_same_groups(monkeypatch):
     texts = ["나", "가", None, "나", "a b", "가", None, "", "c"] * 40
     table = datasets.Dataset.from_dict({"text": texts, "text_pair": ["x", "y", "x"] * 120})
     sorted_ = text_groups(table)
-    monkeypatch.setattr(split, "_SORTED", 0)
-    monkeypatch.setattr(split, "_BLOCK", 50)
+    monkeypatch.setattr(split, "_RANKED", 0)
+    monkeypatch.setattr(disk, "BATCH", 50)
+    monkeypatch.setattr(mapped, "BLOCK", 30)
+    monkeypatch.setattr(mapped, "LEAST", 1)
     hashed = text_groups(table)
     assert len(set(zip(sorted_, hashed, strict=True))) == len(set(sorted_)) == len(set(hashed))
+    assert set(hashed) == set(range(len(set(hashed))))
+
+
+def at_once(labels, wanted: dict[str, int], seed: int, groups: np.ndarray) -> dict[str, np.ndarray]:
+    """A split as it is defined, with whole arrays."""
+    rows = len(labels)
+    _, classes = np.unique(labels, return_inverse=True)
+    groups = np.unique(groups, return_inverse=True)[1]
+    first = np.full(int(groups.max()) + 1, rows)
+    np.minimum.at(first, groups, np.arange(rows))
+    sizes, stratum = np.bincount(groups), classes[first]
+    part_of = np.zeros(len(sizes), np.int64)
+    totals = np.bincount(stratum, weights=sizes).astype(np.int64)
+    shares = [split._apportion(totals, size) for size in wanted.values()]
+    shuffled = np.random.default_rng([seed, 0x5EED]).permutation(len(sizes))
+    for number in range(len(totals)):
+        members = shuffled[stratum[shuffled] == number]
+        ends = np.cumsum(sizes[members])
+        begins, done = ends - sizes[members], 0
+        for part, share in enumerate(shares, 1):
+            inside = (begins >= done) & (ends <= min(done + int(share[number]), int(totals[number]) - 1))
+            part_of[members[inside]] = part
+            done = max(done, int(ends[inside].max())) if inside.any() else done
+    for missing in set(classes) - set(classes[part_of[groups] == 0]):
+        part_of[groups[np.flatnonzero(classes == missing)[0]]] = 0
+    return {part: np.flatnonzero(part_of[groups] == at) for at, part in enumerate(("train", *wanted))}
+
+
+@pytest.mark.parametrize("block", [11, 1 << 16])
+def test_blocks_change_nothing(monkeypatch, block):
+    rng = np.random.default_rng(0)
+    monkeypatch.setattr(mapped, "BLOCK", block)
+    monkeypatch.setattr(mapped, "LEAST", 1)
+    for seed, texts in ((0, 300), (1, 90), (2, 40)):
+        labels, groups = rng.choice(["a", "b", "c", "dd"], 300, p=(0.5, 0.3, 0.17, 0.03)), rng.integers(5, texts, 300)
+        found = split_indices(labels, 30, 45, seed, groups)
+        known = at_once(labels, {"validation": 30, "test": 45}, seed, groups)
+        assert found.keys() == known.keys() and all((found[part] == known[part]).all() for part in found)
+        dense = np.unique(groups, return_inverse=True)[1].astype(np.int32)
+        again = split_indices(labels, 30, 45, seed, dense)
+        assert all((again[part] == known[part]).all() for part in known)

@@ -250,6 +250,6 @@ def test_a_line_without_end_is_not_taken_into_memory(tmp_path, monkeypatch, name
     monkeypatch.setattr(disk, "SHARE", 0)
     monkeypatch.setattr(stream, "BLOCK", 1 << 10)
     path = tmp_path / name
-    path.write_text(start * 20_000 + "x" * (1 << 17))
+    path.write_text(start * 20_000 + "x" * (1 << 19))
     with pytest.raises(DataError, match=f"^{name}: one line goes on for more than"):
         read_rows(str(path))

@@ -109,3 +109,52 @@ def test_the_rows_that_were_cut_are_named(tiny):
     (cut,) = [one for one in brief({"train": rows}, {"train": store}, task, tokenizer) if one.kind == "truncated"]
     assert cut.count == store.truncated == 1 and cut.as_dict()["rows"] == [4]
     assert cut.examples[0]["texts"] == [texts[3]]
+
+
+def test_a_large_set_is_looked_at_in_blocks(tiny, monkeypatch):
+    """With the same findings, unless so many texts occur again that some are left out."""
+    import unicodedata
+
+    from transformers import AutoTokenizer
+
+    from byeori.data import mapped
+    from byeori.doctor import brief as brief_module
+    from byeori.doctor import copied
+    from byeori.tasks import TextClassification
+
+    def some(count: int, shift: int) -> dict[str, list[str]]:
+        given = [f"{WORDS[at % 10]} {WORDS[at * 7 % 10]} 여행 {at + shift}" for at in range(count)]
+        given[5], given[9] = given[2], given[2].upper() + " "
+        given[11], given[12] = unicodedata.normalize("NFD", given[11]), "\u4e02\u4e04\u4e05 여행"
+        return {"text": given, "label": [("좋다", "싫다")[at % 2] for at in range(count - 1)] + ["드물다"]}
+
+    task, tokenizer = TextClassification(), AutoTokenizer.from_pretrained(tiny("bert"))
+    given = {name: some(60, shift) for name, shift in (("train", 0), ("test", 30))}
+    given["test"]["text"][:3] = given["train"]["text"][:3]
+    rows = {name: byeori.api.as_rows(one, task) for name, one in given.items()}
+    task.prepare(rows["train"])
+    stores = {name: byeori.encode(one, task, tokenizer, max_length=9) for name, one in rows.items()}
+
+    def found() -> list[dict[str, Any]]:
+        return [one.as_dict() for one in brief_module.brief(rows, stores, task, tokenizer)]
+
+    whole = found()
+    for module, name, value in (
+        (brief_module, "HELD", 0), (copied, "BLOCK", 7), (mapped, "BLOCK", 5), (mapped, "LEAST", 1),
+    ):  # fmt: skip
+        monkeypatch.setattr(module, name, value)
+    assert found() == whole
+    kinds = {one["kind"] for one in whole}
+    assert kinds >= {
+        "conflicting_labels",
+        "duplicate_rows",
+        "leakage",
+        "rare_class",
+        "decomposed",
+        "truncated",
+        "unknown_tokens",
+    }
+    monkeypatch.setattr(copied, "MOST", 40)
+    fewer = [one for one in found() if "Counted on one in 2 of the texts" in one["said"]]
+    exact = {(one["kind"], one["part"]): one["count"] for one in whole}
+    assert fewer and all(0 < one["count"] <= exact[one["kind"], one["part"]] for one in fewer)

@@ -153,3 +153,48 @@ def test_nsmc():
     asked, truth = read("ratings_rebuilt_10k.txt")
     found = linear("single_label", texts[:6000], None, labels[:6000], asked[:3000], None, n_labels=2, seed=0)
     assert (found == truth[:3000]).mean() > 0.78
+
+
+@pytest.mark.parametrize("kind", ["single_label", "multi_label", "regression"])
+@pytest.mark.parametrize("paired", [False, True])
+def test_a_matrix_in_files_predicts_the_same(monkeypatch, kind, paired):
+    from byeori.data import mapped
+
+    texts, labels = reviews(300, 0)
+    asked, _ = reviews(40, 1)
+    reference = {
+        "single_label": labels,
+        "multi_label": np.stack([labels, 1 - labels, labels], 1) > 0,
+        "regression": labels * 2.0,
+    }
+    pairs = [(texts[::-1], asked[::-1])] if paired else [(None, None)]
+    found = []
+    for least, rows in ((1 << 40, 10_000), (1, 64)):
+        monkeypatch.setattr(mapped, "LEAST", least)
+        monkeypatch.setattr(mapped, "BLOCK", 1_000)
+        monkeypatch.setattr(baselines, "SLICE", rows)
+        for work in (baselines.SVM_WORK, 0):
+            monkeypatch.setattr(baselines, "SVM_WORK", work)
+            found.append(
+                linear(
+                    kind,
+                    texts,
+                    pairs[0][0],
+                    reference[kind],
+                    asked,
+                    pairs[0][1],
+                    n_labels=3 if kind == "multi_label" else 2,
+                )
+            )
+    assert (found[0] == found[2]).all() and (found[1] == found[3]).all()
+
+
+def test_weights_of_ngrams_are_those_of_scikit_learn():
+    from scipy import sparse
+    from sklearn.feature_extraction.text import TfidfTransformer
+
+    texts, pairs = reviews(50, 0)[0], reviews(50, 1)[0]
+    features = baselines.Features(2, paired=True)
+    features.fit(texts, pairs)
+    counted = sparse.vstack([features._counts(texts), features._counts(pairs)])
+    assert (features._tfidf.idf_ == TfidfTransformer(sublinear_tf=True).fit(counted).idf_).all()

@@ -141,3 +141,21 @@ def test_what_cannot_be_scored_is_refused():
         single_label([2, 1], [0, 1], ["a", "b"])
     with pytest.raises(DataError, match="3 columns"):
         multi_label(np.ones((2, 2)), np.ones((2, 3)), ["a", "b", "c"])
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_pairs_are_counted_in_blocks(monkeypatch, several):
+    from byeori.data import mapped
+    from byeori.metrics.classification import distinct, per_class
+
+    rng = np.random.default_rng(0)
+    predicted, reference = rng.integers(0, 2 if several else 5, (2, 200, 3) if several else (2, 200))
+    if several:
+        predicted, reference = predicted > 0, reference > 0
+    whole = distinct(predicted, reference)
+    monkeypatch.setattr(mapped, "BLOCK", 7)
+    for one, other in zip(whole, distinct(predicted, reference), strict=True):
+        assert (one == other).all() and one.dtype == other.dtype
+    assert whole[2].sum() == 200
+    labels = list("abcde")[: 3 if several else 5]
+    assert per_class(predicted, reference, labels) == per_class(*whole[:2], labels, whole[2])

@@ -156,3 +156,22 @@ def test_what_cannot_be_scored_is_refused():
         scores("single_label", [], [], ["a"])
     with pytest.raises(ValueError, match="problem_type='ranking'"):
         scores("ranking", [1], [1], ["a"])
+
+
+def test_a_ratio_of_very_many_rows_is_drawn_block_by_block(monkeypatch):
+    """With the spread that drawing all rows at once has."""
+    from byeori.data import mapped
+    from byeori.metrics import intervals
+
+    rng = np.random.default_rng(0)
+    bottoms = rng.integers(1, 5, 4_000).astype(float)
+    tops = bottoms * rng.exponential(size=4_000)
+    whole = intervals.scored_ratio("mean", tops, bottoms, resamples=3_000)["mean"]
+    monkeypatch.setattr(intervals, "MANY", 100)
+    monkeypatch.setattr(mapped, "BLOCK", 700)
+    blocks = intervals.scored_ratio("mean", tops, bottoms, resamples=3_000)["mean"]
+    assert blocks["value"] == pytest.approx(whole["value"], rel=1e-12) == tops.sum() / bottoms.sum()
+    spread = whole["high"] - whole["low"]
+    assert blocks["low"] == pytest.approx(whole["low"], abs=0.06 * spread)
+    assert blocks["high"] == pytest.approx(whole["high"], abs=0.06 * spread)
+    assert intervals.scored_ratio("mean", tops, bottoms, resamples=0)["mean"]["low"] is None

@@ -65,7 +65,7 @@ def test_smoothing_stays_out_and_class_weights_stay_in(made):
     plain = made(rows, byeori.tasks.TextClassification())
     smooth = made(rows, byeori.tasks.TextClassification(label_smoothing=0.3))
     weighted = made(rows, byeori.tasks.TextClassification(class_weights="account=5"))
-    logits = torch.from_numpy(evaluate(*plain).logits)
+    logits = torch.from_numpy(evaluate(*plain, keep=True).logits)
     labels = torch.from_numpy(np.array(plain[1].columns["labels"]))
     found = [evaluate(*one).values["loss"] for one in (plain, smooth, weighted)]
     assert found[0] == pytest.approx(float(F.cross_entropy(logits, labels)), abs=1e-6)
@@ -80,7 +80,7 @@ def test_interval_is_the_bootstrap_over_rows(made):
     assert evaluate(engine, store, references).scores["loss"] == {
         "value": evaluate(engine, store, references).values["loss"], "low": None, "high": None,
     }  # fmt: skip
-    judged = evaluate(engine, store, references, resamples=200, seed=3)
+    judged = evaluate(engine, store, references, resamples=200, seed=3, keep=True)
     labels = torch.from_numpy(np.array(store.columns["labels"]))
     losses = F.cross_entropy(torch.from_numpy(judged.logits), labels, reduction="none").double().numpy()
     low, high = bootstrap(lambda w: {"loss": w @ losses / w.sum()}, 30, resamples=200, seed=3)["loss"]
@@ -180,7 +180,7 @@ def test_several_losses_a_row_count_as_training_counts_them():
 def test_scores_of_one_class_are_named_unless_a_metric_of_ones_own_has_the_name(made):
     rows = [{"text": row["text"], "label": ["부정", "긍정"][i % 2]} for i, row in enumerate(rows_of(20))]
     engine, store, references = made(rows, byeori.tasks.TextClassification(labels=["부정", "긍정"]))
-    judged = evaluate(engine, store, references)
+    judged = evaluate(engine, store, references, keep=True)
     assert judged.of_class == {"f1": "긍정", "precision": "긍정", "recall": "긍정"}
     from sklearn.metrics import f1_score
 

@@ -8,10 +8,13 @@ or masked place; nothing is padded.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from byeori.data import mapped
 
 if TYPE_CHECKING:
     from byeori.batches.pack import Pack
@@ -83,12 +86,13 @@ def spread(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     return np.repeat(starts, lengths) + np.arange(total) - before
 
 
-def joined(parts: list[Answers]) -> Answers:
-    """Answers of one window after the other, as one."""
-    if len(parts) == 1:
-        return parts[0]
-    values = np.concatenate([part.values for part in parts])
-    if all(part.offsets is None for part in parts):
-        return Answers(values)
-    lengths = [np.ones(len(p), np.int64) if p.offsets is None else np.diff(p.offsets) for p in parts]
-    return Answers(values, np.concatenate([[0], np.cumsum(np.concatenate(lengths))]))
+def joined(parts: Iterable[Answers]) -> Answers:
+    """Answers of one window after the other, as one; many of them lie in a file. Raises ValueError where there are none."""
+    values, lengths, several = mapped.Column(), mapped.Column(), False
+    for part in parts:
+        values.add(part.values)
+        lengths.add(np.ones(len(part), np.int64) if part.offsets is None else np.diff(part.offsets))
+        several = several or part.offsets is not None
+    if not several:
+        return Answers(values.done())
+    return Answers(values.done(), mapped.keep(np.concatenate([[0], np.cumsum(lengths.done())])))

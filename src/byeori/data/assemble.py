@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from byeori.data import columns as cols
-from byeori.data import disk
+from byeori.data import disk, mapped
 from byeori.data import values as vals
 from byeori.data.clean_rows import clean_columns, notes_of
 from byeori.data.forms import choose
@@ -81,11 +81,11 @@ def assemble(sheets: list[Sheet], wish: Wish) -> Rows:
     table = _stack(tables, notes)
     if not table.num_rows:
         raise DataError(f"{names.name(0)}: no row is left.")
-    file_of = np.repeat(np.arange(len(numbers), dtype=np.int32), [len(n) for n in numbers])
+    file_of = mapped.keep(np.repeat(np.arange(len(numbers), dtype=np.int32), [len(n) for n in numbers]))
     label = matched.columns.get("tags" if "tags" in table.column_names else "label")
     label = None if "choices" in table.column_names else label  # an index has no name
     class_names = first.class_names.get(label) if isinstance(label, str) else None
-    origin = Origin(files, file_of, np.concatenate(numbers) if len(numbers) > 1 else numbers[0])
+    origin = Origin(files, file_of, mapped.keep(np.concatenate(numbers)) if len(numbers) > 1 else numbers[0])
     facts = _facts(first, matched, table, wish)
     if facts.get("unit") == "character":
         notes.append(f"{names.name(0)}: a token is a character here, spaces included.")
@@ -175,7 +175,9 @@ def _roles(
     sheet: Sheet, name: str, matched: Match, wish: Wish, cleaner: Cleaner, tally: Counter[str]
 ) -> tuple[pa.Table, np.ndarray, dict[int, str], list[str]]:
     """One sheet → (table with role names, row numbers, position → error for kept bad rows, notes)."""
-    row_of = sheet.numbers if sheet.numbers is not None else np.arange(1, sheet.rows + 1)
+    row_of = sheet.numbers
+    if row_of is None:
+        row_of = mapped.made(sheet.rows, np.int64, lambda block: np.arange(block.start + 1, block.stop + 1))
     errors = dict(sheet.bad)
     drop = np.zeros(sheet.rows, bool)
     unusable: dict[int, str] = {}
@@ -254,7 +256,7 @@ def _roles(
         taken |= {column if column not in taken else f"{column}_": _any(values) for column, values in left.items()}
     table = pa.table(taken)
     if drop.any():
-        return disk.kept(table, ~drop), row_of[~drop], {}, notes
+        return disk.kept(table, ~drop), mapped.take(row_of, np.flatnonzero(~drop)), {}, notes
     return table, row_of, errors, notes
 
 

@@ -19,13 +19,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from byeori.data.cleaning import LISTS, TEXTS, Cleaner, clean, told
+from byeori.data.disk import BATCH, Spill, is_large
 from byeori.data.wording import count
 from byeori.errors import DataError
 
 if TYPE_CHECKING:
     from byeori.data.rows import Rows
 
-BLOCK = 10_000
+BLOCK = BATCH
 ROLES = (*TEXTS, *LISTS, "messages", "answers", "entities")
 _HANGUL = "[\\x{1100}-\\x{11ff}\\x{3130}-\\x{318f}\\x{a960}-\\x{a97f}\\x{ac00}-\\x{d7ff}]"
 _SPACE = "\\t-\\r\\x1c-\\x20\\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}"
@@ -63,8 +64,8 @@ def clean_columns(columns: Mapping[str, pa.ChunkedArray], cleaner: Cleaner) -> T
     if not cleaner or not used:
         return found
     rows = len(next(iter(used.values())))
-    blocks: dict[str, list[pa.Array]] = {role: [] for role in used}
-    changed: set[str] = set()
+    large = is_large(sum(values.nbytes for values in used.values()))
+    blocks = {role: _Blocks(large) for role in used}
     for first in range(0, rows, BLOCK):
         block = {role: _one(values.slice(first, BLOCK)) for role, values in used.items()}
         at, texts = _candidates(block, cleaner)
@@ -74,17 +75,40 @@ def clean_columns(columns: Mapping[str, pa.ChunkedArray], cleaner: Cleaner) -> T
         )
         for role, values in block.items():
             if made is not None and role in made.columns:
-                changed.add(role)
-                values = _replaced(values, at, pa.array(made.columns[role], values.type))
-            blocks[role].append(values)
+                blocks[role].change(_replaced(values, at, pa.array(made.columns[role], values.type)))
+            else:
+                blocks[role].stay(used[role].slice(first, BLOCK))
         if made is not None:
             found.counts.update(made.counts)
             found.problems |= {first + int(at[place]): why for place, why in made.problems.items()}
             for role, places in made.emptied.items():
                 found.emptied.setdefault(role, []).extend(first + int(at[place]) for place in places)
-    for role in changed:
-        found.columns[role] = pa.chunked_array(blocks[role], used[role].type)
+    for role, several in blocks.items():
+        if several.changed:
+            found.columns[role] = pa.chunked_array(several.chunks(), used[role].type)
     return found
+
+
+class _Blocks:
+    """A column in blocks: what stays lies where it lay; what changes, of a large table, on disk."""
+
+    def __init__(self, large: bool):
+        self.changed = 0
+        self._spill = Spill() if large else None
+        self._blocks: list[list[pa.Array] | None] = []  # None: the next one of the spill
+
+    def stay(self, values: pa.ChunkedArray) -> None:
+        self._blocks.append(values.chunks)
+
+    def change(self, values: pa.Array) -> None:
+        self.changed += 1
+        if self._spill is not None:
+            self._spill.add(pa.table({"": values}))
+        self._blocks.append([values] if self._spill is None else None)
+
+    def chunks(self) -> list[pa.Array]:
+        kept = iter(self._spill.close().column(0).chunks if self._spill is not None else ())
+        return [chunk for block in self._blocks for chunk in (block if block is not None else [next(kept)])]
 
 
 def _candidates(block: Mapping[str, pa.Array], cleaner: Cleaner) -> tuple[np.ndarray, int]:

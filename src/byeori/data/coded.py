@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from byeori.data import mapped
 from byeori.errors import DataError
 
 if TYPE_CHECKING:
@@ -35,9 +36,9 @@ class Coded:
 
     @property
     def ranks(self) -> np.ndarray:
-        """int64 (n,): the place of each row's value in the order of their names."""
+        """int32 (n,): the place of each row's value in the order of their names."""
         _, ranks = np.unique(np.asarray([str(value) for value in self.values]), return_inverse=True)
-        return ranks[self.codes]
+        return mapped.take(ranks.astype(np.int32), self.codes)
 
 
 def coded(table: datasets.Dataset, name: str) -> Coded | None:
@@ -51,14 +52,18 @@ def coded(table: datasets.Dataset, name: str) -> Coded | None:
         return None
     from byeori.data import disk  # brings pyarrow, which `byeori --help` does without
 
-    values = disk.column(table, name)
-    if values.null_count:
-        return None
-    found = values.dictionary_encode().unify_dictionaries()
-    different = found.chunk(0).dictionary.to_pylist()
-    if 2 * len(different) > len(table):
-        return None
-    return Coded(different, np.concatenate([chunk.indices.to_numpy() for chunk in found.chunks]))
+    places: dict[Any, int] = {}  # of each value, in the order of their first rows
+    codes, first = mapped.zeros(len(table), np.int32), 0
+    for block in disk.blocks(table, name):
+        if block.null_count:
+            return None
+        for chunk in block.dictionary_encode().chunks:
+            here = [places.setdefault(value, len(places)) for value in chunk.dictionary.to_pylist()]
+            codes[first : first + len(chunk)] = np.asarray(here, np.int32)[chunk.indices.to_numpy()]
+            first += len(chunk)
+        if 2 * len(places) > len(table):
+            return None
+    return Coded(list(places), codes)
 
 
 def from_few(table: Any, name: str, few: Callable[[Coded], T], every: Callable[[list[Any]], T]) -> T:

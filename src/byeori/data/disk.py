@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import ctypes
 import errno
 import os
 import shutil
@@ -24,14 +25,17 @@ from typing import IO, TYPE_CHECKING, cast
 import numpy as np
 import pyarrow as pa
 
+from byeori.data import mapped
 from byeori.data.light import Light
 from byeori.errors import DataError
 
 if TYPE_CHECKING:
     import datasets
 
-# A file larger than this share of the machine's memory is read in blocks, and a table as large is kept on disk. The total
-# counts, not what is free: the same file must be read in the same way twice.
+# A file larger than this is read in blocks, and a table as large is kept on disk: the data decide, not what memory is free,
+# since the same file must be read in the same way twice.
+MOST = 32 << 20
+# Beyond this share of the machine's memory nothing is read whole, whatever is lost by that.
 SHARE = 1 / 16
 BATCH = 10_000  # rows written together
 
@@ -46,7 +50,20 @@ def _total() -> int:
 
 def is_large(size: int) -> bool:
     """Whether so many bytes of data are kept out of memory."""
+    return size > min(MOST, _total() * SHARE)
+
+
+def is_huge(size: int) -> bool:
+    """Whether so many bytes of data must be kept out of memory."""
     return size > _total() * SHARE
+
+
+def give_back() -> None:
+    """Hand freed memory back to the system, which Arrow and the C library otherwise keep for later: after a stage that used much."""
+    pa.default_memory_pool().release_unused()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None  # glibc alone has it
+    if trim is not None:
+        trim(0)
 
 
 _PREFIX = "byeori-rows-"
@@ -108,7 +125,7 @@ def _sweep(home: Path) -> None:
 
 
 @contextlib.contextmanager
-def _room() -> Iterator[None]:
+def room() -> Iterator[None]:
     """Raises DataError where the disk is full."""
     try:
         yield
@@ -139,7 +156,7 @@ class Spill:
             self.paths.append(path)
             self._sink, self._schema = pa.OSFile(str(path), "wb"), schema
             self._writer = pa.ipc.new_stream(self._sink, schema)
-        with _room():
+        with room():
             self._writer.write_table(table.cast(schema), max_chunksize=BATCH)
 
     def nothing(self, rows: int) -> pa.Table:
@@ -179,12 +196,59 @@ def _batches(table: pa.Table) -> Iterator[tuple[int, pa.Table]]:
 def column(table: datasets.Dataset, name: str) -> pa.ChunkedArray:
     """A column as Arrow has it. The library gathers chosen rows one by one, half a kilobyte each: here they are taken together."""
     whole = table.data.column(name)
-    chosen = table._indices
-    if chosen is None:
+    if table._indices is None:
         return whole
-    at = chosen.column(0).to_numpy()
-    parts = [whole.take(pa.array(at[first : first + BATCH])) for first in range(0, len(at), BATCH)]
-    return pa.chunked_array([chunk for part in parts for chunk in part.chunks], whole.type)
+    return pa.chunked_array([chunk for part in blocks(table, name) for chunk in part.chunks], whole.type)
+
+
+def blocks(table: datasets.Dataset, name: str) -> Iterator[pa.ChunkedArray]:
+    """The column, BATCH rows after BATCH rows."""
+    whole, chosen = table.data.column(name), table._indices
+    for first in range(0, len(table), BATCH):
+        if chosen is None:
+            yield whole.slice(first, BATCH)
+        else:
+            yield taken(whole, chosen.column(0).slice(first, BATCH).to_numpy())
+
+
+def taken(column: pa.ChunkedArray, at: np.ndarray) -> pa.ChunkedArray:
+    """`column.take(at)`, which lays all chunks of a column into one before it takes any."""
+    if len(column.chunks) < 2 or not len(at):
+        return column.take(pa.array(at))
+    at = at.astype(np.int64)
+    bounds = np.cumsum([0, *map(len, column.chunks)])
+    owner = np.searchsorted(bounds, at, side="right") - 1
+    order = np.argsort(owner, kind="stable")
+    numbers, begins = np.unique(owner[order], return_index=True)
+    parts = [
+        column.chunk(number).take(pa.array(at[members] - bounds[number]))
+        for number, members in zip(numbers.tolist(), np.split(order, begins[1:]), strict=True)
+    ]
+    back = np.empty(len(at), np.int64)
+    back[order] = np.arange(len(at))
+    return pa.chunked_array([pa.concat_arrays(parts).take(pa.array(back))], column.type)
+
+
+def chosen(table: datasets.Dataset, at: np.ndarray) -> datasets.Dataset:
+    """The rows at these places (int64); the places of many lie on disk, too."""
+    if len(at) <= BATCH:
+        return table.select(at)
+    if at[-1] - at[0] + 1 == len(at) and all((np.diff(at[block]) == 1).all() for block in mapped.spans(len(at))):
+        return table.select(range(int(at[0]), int(at[-1]) + 1))
+    import datasets
+
+    inner = None if table._indices is None else table._indices.column(0)
+    spill = Spill()
+    for first in range(0, len(at), BATCH):
+        places = at[first : first + BATCH]
+        spill.add(pa.table({"indices": pa.array(places, pa.uint64()) if inner is None else taken(inner, places)}))
+    return datasets.Dataset(
+        table._data,
+        info=table.info.copy(),
+        split=table.split,
+        indices_table=spill.close(),
+        fingerprint=datasets.fingerprint.generate_random_fingerprint(),
+    )
 
 
 def dataset(table: pa.Table, light: bool = False) -> datasets.Dataset:
@@ -192,20 +256,33 @@ def dataset(table: pa.Table, light: bool = False) -> datasets.Dataset:
 
     `light`: it is only read through, and may come as what merely answers like one.
     """
-    if light and not is_large(table.nbytes):
-        return cast("datasets.Dataset", Light(table, dataset))
+    if light:
+        return cast("datasets.Dataset", Light(_in_file(table) if is_large(table.nbytes) else table, dataset))
     import datasets
 
     # Of its own accord the library hashes the whole table for a name.
     name = datasets.fingerprint.generate_random_fingerprint()
     if not is_large(table.nbytes):
         return datasets.Dataset(table, fingerprint=name)
-    place = Path(tempfile.mkdtemp(dir=folder()))
-    path = place / "rows.arrow"
-    with _room(), open(path, "wb") as file, pa.ipc.new_stream(file, table.schema) as writer:
-        for _, batch in _batches(table):
-            writer.write_table(batch)
+    path = _written(table)
     found = datasets.Dataset.from_file(str(path))
     found._fingerprint = name
-    weakref.finalize(found._data, shutil.rmtree, str(place), ignore_errors=True)
+    weakref.finalize(found._data, shutil.rmtree, str(path.parent), ignore_errors=True)
     return found
+
+
+def _in_file(table: pa.Table) -> pa.Table:
+    """The same, mapped from a file that goes with it; slices of it keep what is mapped."""
+    path = _written(table)
+    found = pa.ipc.open_stream(pa.memory_map(str(path))).read_all()
+    weakref.finalize(found, shutil.rmtree, str(path.parent), ignore_errors=True)
+    return found
+
+
+def _written(table: pa.Table) -> Path:
+    """The only file of a new folder, which holds the table as Arrow's stream."""
+    path = Path(tempfile.mkdtemp(dir=folder())) / "rows.arrow"
+    with room(), open(path, "wb") as file, pa.ipc.new_stream(file, table.schema) as writer:
+        for _, batch in _batches(table):
+            writer.write_table(batch)
+    return path

@@ -49,6 +49,8 @@ class Light:
         import pyarrow as pa
 
         at = np.ascontiguousarray(indices, np.int64)
+        if len(at) and at[0] >= 0 and (np.diff(at) == 1).all() and at[-1] < len(self):
+            return Light(self._table.slice(int(at[0]), len(at)), self._made)
         # `pa.array` would import pandas to ask whether it is one of its own.
         places = pa.Array.from_buffers(pa.int64(), len(at), [None, pa.py_buffer(at)])
         return Light(self._table.take(places), self._made)

@@ -143,8 +143,10 @@ class Origin:
         return self._names[number]
 
     def select(self, indices: Sequence[int] | np.ndarray) -> Origin:
+        from byeori.data import mapped
+
         at = np.asarray(indices, dtype=np.int64)
-        return Origin(self.files, self.file_of[at], self.row_of[at])
+        return Origin(self.files, mapped.take(self.file_of, at), mapped.take(self.row_of, at))
 
 
 @dataclass(slots=True)
@@ -176,10 +178,13 @@ class Rows:
 
     def select(self, indices: Sequence[int] | np.ndarray) -> Rows:
         """The rows at these positions, in this order, with their origin."""
+        from byeori.data import disk
+
         at = np.asarray(indices, dtype=np.int64)
-        errors = {new: self.errors[int(old)] for new, old in enumerate(at) if int(old) in self.errors}
+        places = enumerate(at.tolist()) if self.errors else ()
+        errors = {new: self.errors[old] for new, old in places if old in self.errors}
         return Rows(
-            self.table.select(at),
+            disk.chosen(self.table, at),
             self.origin.select(at),
             dict(self.columns),
             list(self.notes),

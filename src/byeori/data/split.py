@@ -13,54 +13,52 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from byeori.data import disk
+from byeori.data import disk, mapped
 from byeori.data.coded import Coded
 from byeori.data.wording import count
 from byeori.errors import DataError, SettingError
 
 if TYPE_CHECKING:
     import datasets
-    import pyarrow as pa
 
-_SORTED = 1 << 28  # bytes of text up to which texts are sorted to find equal ones: the data decides, not the machine
-_BLOCK = 100_000
+# Up to so many bytes of text and rows texts are sorted to find equal ones: the data decide, not the machine.
+_SORTED, _RANKED = 1 << 28, 1 << 19
 
 
 def text_groups(table: datasets.Dataset, columns: Sequence[str] = ("text", "text_pair")) -> np.ndarray:
-    """int64 (n,): equal numbers for rows whose texts are equal in all of `columns` (those the table has)."""
+    """int32 or int64 (n,): the numbers from 0 on, equal ones for rows whose texts are equal in all of `columns` (those the table
+    has)."""
     import pyarrow.compute as pc
 
-    groups = np.zeros(len(table), np.int64)
+    groups: np.ndarray | None = None
     for name in columns:
         if not len(table) or name not in table.column_names:
             continue
-        texts = disk.column(table, name)
-        if texts.nbytes > _SORTED:
-            codes = _hashed(texts)
+        size = table.data.column(name).nbytes * len(table) // len(table.data)
+        if size > _SORTED or len(table) > _RANKED:
+            codes = _hashed(table, name)
         else:
-            codes = pc.rank(texts, tiebreaker="dense").to_numpy().astype(np.int64)
-        _, groups = np.unique(groups * (int(codes.max()) + 1) + codes, return_inverse=True)
-    return groups.astype(np.int64)
+            ranks = pc.rank(disk.column(table, name), tiebreaker="dense").to_numpy()
+            codes = (ranks - 1).astype(mapped.index_type(len(table)))
+        groups = codes if groups is None else mapped.ranked(groups, codes)[0]
+    return np.zeros(len(table), np.int64) if groups is None else groups
 
 
-def _hashed(texts: pa.ChunkedArray) -> np.ndarray:
-    """int64 (n,): equal numbers for equal texts, by 128 bits of SipHash, which takes 16 bytes a row and no sorting of texts.
+def _hashed(table: datasets.Dataset, name: str) -> np.ndarray:
+    """(n,): equal numbers for equal texts, by 128 bits of SipHash, which takes no sorting of texts; hashes and numbers lie on disk.
 
     Two texts of a billion are taken for one with a chance of 1 in 10²⁰.
     """
     from pandas.util import hash_array
 
-    pairs = np.empty((len(texts), 2), np.uint64)
-    for first in range(0, len(texts), _BLOCK):
-        block = texts.slice(first, _BLOCK).to_numpy()
+    pairs = mapped.zeros((2, len(table)), np.uint64)
+    first = 0
+    for block in disk.blocks(table, name):
+        texts = block.to_numpy()
         for at, key in enumerate(("byeori's first  ", "byeori's second ")):
-            pairs[first : first + len(block), at] = hash_array(block, hash_key=key, categorize=False)
-    order = np.lexsort((pairs[:, 1], pairs[:, 0]))
-    fresh = np.ones(len(order), bool)
-    fresh[1:] = (pairs[order[1:]] != pairs[order[:-1]]).any(1)
-    codes = np.empty(len(order), np.int64)
-    codes[order] = np.cumsum(fresh) - 1
-    return codes
+            pairs[at, first : first + len(texts)] = hash_array(texts, hash_key=key, categorize=False)
+        first += len(texts)
+    return mapped.ranked(pairs[0], pairs[1])[0]
 
 
 def split_indices(
@@ -85,7 +83,7 @@ def split_indices(
     }
     wanted = {part: size for part, size in asked.items() if size is not None}
     if not wanted:
-        return {"train": np.arange(rows)}
+        return {"train": mapped.made(rows, np.int64, _places)}
     short = [part for part, size in wanted.items() if size == 0]
     if short or sum(wanted.values()) >= rows:
         part = (short or list(wanted))[0]
@@ -93,31 +91,54 @@ def split_indices(
             f"{count(rows, 'row')} are too few to split off {' and '.join(wanted)} rows. Give a file with "
             f"--{part}, or more rows."
         )
+    classes: np.ndarray | None = None
     if stratify and not isinstance(labels, (int, np.integer)):
         if isinstance(labels, Coded):
             classes = labels.ranks
         else:
-            _, classes = np.unique(np.asarray([str(label) for label in labels]), return_inverse=True)
-    else:
-        classes = np.zeros(rows, np.int64)
-    groups = np.arange(rows) if groups is None else np.unique(groups, return_inverse=True)[1]
-    first = np.full(int(groups.max()) + 1, rows)
-    np.minimum.at(first, groups, np.arange(rows))
-    sizes = np.bincount(groups)
-    stratum = classes[first]  # a group with several classes counts as that of its first row
-    part_of = _draw(stratum, sizes, wanted, np.random.default_rng([seed, 0x5EED]))
-    _keep_classes(part_of, groups, classes)
-    side = part_of[groups]
-    result = {"train": np.flatnonzero(side == 0)}
-    result |= {part: np.flatnonzero(side == number) for number, part in enumerate(wanted, 1)}
+            classes = np.unique(np.asarray([str(label) for label in labels]), return_inverse=True)[1]
+    groups, many = _numbered(groups, rows)
+    first = mapped.zeros(many, mapped.index_type(rows))
+    sizes = mapped.zeros(many, mapped.index_type(rows))
+    for block in reversed([*mapped.spans(rows)]):
+        first[groups[block][::-1]] = _places(block)[::-1]  # the last one written is the first row of its group
+        np.add.at(sizes, groups[block], 1)
+    # A group with several classes counts as that of its first row.
+    stratum = mapped.zeros(many, np.int8) if classes is None else mapped.take(classes, first)
+    part_of = _draw(stratum, sizes, rows, wanted, np.random.default_rng([seed, 0x5EED]))
+    if classes is not None:
+        _keep_classes(part_of, groups, classes)
+    result = {part: _rows_of(number, part_of, groups) for number, part in enumerate(("train", *wanted))}
     empty = [part for part, at in result.items() if not len(at)]
     if empty:
         raise DataError(
-            f"{count(rows, 'row')} ({len(sizes):,} different texts) are too few to split off {empty[0]} rows "
+            f"{count(rows, 'row')} ({many:,} different texts) are too few to split off {empty[0]} rows "
             f"with every class "
             f"left in training. Give a file with --{empty[0]}, or more rows."
         )
     return result
+
+
+def _rows_of(number: int, part_of: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    return mapped.where(len(groups), lambda block: part_of[groups[block]] == number)
+
+
+def _places(block: slice) -> np.ndarray:
+    return np.arange(block.start, block.stop)
+
+
+def _numbered(groups: np.ndarray | None, rows: int) -> tuple[np.ndarray, int]:
+    """The groups as the numbers from 0 on, in their order, and how many there are."""
+    if groups is None:
+        return mapped.made(rows, mapped.index_type(rows), _places), rows
+    if np.issubdtype(groups.dtype, np.integer) and rows and groups.min() >= 0 and groups.max() < rows:
+        there = np.zeros(int(groups.max()) + 1, bool)
+        for block in mapped.spans(rows):
+            there[groups[block]] = True
+        if there.all():  # as `text_groups` has them
+            return groups, len(there)
+    different, numbers = np.unique(groups, return_inverse=True)
+    return numbers, len(different)
 
 
 def _rows(size: float | None, rows: int, setting: str) -> int | None:
@@ -128,22 +149,30 @@ def _rows(size: float | None, rows: int, setting: str) -> int | None:
     return round(size * rows) if size < 1 else int(size)
 
 
-def _draw(stratum: np.ndarray, sizes: np.ndarray, wanted: dict[str, int], rng: np.random.Generator) -> np.ndarray:
-    """int64 (groups,): 0 train, 1… the parts of `wanted`. Groups in random order fill each part of their stratum."""
-    part_of = np.zeros(len(sizes), np.int64)
-    totals = np.bincount(stratum, weights=sizes).astype(np.int64)
+def _draw(
+    stratum: np.ndarray, sizes: np.ndarray, rows: int, wanted: dict[str, int], rng: np.random.Generator
+) -> np.ndarray:
+    """int8 (groups,): 0 train, 1… the parts of `wanted`. Groups in random order fill each part of their stratum."""
+    part_of = np.zeros(len(sizes), np.int8)
+    many = int(stratum.max()) + 1
+    totals = np.zeros(many, np.int64)
+    for block in mapped.spans(len(sizes)):
+        np.add.at(totals, stratum[block], sizes[block])
     shares = [_apportion(totals, size) for size in wanted.values()]
-    shuffled = rng.permutation(len(sizes))
-    order = shuffled[np.argsort(stratum[shuffled], kind="stable")]
-    bounds = np.concatenate([[0], np.cumsum(np.bincount(stratum, minlength=len(totals)))])
-    for number in range(len(totals)):
-        members = order[bounds[number] : bounds[number + 1]]
-        ends = np.cumsum(sizes[members])
+    shuffled = mapped.keep(rng.permutation(len(sizes)))
+    order, bounds = mapped.sorted_into(lambda block: stratum[shuffled[block]], len(sizes), many)
+    for number in range(many):
+        most = int(totals[number]) - 1  # the last row of a class stays in training
+        # No more groups are looked at than rows are wanted: each has one at least.
+        asked = min(max(0, most), sum(int(share[number]) for share in shares))
+        begin, end = bounds[number], min(bounds[number + 1], bounds[number] + asked)
+        members = shuffled[order[begin:end]]
+        ends = np.cumsum(sizes[members], dtype=np.int64)
         begins = ends - sizes[members]
         done = 0
         for part, share in enumerate(shares, 1):
-            # The last row of a class stays in training; a group across a boundary stays there too.
-            limit = min(done + int(share[number]), int(totals[number]) - 1)
+            # A group across a boundary stays in training, too.
+            limit = min(done + int(share[number]), most)
             inside = (begins >= done) & (ends <= limit)
             part_of[members[inside]] = part
             done = max(done, int(ends[inside].max())) if inside.any() else done
@@ -162,6 +191,12 @@ def _apportion(totals: np.ndarray, size: int) -> np.ndarray:
 def _keep_classes(part_of: np.ndarray, groups: np.ndarray, classes: np.ndarray) -> None:
     """Give training a group of every class that has none there (its rows lay in groups that count as another class)."""
     present = np.zeros(int(classes.max()) + 1, bool)
-    present[classes[part_of[groups] == 0]] = True
+    for block in mapped.spans(len(groups)):
+        present[classes[block][part_of[groups[block]] == 0]] = True
     for missing in np.flatnonzero(~present):
-        part_of[groups[np.flatnonzero(classes == missing)[0]]] = 0
+        row = next(
+            block.start + at[0]
+            for block in mapped.spans(len(groups))
+            if len(at := np.flatnonzero(classes[block] == missing))
+        )
+        part_of[groups[row]] = 0

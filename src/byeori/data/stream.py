@@ -1,8 +1,8 @@
 """A file larger than memory → its sheet: read block by block, checked as a whole one is, and laid on disk as Arrow.
 
 Invariants: rows, their numbers, notes and refusals are those of reading the file whole (`byeori.data.files`), but for JSON
-lines whose column changes its type, which are refused here; memory holds a block at a time. None is returned where a file
-is small, or only a look at all of it can tell what it is.
+lines whose column changes its type, which are refused where memory would not hold them whole; it holds a block at a time.
+None is returned where a file is small, or only a look at all of it can tell what it is.
 
     sheet_of(Path("big.csv"), ".csv", Wish())
 """
@@ -20,9 +20,10 @@ import pyarrow as pa
 from byeori.data import delimited, straight
 from byeori.data.bad_rows import irregular, left_out, without_repeats
 from byeori.data.census import Census, census, usual
-from byeori.data.disk import Spill, is_large
+from byeori.data.disk import Spill, is_huge, is_large
 from byeori.data.encoding import decode, is_utf8
 from byeori.data.header import names_without_header
+from byeori.data.mapped import keep
 from byeori.data.names import header_names
 from byeori.data.places import DELIMITED, LINES, TABLES, TEXT
 from byeori.data.quoting import layout
@@ -40,15 +41,16 @@ from byeori.data.wish import Wish
 from byeori.data.wording import short
 from byeori.errors import DataError
 
-BLOCK = 16 << 20
-_LONGEST = 64  # blocks that one line may go over
+BLOCK = 4 << 20
+_LONGEST = 256  # blocks that one line may go over
 _MARK = b"\xef\xbb\xbf"
 
 
 def sheet_of(path: Path, suffix: str, wish: Wish) -> Sheet | None:
     """The sheet of a delimited file of some size, or of any large one; None where `read_file` must read it whole."""
     try:
-        large = is_large(path.stat().st_size) and path.is_file()
+        size = path.stat().st_size
+        large = is_large(size) and path.is_file()
         if not large:
             return straight.read(path, suffix, wish) if suffix in DELIMITED else None
         if suffix in TABLES:
@@ -67,7 +69,12 @@ def sheet_of(path: Path, suffix: str, wish: Wish) -> Sheet | None:
     info.encoding = decoded.encoding
     start = len(head) - len(decoded.data)
     if suffix in LINES:
-        sheet = _lines(path, start, info, wish)
+        try:
+            sheet = _lines(path, start, info, wish)
+        except _Contradiction:
+            if is_huge(size):
+                raise
+            return None
     elif wish.wants("tokens") or decoded.data.startswith(straight.ODD):
         return None
     else:
@@ -184,7 +191,7 @@ class _Bad:
             return None
         stay = np.ones(self.found, bool)
         stay[np.concatenate(self._gone)] = False
-        return np.flatnonzero(stay) + 1
+        return keep(np.flatnonzero(stay) + 1)
 
 
 def _columns(table: pa.Table) -> dict[str, Any]:
@@ -246,7 +253,7 @@ def _lines(path: Path, start: int, info: FileInfo, wish: Wish) -> Sheet | None:
     try:
         table = spill.close()
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise DataError(_contradiction(name, "a column", short(str(error), 120))) from None
+        raise _contradiction(name, "a column", short(str(error), 120)) from None
     info.format, info.rows = "jsonl", bads.found
     # Of rows that could not be read nothing else is known.
     numbers = bads.numbers if wish.bad != "keep" or not bads.kept else np.arange(1, bads.found + 1)
@@ -262,13 +269,17 @@ def _array(values: list[Any], column: str, name: str, before: int) -> pa.Array:
         usual = next((kind for kind in types if kind is not type(None)), type(None))
         at = next((at for at, kind in enumerate(types) if kind not in (usual, type(None))), None)
         if at is None:
-            raise DataError(_contradiction(name, f'the column "{column}"', "values that differ inside")) from None
+            raise _contradiction(name, f'the column "{column}"', "values that differ inside") from None
         what = f"{usual.__name__} and, in row {before + at + 1}, {types[at].__name__} ({short(values[at])})"
-        raise DataError(_contradiction(name, f'the column "{column}"', what)) from None
+        raise _contradiction(name, f'the column "{column}"', what) from None
 
 
-def _contradiction(name: str, where: str, what: str) -> str:
-    return (
+class _Contradiction(DataError):
+    """Of values of several types in one column."""
+
+
+def _contradiction(name: str, where: str, what: str) -> _Contradiction:
+    return _Contradiction(
         f"{name}: {where} holds values of several types: {what}. A file of this size is read in blocks and needs one type "
         f"a column. Write all of them alike, or split the file."
     )

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from byeori.data.labels import as_list, label_name, resolve_labels
 from byeori.data.wording import count, listed, short
-from byeori.doctor.findings import LOOK, NOTE, STOP, Finding, example
+from byeori.doctor.findings import FIRST, LOOK, NOTE, STOP, Finding, example
 from byeori.doctor.parts import Part, histogram, share, verb
 from byeori.errors import DataError
 
@@ -103,22 +103,27 @@ def conflicts(part: Part, labels: list[Any], roles: list[str]) -> Finding | None
     ]  # fmt: skip
     texts = "1 text carries" if len(members) == 1 else f"{len(members):,} texts carry"
     return Finding(
-        "conflicting_labels", NOTE if close else STOP if len(at) > 0.1 * len(part) else LOOK, part.name, len(members),
+        "conflicting_labels", NOTE if close else STOP if len(at) > 0.1 * part.size else LOOK, part.name, len(members),
         f"{texts} different labels, {count(len(at), 'row')} together; {part.brief(one[0])} has {told}.",
         "Their mean is the best that can be learnt; give it to each of them." if close
         else "Decide on one label for each, or leave these rows out: no model can be right on both.",
-        [part.number(i) for i in at], examples,
+        [part.number(i) for i in at[:FIRST]], examples,
     )  # fmt: skip
+
+
+def few_of(counts: dict[str, int], rows: int) -> tuple[dict[str, int], int]:
+    """The classes with few rows, and how many would not be few."""
+    least = min(RARE, max(2, rows // 20))
+    return {name: number for name, number in counts.items() if number < least}, least
 
 
 def rare(part: Part, counts: dict[str, int]) -> list[Finding]:
     """Classes with few rows."""
-    least = min(RARE, max(2, len(part) // 20))
-    few = {name: number for name, number in counts.items() if number < least}
+    few, least = few_of(counts, part.size)
     if not few:
         return []
     label = part.table["label"]
-    first = _rows_with(part, label, few)
+    first = rows_with(part, few)
     told = ", ".join(f'"{short(name, 20)}" ({number:,})' for name, number in list(few.items())[-5:])
     return [Finding(
         "rare_class", LOOK, part.name, len(few),
@@ -142,10 +147,11 @@ def uneven(part: Part, counts: dict[str, int]) -> list[Finding]:
     )]  # fmt: skip
 
 
-def _rows_with(part: Part, label: Any, names: dict[str, int]) -> list[int]:
+def rows_with(part: Part, names: dict[str, int]) -> list[int]:
+    """The first rows with one of these labels."""
     wanted = set(names)
     found = []
-    for at, value in enumerate(label.to_pylist()):
+    for at, value in enumerate(part.table["label"].to_pylist()):
         own = as_list(value) if isinstance(value, list) else [label_name(value)]
         if wanted & set(own):
             found.append(at)

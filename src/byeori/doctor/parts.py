@@ -47,7 +47,7 @@ class Part:
     """One of train, validation and test.
 
     table: role columns and all others. numbers: int64 (n,), row numbers in the file. raw: labels as the file spells them,
-    one a row, or None. bad, empty, unanswered: rows that `table` is without.
+    one a row, or None. bad, empty, unanswered: rows that `table` is without. of: how many rows these few stand for.
     """
 
     name: str
@@ -59,9 +59,15 @@ class Part:
     empty: list[Lost] = field(default_factory=list)
     unanswered: list[Lost] = field(default_factory=list)
     found: int = 0
+    of: int | None = None
 
     def __len__(self) -> int:
         return self.table.num_rows
+
+    @property
+    def size(self) -> int:
+        """The number that shares are of."""
+        return len(self) if self.of is None else self.of
 
     @property
     def numbers(self) -> np.ndarray:

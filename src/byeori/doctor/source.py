@@ -13,7 +13,9 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 
+from byeori.data import disk
 from byeori.data.assemble import LABEL_AS_WRITTEN
 from byeori.data.labels import masked
 from byeori.data.read import read_splits
@@ -107,7 +109,10 @@ def own_settings(task: type[Task] | Task, asked: Any) -> SimpleNamespace:
 
 def part_of(rows: Rows, name: str = "train") -> Part:
     """Rows as they were read → usable ones in a table, the others named."""
-    table = rows.table.with_format("arrow")[:] if len(rows) else rows.table.data.table
+    if rows.table._indices is None:
+        table = rows.table.with_format("arrow")[:] if len(rows) else rows.table.data.table
+    else:  # the library gathers chosen rows one by one
+        table = pa.table({name: disk.column(rows.table, name) for name in rows.table.column_names})
     lost: dict[str, list[Lost]] = {"bad": [], "empty": [], "unanswered": []}
     for at, reason in sorted(rows.errors.items()):
         kind = "bad"

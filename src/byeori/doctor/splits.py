@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from byeori.data.wording import count, listed, short
-from byeori.doctor.findings import LOOK, NOTE, STOP, Finding, example
+from byeori.doctor.findings import FIRST, LOOK, NOTE, STOP, Finding, example
 from byeori.doctor.parts import Part, codes, share, verb
 
 SURE = 0.001  # p-value
@@ -53,15 +53,15 @@ def leakage(train: Part, part: Part, roles: list[str], labels: dict[str, list[An
         other = sum(str(labels[part.name][i]) != str(labels["train"][j]) for i, j in zip(at, there, strict=True))
     row = int(at[0])
     said = (
-        f"{count(len(at), 'row')} of {part.name} ({share(len(at), len(part))}) {verb(len(at), 'stands', 'stand')} in {called(train)}, too"
+        f"{count(len(at), 'row')} of {part.name} ({share(len(at), part.size)}) {verb(len(at), 'stands', 'stand')} in {called(train)}, too"
         + ("" if exact == len(at) else f", {exact:,} of them letter for letter" if exact else ", spaces and case aside")
         + (f", {other:,} with another label" if other else "")
         + f"; {part.where(row)} is {called(train)}'s {train.where(int(there[0]))}: {part.brief(row)}."
     )
     return Finding(
-        "leakage", STOP if len(at) > 0.05 * len(part) else LOOK, part.name, len(at), said,
+        "leakage", STOP if len(at) > 0.05 * part.size else LOOK, part.name, len(at), said,
         f"Take them out of {called(train)} or out of {part.name}: scores on them measure memory.",
-        [part.number(i) for i in at],
+        [part.number(i) for i in at[:FIRST]],
         [example([part.number(i), train.number(int(j))], part.shown(int(i), roles), f"{called(train)}: {train.where(int(j))}")
          for i, j in zip(at[:20], there[:20], strict=True)],
     )  # fmt: skip

@@ -21,13 +21,14 @@ import pyarrow.compute as pc
 
 from byeori.data.wording import count, short
 from byeori.doctor.characters import SCRIPTS, WEIGHTS, Characters, languages, shares
-from byeori.doctor.findings import LOOK, NOTE, STOP, Finding, example
+from byeori.doctor.findings import FIRST, LOOK, NOTE, STOP, Finding, example
 from byeori.doctor.parts import Part, share, summary
 from byeori.text.marks import is_mark
 
 LONG = 25  # characters from which a shared beginning, end or sentence is more than a turn of phrase
 OFTEN = 0.02  # share of the different texts that must have it
 FEWEST = 10  # and their number
+APART = 200  # rows that are not NFC of which it is seen why
 BRIEF = 40  # characters of a text within a sentence
 _MARKUP = re.compile(
     r"</?(?:br|p|div|span|a|b|i|em|strong|img|td|tr|table|ul|li|h[1-6])\b[^<>]{0,200}>|&(?:#\d{2,6}|#x[0-9a-fA-F]{2,5}|[a-zA-Z]{2,8});"
@@ -67,11 +68,11 @@ def copies(part: Part, roles: list[str]) -> Finding | None:
     again = np.flatnonzero(first[groups] != np.arange(len(part)))
     most = members[0]
     return Finding(
-        "duplicate_rows", NOTE if extra < 0.01 * len(part) else LOOK, part.name, extra,
-        f"{count(extra, 'row')} of {len(part):,} ({share(extra, len(part))}) {'repeats' if extra == 1 else 'repeat'} the text of an "
+        "duplicate_rows", NOTE if extra < 0.01 * part.size else LOOK, part.name, extra,
+        f"{count(extra, 'row')} of {part.size:,} ({share(extra, part.size)}) {'repeats' if extra == 1 else 'repeat'} the text of an "
         f"earlier row; {part.brief(int(most[0]))} stands in {len(most):,}.",
         "Keep one of each (in Python: drop duplicates before byeori.train); a split made here never parts equal texts.",
-        [part.number(i) for i in again],
+        [part.number(i) for i in again[:FIRST]],
         [example([part.number(i) for i in at[:5]], part.shown(int(at[0]), roles), f"{len(at):,} times") for at in members],
     )  # fmt: skip
 
@@ -141,22 +142,32 @@ def _repaired(text: str, *encodings: str) -> bool:
     return False
 
 
-def decomposed(part: Part) -> Finding | None:
-    """Rows that are not NFC: macOS writes Hangul as single jamo, which most vocabularies don't have."""
-    at = _any(
+def undone(part: Part) -> np.ndarray:
+    """int64: the rows that are not NFC."""
+    return _any(
         [
             np.array([not unicodedata.is_normalized("NFC", one) for one in part.texts(role)], bool)
             for role in part.written
         ],
         len(part),
     )
+
+
+def decomposed(part: Part, at: np.ndarray | None = None, many: int | None = None) -> Finding | None:
+    """Rows that are not NFC: macOS writes Hangul as single jamo, which most vocabularies don't have.
+
+    at: these rows, where they are known; many: how many there are, where the part has but the first of them.
+    """
+    at = undone(part) if at is None else at
     if not len(at):
         return None
-    apart = sum(any(is_mark(c) for text in part.shown(int(i), part.written) for c in text) for i in at[:200])
+    many = many or len(at)
+    apart = sum(any(is_mark(c) for text in part.shown(int(i), part.written) for c in text) for i in at[:APART])
     what = "Hangul in single jamo, or letters apart from their marks" if apart else "compatibility signs"
     return _rows(
-        part, "decomposed", LOOK if len(at) >= 0.001 * len(part) else NOTE, at, f"are not NFC ({what})",
+        part, "decomposed", LOOK if many >= 0.001 * part.size else NOTE, at, f"are not NFC ({what})",
         "Training composes them where texts hold Hangul (--normalize nfc: always); elsewhere most tokenizers make [UNK] of them.",
+        many=many,
     )  # fmt: skip
 
 
@@ -307,6 +318,7 @@ def _rows(
     by: Mapping[str, np.ndarray] | None = None,
     place: Callable[[str], int] = lambda text: 0,
     escaped: bool = False,
+    many: int | None = None,
 ) -> Finding:
     """A finding of rows, with the first of them as examples; `escaped`: unseen characters are written out.
 
@@ -322,11 +334,12 @@ def _rows(
     start = place(first)
     first = first if start < BRIEF - 10 else f"…{first[start - BRIEF // 2 :]}"
     first = short(_visible(first) if escaped else first, BRIEF)
-    if len(at) == 1:
+    many = many or len(at)
+    if many == 1:
         what = re.sub(r"^(hold|are)\b", lambda found: {"hold": "holds", "are": "is"}[found[0]], what)
     return Finding(
-        kind, level, part.name, len(at),
-        f'{count(len(at), "row")} of {len(part):,} {what}; the first is {part.where(int(at[0]))}: "{first}".',
+        kind, level, part.name, many,
+        f'{count(many, "row")} of {part.size:,} {what}; the first is {part.where(int(at[0]))}: "{first}".',
         advice, [part.number(i) for i in at], [example([part.number(i)], shown(int(i))) for i in at[:20]],
     )  # fmt: skip
 

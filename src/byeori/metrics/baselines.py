@@ -1,9 +1,9 @@
 """What a score stands beside: a trivial baseline and a linear model on character n-grams.
 
 Invariants: both see training rows and the inputs of the rows to predict, never their labels; the linear one is a
-function of its arguments and the seed, holds no vocabulary (n-grams are hashed) and predicts in slices, so its memory
-is that of the training matrix. Character n-grams need no word boundaries or stems, which is what makes the baseline
-fair to Korean.
+function of its arguments and the seed, holds no vocabulary (n-grams are hashed), keeps its training matrix in files where
+that is large, and predicts in slices, so its memory is that of the solver. Character n-grams need no word boundaries or
+stems, which is what makes the baseline fair to Korean.
 
     from byeori.metrics.baselines import trivial; trivial("single_label", [0, 1, 1], 2)
 
@@ -16,10 +16,11 @@ similarities.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from byeori.data import mapped
 from byeori.metrics import hashing
 
 NGRAMS = (1, 4)
@@ -28,8 +29,10 @@ MAX_COEFFICIENTS = 2**24  # columns × classes: 128 MB of float64
 MAX_CHARACTERS = 1_000  # of a text; the rest of a long one is not read
 MAX_TRAIN_CHARACTERS = 8_000_000  # then rows are left out: measured 21 s and 440 MB with long texts
 SVM_WORK = 30_000_000  # nonzeros × classes, about seven seconds; beyond it gradient descent, four times as fast
+SVM_NONZEROS = 4_000_000  # of which liblinear has a copy of its own in memory, 16 bytes each; gradient descent has none
 CHOICE_ROWS = 8_000  # training rows that settle the strength of regularization
-SLICE = 4_096  # rows predicted at once
+SLICE = 4_096  # rows looked at together
+LIKENESSES = 7  # of a pair
 
 
 def trivial(problem_type: str, train_reference, n: int) -> np.ndarray:
@@ -41,13 +44,17 @@ def trivial(problem_type: str, train_reference, n: int) -> np.ndarray:
     """
     reference = np.asarray(train_reference)
     if problem_type == "regression":
-        return np.full(n, reference.astype(np.float64).mean())
+        mean = reference.mean(dtype=np.float64)
+        return mapped.made(n, np.float64, lambda _: mean)
     if problem_type == "multi_label":
         share = reference.astype(bool).mean(axis=0)  # (L,)
         row = share > 0.5
         row[share.argmax()] |= not row.any()
         return np.tile(row, (n, 1))
-    return np.full(n, np.bincount(reference.astype(np.int64)).argmax(), dtype=np.int64)
+    counts = np.zeros(int(reference.max()) + 1, np.int64)
+    for block in mapped.spans(len(reference)):
+        counts += np.bincount(reference[block].astype(np.int64), minlength=len(counts))
+    return mapped.made(n, np.int64, lambda _: counts.argmax())
 
 
 def linear(
@@ -61,18 +68,22 @@ def linear(
     n_labels: int,
     seed: int = 0,
     max_rows: int = 100_000,
+    told: Callable[[int], None] | None = None,
 ) -> np.ndarray:
     """Predictions for `texts` (and `pairs`) by a linear model of the training rows; shapes and dtypes as `trivial`.
 
-    train_pairs, pairs: the second texts, or None for single texts. train_reference: int64 (n,), bool (n, L) or float
-    (n,). n_labels: L (ignored for regression). Past `max_rows` rows or 8 million characters, training rows are left out
-    at random (seeded, in equal shares of each class); a text is read up to its 1,000th character. The strength of
-    regularization, and for pairs whether n-grams help at all, is settled on a part of the training rows.
+    texts, pairs: what can be sliced; train_pairs, pairs: the second texts, or None for single texts. train_reference:
+    int64 (n,), bool (n, L) or float (n,). n_labels: L (ignored for regression). Past `max_rows` rows or 8 million
+    characters, training rows are left out at random (seeded, in equal shares of each class); a text is read up to its
+    1,000th character. The strength of regularization, and for pairs whether n-grams help at all, is settled on a part of
+    the training rows. `told` is given how many training rows are used.
     """
     reference = np.asarray(train_reference)
-    train_texts, texts = list(train_texts), list(texts)
-    train_pairs, pairs = (None if column is None else list(column) for column in (train_pairs, pairs))
+    train_texts = list(train_texts)
+    train_pairs = None if train_pairs is None else list(train_pairs)
     rows = _training_rows(problem_type, train_texts, train_pairs, reference, max_rows, seed)
+    if told is not None:
+        told(len(rows))
     reference = reference[rows]
     train_texts = [train_texts[row] for row in rows]
     train_pairs = None if train_pairs is None else [train_pairs[row] for row in rows]
@@ -83,11 +94,10 @@ def linear(
     columns, strength = _choose(problem_type, matrix, reference, train_texts, targets, features, siblings, seed)
     model = _fit(problem_type, matrix[:, columns] if columns.start else matrix, reference, strength, targets, seed)
     del matrix
-    predicted = []
-    for start in range(0, len(texts), SLICE):
-        part = slice(start, start + SLICE)
-        predicted.append(model(features.transform(texts[part], None if pairs is None else pairs[part])[:, columns]))
-    return np.concatenate(predicted) if predicted else trivial(problem_type, reference, 0)
+    predicted = mapped.Column()
+    for part in _slices(len(texts)):
+        predicted.add(model(features.transform(texts[part], None if pairs is None else pairs[part])[:, columns]))
+    return predicted.done() if len(texts) else trivial(problem_type, reference, 0)
 
 
 class Features:
@@ -104,12 +114,37 @@ class Features:
 
     def fit(self, texts: Sequence[str], pairs: Sequence[str] | None):
         """The training matrix (n, columns); document frequencies are those of first and second texts together."""
+        sides = [texts] if pairs is None else [texts, pairs]
+        counted = [
+            Stacked(self._counts(side[part]) for part in _slices(len(side))).matrix(self._width) for side in sides
+        ]
+        self._learn(counted)
+        if pairs is None and len(texts) <= SLICE:
+            return self._rows(texts, counted[0], None, None)
+
+        def rows():
+            for part in _slices(len(texts)):
+                second = (None, None) if pairs is None else (pairs[part], counted[1][part])
+                yield self._rows(texts[part], counted[0][part], *second)
+
+        return Stacked(rows()).matrix(self.ngram_columns + self.paired * 2 * LIKENESSES)
+
+    @property
+    def _width(self) -> int:
+        return 2**self.bits
+
+    def _learn(self, counted) -> None:
+        """As `TfidfTransformer.fit`, which would copy the columns of all n-grams."""
         from scipy import sparse
 
-        first = self._counts(texts)
-        second = self._counts(pairs) if pairs is not None else None
-        self._tfidf.fit(first if second is None else sparse.vstack([first, second]))
-        return self._rows(texts, first, pairs, second)
+        self._tfidf.fit(sparse.csr_matrix((1, self._width), dtype=np.float32))
+        frequencies = np.zeros(self._width, np.int64)
+        for matrix in counted:
+            for block in mapped.spans(matrix.nnz):
+                frequencies += np.bincount(matrix.indices[block], minlength=self._width)
+        rows = sum(matrix.shape[0] for matrix in counted)
+        known = frequencies.astype(np.float32) + np.float32(1)
+        self._tfidf.idf_ = np.log(np.full_like(known, rows + 1) / known) + np.float32(1)
 
     def transform(self, texts: Sequence[str], pairs: Sequence[str] | None):
         """The matrix (n, columns) of other rows."""
@@ -130,6 +165,34 @@ class Features:
         only_first, only_second = first - first.multiply(second.sign()), second - second.multiply(first.sign())
         alike = sparse.csr_matrix(_similarities(texts, first, pairs, second, shared))
         return sparse.hstack([only_first, only_second, shared.sqrt(), alike], format="csr", dtype=np.float32)
+
+
+class Stacked:
+    """Sparse rows one behind the other, in files where they are many."""
+
+    def __init__(self, parts) -> None:
+        self._rows = 0
+        self._data, self._indices, self._lengths = (mapped.Column() for _ in range(3))
+        for part in parts:
+            self._rows += part.shape[0]
+            self._data.add(part.data)
+            self._indices.add(part.indices)
+            self._lengths.add(np.diff(part.indptr))
+
+    def matrix(self, columns: int):
+        """CSR (rows, columns)."""
+        from scipy import sparse
+
+        if not self._rows:
+            return sparse.csr_matrix((0, columns), dtype=np.float32)
+        starts = np.concatenate([[0], np.cumsum(self._lengths.done(), dtype=np.int64)]).astype(np.int32)
+        return sparse.csr_matrix(
+            (self._data.done(), self._indices.done(), starts), shape=(self._rows, columns), copy=False
+        )
+
+
+def _slices(rows: int) -> list[slice]:
+    return [slice(start, start + SLICE) for start in range(0, rows, SLICE)]
 
 
 def _similarities(texts, first, pairs, second, shared) -> np.ndarray:
@@ -174,7 +237,7 @@ def _training_rows(problem_type, texts, pairs, reference, max_rows: int, seed: i
 
 def _shares_texts(train_texts: Sequence[str], texts: Sequence[str]) -> bool:
     known = set(train_texts)
-    return sum(text in known for text in texts) * 2 > len(texts)
+    return sum(text in known for part in _slices(len(texts)) for text in texts[part]) * 2 > len(texts)
 
 
 def _choose(
@@ -216,19 +279,25 @@ def _choose(
 
 def _fit(problem_type, matrix, reference, strength: float, targets: int, seed: int):
     """A function from feature rows to predictions. strength: C of the SVM, alpha of the ridge."""
+    from scipy import sparse
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import Ridge, SGDClassifier
     from sklearn.svm import LinearSVC
 
+    exact = matrix.nnz * targets <= SVM_WORK and matrix.nnz <= SVM_NONZEROS
+    if exact and problem_type != "regression":  # liblinear counts in float64: a copy of its own would stay in memory
+        wide = mapped.made(matrix.nnz, np.float64, lambda block: matrix.data[block])
+        matrix = sparse.csr_matrix((wide, matrix.indices, matrix.indptr), shape=matrix.shape, copy=False)
+
     def classifier():
-        if matrix.nnz * targets <= SVM_WORK:
+        if exact:
             return LinearSVC(C=strength, random_state=seed)
         return SGDClassifier(loss="modified_huber", alpha=3e-5, max_iter=5, tol=None, n_jobs=-1, random_state=seed)
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a baseline stopped at its limit is a baseline still
         if problem_type == "regression":
-            model = Ridge(alpha=strength, solver="sparse_cg", random_state=seed).fit(
+            model = Ridge(alpha=strength, copy_X=False, solver="sparse_cg", random_state=seed).fit(
                 matrix, reference.astype(np.float32)
             )
             return lambda asked: model.predict(asked).astype(np.float64)

@@ -11,9 +11,11 @@ and predictions across.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
+from byeori.data import mapped
 from byeori.errors import DataError
 from byeori.metrics.intervals import check_lengths
 
@@ -28,7 +30,7 @@ def single_label(predicted, reference, labels: Sequence[str], weights=None) -> d
     `mcc` is the multi-class coefficient of Gorodkin (2004), 0.0 where its denominator is 0.
     Raises DataError for no rows, for different lengths and for ids outside the labels.
     """
-    predicted, reference = _ids(predicted, reference, len(labels))
+    predicted, reference = check_ids(predicted, reference, len(labels))
     right, found, support = _counts(predicted, reference, len(labels), weights)
     total = support.sum()
     precision, recall, f1 = _precision_recall_f1(right, found, support)
@@ -65,7 +67,7 @@ class MultiLabelScore:
     def __init__(self, predicted, reference, labels: Sequence[str]) -> None:
         from scipy import sparse
 
-        predicted, reference = _flags(predicted, reference, len(labels))
+        predicted, reference = check_flags(predicted, reference, len(labels))
         exact = (predicted == reference).all(axis=1)
         stacked = np.vstack([(predicted & reference).T, predicted.T, reference.T, exact[None]])  # (3L + 1, n)
         self.n, self.n_labels = len(exact), len(labels)
@@ -89,23 +91,25 @@ class MultiLabelScore:
 
 def confusion(predicted, reference, n_labels: int, weights=None) -> np.ndarray:
     """The confusion matrix (L, L), references down and predictions across; int64, or float64 when weights are given."""
-    predicted, reference = _ids(predicted, reference, n_labels)
+    predicted, reference = check_ids(predicted, reference, n_labels)
     cells = np.bincount(reference * n_labels + predicted, weights=weights, minlength=n_labels * n_labels)
     return cells.reshape(n_labels, n_labels)
 
 
-def per_class(predicted, reference, labels: Sequence[str]) -> dict[str, dict[str, float]]:
+def per_class(predicted, reference, labels: Sequence[str], weights=None) -> dict[str, dict[str, float]]:
     """{label: {"precision", "recall", "f1", "support"}} in label order; support is the int number of reference rows.
 
-    Takes ids (n,) or flags (n, L), as `single_label` and `multi_label` do. A label that never occurs scores 0 with
+    Takes ids (n,) or flags (n, L), and weights (n,) or None, as `single_label` and `multi_label`
+    do. A label that never occurs scores 0 with
     support 0.
     """
     if np.ndim(reference) == 2:
-        predicted, reference = _flags(predicted, reference, len(labels))
-        right, found, support = (predicted & reference).sum(0), predicted.sum(0), reference.sum(0)
+        predicted, reference = check_flags(predicted, reference, len(labels))
+        each = np.ones(len(reference)) if weights is None else np.asarray(weights, dtype=np.float64)
+        right, found, support = (each @ flags for flags in (predicted & reference, predicted, reference))
     else:
-        predicted, reference = _ids(predicted, reference, len(labels))
-        right, found, support = _counts(predicted, reference, len(labels), None)
+        predicted, reference = check_ids(predicted, reference, len(labels))
+        right, found, support = _counts(predicted, reference, len(labels), weights)
     columns = zip(*_precision_recall_f1(right, found, support), support, strict=True)
     return {
         label: {"precision": float(p), "recall": float(r), "f1": float(f), "support": int(s)}
@@ -120,14 +124,21 @@ def distinct(predicted, reference) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     and drawn, together.
     """
     predicted, reference = np.asarray(predicted), np.asarray(reference)
-    if predicted.ndim == 2:
-        keys = np.packbits(np.hstack([predicted, reference]).astype(bool), axis=1)  # (n, bytes)
-        keys = np.ascontiguousarray(keys).view([("", np.void, keys.shape[1])]).ravel()
-        _, first, counts = np.unique(keys, return_index=True, return_counts=True)
-    else:
-        keys = reference.astype(np.int64) * (int(predicted.max()) + 1) + predicted
-        _, first, counts = np.unique(keys, return_index=True, return_counts=True)
-    return predicted[first], reference[first], counts.astype(np.int64)
+    most = 0 if predicted.ndim == 2 else int(predicted.max()) + 1
+
+    def keys(block: slice) -> np.ndarray:
+        if predicted.ndim == 1:
+            return reference[block].astype(np.int64) * most + predicted[block]
+        found = np.packbits(np.hstack([predicted[block], reference[block]]).astype(bool), axis=1)  # (rows, bytes)
+        return np.ascontiguousarray(found).view([("", np.void, found.shape[1])]).ravel()
+
+    blocks = [*mapped.spans(len(reference))]
+    each = [np.unique(keys(block), return_index=True, return_counts=True) for block in blocks]
+    places = np.concatenate([block.start + first for block, (_, first, _) in zip(blocks, each, strict=True)])
+    _, first, number = np.unique(np.concatenate([one[0] for one in each]), return_index=True, return_inverse=True)
+    counts = np.zeros(len(first), np.int64)
+    np.add.at(counts, number, np.concatenate([one[2] for one in each]))
+    return predicted[places[first]], reference[places[first]], counts
 
 
 def _counts(predicted, reference, n_labels: int, weights) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -154,11 +165,11 @@ def _mcc(right, found, support) -> float:
     return covariance / np.sqrt(spread) if spread > 0 else 0.0
 
 
-def _ids(predicted, reference, n_labels: int) -> tuple[np.ndarray, np.ndarray]:
+def check_ids(predicted, reference, n_labels: int) -> tuple[np.ndarray, np.ndarray]:
     predicted, reference = np.asarray(predicted), np.asarray(reference)
     check_lengths(predicted, reference)
     for ids, what in ((predicted, "prediction"), (reference, "label")):
-        outside = np.flatnonzero((ids < 0) | (ids >= n_labels))
+        outside = mapped.where(len(ids), partial(_outside, ids, n_labels))
         if len(outside):
             row = outside[0]
             raise DataError(
@@ -168,7 +179,11 @@ def _ids(predicted, reference, n_labels: int) -> tuple[np.ndarray, np.ndarray]:
     return predicted.astype(np.int64, copy=False), reference.astype(np.int64, copy=False)
 
 
-def _flags(predicted, reference, n_labels: int) -> tuple[np.ndarray, np.ndarray]:
+def _outside(ids: np.ndarray, n_labels: int, block: slice) -> np.ndarray:
+    return (ids[block] < 0) | (ids[block] >= n_labels)
+
+
+def check_flags(predicted, reference, n_labels: int) -> tuple[np.ndarray, np.ndarray]:
     predicted, reference = np.asarray(predicted), np.asarray(reference)
     check_lengths(predicted, reference)
     for flags, what in ((predicted, "predictions"), (reference, "labels")):

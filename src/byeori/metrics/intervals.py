@@ -21,11 +21,13 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from byeori.data import mapped
 from byeori.errors import DataError, SettingError
 
 Score = Callable[[np.ndarray], dict[str, float]]
 Interval = dict[str, float | None]  # {"value": …, "low": …, "high": …}; None: undefined, or not measured
 
+MANY = 1 << 19  # rows beyond which no weight a row is held
 FEWEST_RESAMPLES = 100  # a 2.5% quantile of fewer is two or three draws: no interval
 
 
@@ -58,6 +60,36 @@ def scored(
     enough = resamples >= FEWEST_RESAMPLES
     ends = bootstrap(score, n, resamples=resamples, seed=seed, level=level, counts=counts) if enough else {}
     return {name: _entry(value, *ends.get(name, (math.nan, math.nan))) for name, value in values.items()}
+
+
+def scored_ratio(
+    name: str, tops: np.ndarray, bottoms: np.ndarray, *, resamples: int = 1000, seed: int = 0, level: float = 0.95
+) -> dict[str, Interval]:
+    """`scored` of one score, the sum of `tops` over that of `bottoms`, float64 (n,) each: a mean of what rows have several of.
+
+    Past MANY rows a resample is drawn block by block: first how many of the n draws fall into each, a multinomial, then those
+    within it. That is the same distribution, in the memory of a block.
+    """
+    n = len(tops)
+    if n <= MANY:
+        return scored(
+            lambda weights: {name: float((weights @ tops) / (weights @ bottoms))},
+            n, resamples=resamples, seed=seed, level=level,
+        )  # fmt: skip
+    sums = np.zeros((2, resamples if resamples >= FEWEST_RESAMPLES else 0))
+    whole = np.zeros(2)
+    rng = np.random.default_rng(seed)
+    blocks = [*mapped.spans(n)]
+    shares = np.array([block.stop - block.start for block in blocks]) / n
+    drawn = rng.multinomial(n, shares, size=sums.shape[1])  # (resamples, blocks)
+    for block, counts in zip(blocks, drawn.T, strict=True):
+        both = np.stack([tops[block], bottoms[block]])  # (2, rows of the block)
+        whole += both.sum(1)
+        size = both.shape[1]
+        for resample, count in enumerate(counts.tolist()):
+            sums[:, resample] += both @ np.bincount(rng.integers(0, size, size=count), minlength=size)
+    ends = _percentiles(sums[0] / sums[1], resamples, level) if sums.size else (math.nan, math.nan)
+    return {name: _entry(whole[0] / whole[1], *ends)}
 
 
 def bootstrap_by_resampling(

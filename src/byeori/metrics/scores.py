@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from byeori.metrics.classification import MultiLabelScore, distinct, single_label
+from byeori.metrics.classification import MultiLabelScore, check_flags, check_ids, distinct, single_label
 from byeori.metrics.intervals import Interval, check_lengths, scored
 from byeori.metrics.regression import RegressionScore
 
@@ -40,9 +40,9 @@ def scores(
     check_lengths(predicted, reference)
     n = len(reference)
     if problem_type == "multi_label":
-        MultiLabelScore(predicted, reference, labels)  # says which row or shape is wrong before rows are put together
+        check_flags(predicted, reference, len(labels))  # says which shape is wrong before rows are put together
         predicted, reference, counts = distinct(predicted, reference)
         return scored(MultiLabelScore(predicted, reference, labels), n, counts=counts, **doubt)
-    single_label(predicted, reference, labels)
+    check_ids(predicted, reference, len(labels))
     predicted, reference, counts = distinct(predicted, reference)
     return scored(lambda weights: single_label(predicted, reference, labels, weights), n, counts=counts, **doubt)

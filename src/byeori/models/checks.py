@@ -11,6 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from byeori.data import mapped
 from byeori.errors import DataError, ModelError, SettingError
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
@@ -265,11 +266,11 @@ def check_ids(store: Any, model: Any, tokenizer: Any, rows: Any) -> None:
     """Every id of a store is one the model embeds. Raises ModelError naming the first row that has another; DataError
     for a negative one."""
     size = model.get_input_embeddings().num_embeddings
-    for start in range(0, len(store.input_ids), 1 << 22):
-        ids = store.input_ids[start : start + (1 << 22)]
+    for block in mapped.spans(store.tokens):
+        ids = store.input_ids[block]
         wrong = ((ids < 0) | (ids >= size)).nonzero()[0]
         if len(wrong):
-            place = start + int(wrong[0])
+            place = block.start + int(wrong[0])
             sequence = int(store.offsets.searchsorted(place, side="right")) - 1
             row = int(store.row_offsets.searchsorted(sequence, side="right")) - 1
             token = int(store.input_ids[place])

@@ -20,6 +20,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from byeori.data import mapped
 from byeori.text.store import TokenStore
 
 WORTH = 0.8  # at most this share of the vocabulary in use
@@ -83,8 +84,8 @@ def used_ids(store: TokenStore, vocabulary: int, pad: int) -> np.ndarray:
     """The token ids that occur in a store, and the pad token's; int64, ascending."""
     seen = np.zeros(vocabulary, bool)
     seen[pad] = True
-    for start in range(0, len(store.input_ids), 1 << 22):
-        seen[store.input_ids[start : start + (1 << 22)]] = True
+    for block in mapped.spans(store.tokens):
+        seen[store.input_ids[block]] = True
     return np.flatnonzero(seen)
 
 

@@ -147,7 +147,7 @@ class Engine:
         `each` gets what the task's `outputs` gave for every pack, and the pack, its labels and other columns included.
         `call`: the settings of a prediction.
         """
-        return joined(list(self.windows(store, each, call)))
+        return joined(self.windows(store, each, call))
 
     @torch.inference_mode()
     def windows(self, store: TokenStore, each: Each | None = None, call: Any | None = None) -> Iterator[Answers]:

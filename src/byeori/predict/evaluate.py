@@ -3,28 +3,37 @@
 The loss is the task's own, as training has it (an own task's too; class weights included) but without dropout and label
 smoothing: the sum over all labels that count, divided by their number.
 
+Of a task that judges row by row nothing is kept of a window of rows but what is compared with the right answers; where logits
+are asked for, or the task must see all answers at once, these lie in a file.
+
 judged = evaluate(engine, store, references); judged.scores["accuracy"]["value"]
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from byeori.batches.answers import Answers
+from byeori.batches.answers import Answers, joined
 from byeori.batches.pack import Pack
-from byeori.metrics.intervals import Interval, scored
+from byeori.data import mapped
+from byeori.metrics.custom import scored_metric, wants_arrays
+from byeori.metrics.intervals import Interval, scored_ratio
 from byeori.predict.arrays import check_metrics, labels_of, logits_of, sequences_a_row
+from byeori.predict.engine import WINDOW
+from byeori.predict.windows import row_by_row, window
+from byeori.tasks.base import Task
 from byeori.text.blocks import IGNORED
 from byeori.text.store import TOKEN, TokenStore
 
 if TYPE_CHECKING:
     from byeori.predict.engine import Engine
-    from byeori.tasks.base import Task
 
+Tell = Callable[[list[Any]], None]
 RESAMPLES = 1_000
 LOSS = "loss"  # the name of its score
 
@@ -34,7 +43,7 @@ class Judged:
     """One evaluation: `scores` as metrics.json has them, and what they were made of."""
 
     scores: dict[str, dict[str, float | None]]
-    answers: Answers
+    answers: Answers | None  # None of a task that judges row by row, unless they were to be kept
     store: TokenStore
     of_class: dict[str, str] = field(default_factory=dict)  # scores of one class alone, and its name
 
@@ -45,6 +54,7 @@ class Judged:
     @property
     def logits(self) -> np.ndarray:
         """As `byeori.predict.arrays.logits_of` has them; ids are padded so that they can be decoded as they are."""
+        assert self.answers is not None
         return logits_of(self.answers, sequences_a_row(self.store), int(self.store.pad["input_ids"]))
 
     @property
@@ -61,8 +71,12 @@ def evaluate(
     resamples: int = 0,
     seed: int = 0,
     tune: bool = False,
+    keep: bool = False,
+    tell: Tell | None = None,
 ) -> Judged:
     """Run the store and score it; with `tune` the task first chooses on it what decoding needs.
+
+    `keep`: the answers are wanted afterwards. `tell` is given the decoded predictions in row order, some rows at a time.
 
     `metrics` are functions of (predictions, references), or of the course's eval_pred; they get the rows that have a
     prediction (of a task that writes, those of `eval_max_rows`).
@@ -71,18 +85,56 @@ def evaluate(
     else than it should.
     """
     check_metrics(engine.task, store, metrics)
-    losses = Losses(engine.task, len(store))
-    answers = engine.run(store, losses)
+    task = engine.task
+    losses = Losses(task, len(store))
+    keep = keep or any(map(wants_arrays, metrics))
+    answers: Answers | None = None
+    if row_by_row(task) and not (tune and type(task).tune is not Task.tune):
+        predicted = _Predicted(task, store, tell)
+        windows = map(predicted, engine.windows(store, losses))
+        if keep:
+            answers = joined(windows)
+        else:
+            deque(windows, maxlen=0)
+        predictions = predicted.done()
+    else:
+        answers = engine.run(store, losses)
+        if tune:
+            task.tune(answers, store, references)
+        predictions = task.predictions(answers, store)
+        if tell is not None:
+            tell(task.decode(answers, store))
     judged = Judged({}, answers, store)
-    if tune:
-        engine.task.tune(answers, store, references)
-    predictions = engine.task.predictions(answers, store)
-    scores = engine.task.score(predictions, references, resamples=resamples, seed=seed)
+    scores = task.score(predictions, references, resamples=resamples, seed=seed)
     scores |= losses.scores(resamples, seed)
-    own = _own_scores(metrics, engine.task, judged, predictions, references, resamples, seed) if metrics else {}
+    own = _own_scores(metrics, task, judged, predictions, references, resamples, seed) if metrics else {}
     judged.scores = {**scores, **own}
-    judged.of_class = {name: label for name, label in engine.task.of_class.items() if name not in own}
+    judged.of_class = {name: label for name, label in task.of_class.items() if name not in own}
     return judged
+
+
+class _Predicted:
+    """Takes the answers of one window after the other; keeps a prediction a row, as `Task.predictions` gives it."""
+
+    def __init__(self, task: Task, store: TokenStore, tell: Tell | None):
+        self.task, self.store, self.tell = task, store, tell
+        self._rows = 0
+        self._column, self._list = mapped.Column(), list[Any]()
+
+    def __call__(self, answers: Answers) -> Answers:
+        part = window(self.store, self._rows, min(self._rows + WINDOW, len(self.store)))
+        self._rows += len(part)
+        found = self.task.predictions(answers, part)
+        if isinstance(found, np.ndarray):
+            self._column.add(found)
+        else:
+            self._list += found
+        if self.tell is not None:
+            self.tell(self.task.decode(answers, part))
+        return answers
+
+    def done(self) -> Any:
+        return self._list or self._column.done()
 
 
 def _own_scores(
@@ -95,13 +147,13 @@ def _own_scores(
     seed: int,
 ) -> dict[str, Interval]:
     """The scores of a user's metrics, over the rows that have a prediction."""
-    from byeori.metrics.custom import scored_metric, wants_arrays
-
     rows = np.array([row for row, one in enumerate(predictions) if one is not None], np.int64)
     said, right = ([task.named(column[row]) for row in rows.tolist()] for column in (predictions, references))
     arrays: tuple[np.ndarray | None, ...] = (None, None)
     if any(map(wants_arrays, metrics)):
-        arrays = tuple(one[rows] for one in (judged.logits, judged.label_ids))
+        arrays = judged.logits, judged.label_ids
+        if len(rows) < len(predictions):
+            arrays = tuple(one[rows] for one in arrays if one is not None)
     found: dict[str, Interval] = {}
     for metric in metrics:
         found |= scored_metric(metric, said, right, *arrays, resamples=resamples, seed=seed)
@@ -113,7 +165,7 @@ class Losses:
 
     def __init__(self, task: Task, rows: int):
         self.task = task.judging()
-        self.sums, self.labels = np.zeros((2, rows))
+        self.sums, self.labels = mapped.zeros((2, rows), np.float64)
 
     def __call__(self, outputs: Any, pack: Pack) -> None:
         losses = self.task.losses(outputs, pack).float().cpu().numpy().astype(np.float64)
@@ -130,12 +182,7 @@ class Losses:
 
     def scores(self, resamples: int = 0, seed: int = 0) -> dict[str, Interval]:
         """{"loss": {"value", "low", "high"}}; the interval is the bootstrap's over rows."""
-        return scored(
-            lambda weights: {LOSS: float((weights @ self.sums) / (weights @ self.labels))},
-            len(self.sums),
-            resamples=resamples,
-            seed=seed,
-        )
+        return scored_ratio(LOSS, self.sums, self.labels, resamples=resamples, seed=seed)
 
 
 def _by_sequence(values: np.ndarray, pack: Pack) -> np.ndarray:

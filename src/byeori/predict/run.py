@@ -82,12 +82,16 @@ class Run:
                     f"arrays=True gives logits and labels with a place for each row, and {why}. Leave it out."
                 )
             references = self.task.references(rows.table)
-            judged = evaluate(self.engine, store, references, metrics=metrics, resamples=resamples, seed=seed)
+            predictions: list[Any] = []
+            judged = evaluate(
+                self.engine, store, references, metrics=metrics, resamples=resamples, seed=seed, keep=arrays,
+                tell=predictions.extend if arrays else None,
+            )  # fmt: skip
             self.of_class = judged.of_class
             if not arrays:
                 return judged.scores
             return {
-                "metrics": judged.scores, "predictions": self.task.decode(judged.answers, store),
+                "metrics": judged.scores, "predictions": predictions,
                 "logits": judged.logits, "label_ids": judged.label_ids,
             }  # fmt: skip
 
@@ -155,6 +159,7 @@ class Run:
 
         `reading` are the settings of reading; `on_bad` as in `byeori.data.read.read_rows`. Raises DataError, SettingError.
         """
+        from byeori.data import disk
         from byeori.data.read import read_for
         from byeori.data.rows import Rows
 
@@ -167,7 +172,10 @@ class Run:
         wish = dataclasses.asdict(asked)
         wish["revision"] = wish.pop("data_revision")  # the name it has where rows are read
         wish |= {role: column for role, column in vars(columns_asked).items() if column is not None}
-        return read_for(self.task, data, wish, labels=labels, on_bad=on_bad)
+        rows = read_for(self.task, data, wish, labels=labels, on_bad=on_bad)
+        if len(rows) > disk.BATCH:
+            disk.give_back()
+        return rows
 
     def encode(self, rows: Rows, labels: bool = False, call: Any = None) -> TokenStore:
         """Rows → the token store, checked against the model; `call` are a prediction's settings.

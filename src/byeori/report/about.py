@@ -44,6 +44,8 @@ def baselines(facts: Facts) -> str:
     for kind, said in (("trivial", entry.trivial), ("linear", entry.linear)):
         if said and facts.baseline(kind):
             found.append(f"The {kind} baseline {_told(said, facts)}.")
+    notes = facts.metrics.get("baseline_notes")
+    found += [f"{str(note)[:1].upper()}{str(note)[1:]}." for note in (notes if isinstance(notes, list) else [])]
     return " ".join(found)
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from byeori.report.lines import Lines
 from byeori.run import FORMAT, RunFolder
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.\-]*(/[A-Za-z0-9][\w.\-]*)?", re.ASCII)
@@ -37,7 +38,7 @@ class Facts:
     saved: dict[str, Any] = field(default_factory=dict)  # model/byeori.json
     history: list[dict[str, Any]] = field(default_factory=list)
     samples: list[dict[str, Any]] = field(default_factory=list)
-    predictions: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    predictions: dict[str, Lines] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
 
     @property
@@ -243,7 +244,7 @@ def read_facts(run: RunFolder | str | Path) -> Facts:
     for part in ("test", "validation"):
         path = folder.predictions / f"{part}.jsonl"
         if part in facts.metrics or path.exists():
-            facts.predictions[part] = _lines(path, facts.missing, folder.path)
+            facts.predictions[part] = Lines.found(path, facts.missing, folder.path)
     return facts
 
 
@@ -277,26 +278,7 @@ def _json(path: Path, missing: list[str], top: Path) -> dict[str, Any]:
 
 def _lines(path: Path, missing: list[str], top: Path) -> list[dict[str, Any]]:
     """Lines of JSON objects; those that are none are counted and left out."""
-    text = _text(path, missing, top)
-    found, bad = [], []
-    for place, line in enumerate((text or "").split("\n"), 1):  # not splitlines: it cuts at U+2028 inside a text
-        if not line.strip():
-            continue
-        try:
-            one = json.loads(line)
-        except ValueError:
-            one = None
-        if isinstance(one, dict):
-            found.append(one)
-        else:
-            bad.append(place)
-    if bad:
-        missing.append(
-            f"{path.relative_to(top)}: {len(bad):,} damaged lines are left out, the first is line {bad[0]:,}."
-        )
-    elif text is not None and not found:
-        missing.append(f"{path.relative_to(top)} is empty.")
-    return found
+    return [*Lines.found(path, missing, top)]
 
 
 def _text(path: Path, missing: list[str], top: Path) -> str | None:

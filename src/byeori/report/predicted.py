@@ -1,15 +1,16 @@
 """The report's section on predicted labels: confusion matrix or scatter, scores of each label, the worst mistakes.
 
-Invariant: a line of predictions/*.jsonl counts only if its prediction and its reference can be read; how many can't is told
-in `missing`.
+Invariants: the lines are read one at a time; a line of predictions/*.jsonl counts only if its prediction and its
+reference can be read; how many can't is told in `missing`.
 
     html = by_label(read_facts("run"), "test")
 """
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from byeori.report import plots
@@ -17,47 +18,35 @@ from byeori.report.facts import Facts, number, real, table
 from byeori.report.markup import grid, text
 from byeori.report.mistakes import MOST, left_out
 
+Kind = tuple[tuple[str, ...], tuple[str, ...]]  # labels given, labels wanted
 MATRIX = 20  # labels a confusion matrix is still readable with
 CLASSES = 100  # labels listed one by one
 
 
 def by_label(facts: Facts, part: str) -> str:
     """Where the model is right and wrong: matrix or scatter, scores a class, the most confident mistakes."""
-    lines = facts.predictions[part]
     if facts.kind == "regression":
-        pairs = [
-            (r, p, one)
-            for one in lines
-            if (p := real(table(one, "prediction").get("score"))) is not None
-            and (r := real(one.get("reference"))) is not None
-        ]
-        left_out(facts, part, len(lines) - len(pairs))
-        title = f"Predictions against references of {len(pairs):,} {part} rows; on the diagonal they are equal"
-        drawn = plots.scatter(title, [(r, p) for r, p, _ in pairs], x="reference", y="prediction")
-        worst = sorted(pairs, key=lambda one: -abs(one[0] - one[1]))[:MOST]
-        rows = [[one.get("row"), number(p), number(r), number(p - r), *_inputs(one)] for r, p, one in worst]
-        return f"<h3>Predictions against references</h3>{drawn}" + _mistakes(rows, "Largest errors", ["difference"])
+        return _numbers(facts, part)
     known = {name: place for place, name in enumerate(facts.labels)}
-    usable = []
-    for one in lines:
-        given, wanted = labelled(one.get("prediction")), labelled(one.get("reference"))
-        if given is not None and wanted is not None and {*given, *wanted} <= known.keys():
-            usable.append((given, list(wanted), one))
-    left_out(facts, part, len(lines) - len(usable))
-    if not usable:
+    kinds: Counter[Kind] = Counter()  # rows of which the labels given and wanted are the same
+
+    def wrong() -> Iterator[tuple[float, dict[str, float], list[str], dict[str, Any]]]:
+        bad = 0
+        for one in facts.predictions[part]:
+            given, wanted = labelled(one.get("prediction")), labelled(one.get("reference"))
+            if given is None or wanted is None or not {*given, *wanted} <= known.keys():
+                bad += 1
+                continue
+            kinds[tuple(sorted(given, key=known.__getitem__)), tuple(wanted)] += 1
+            if set(given) != set(wanted):
+                yield max((given[name] for name in given if name not in wanted), default=0.0), given, list(wanted), one
+        left_out(facts, part, bad)
+
+    worst = heapq.nlargest(MOST, wrong(), key=lambda one: one[0])
+    if not kinds:
         return ""
-    single = facts.kind != "multi_label" and all(len(g) == len(w) == 1 for g, w, _ in usable)
-    matrix = (
-        _matrix(facts.labels, [(w[0], next(iter(g))) for g, w, _ in usable], part)
-        if single and len(known) <= MATRIX
-        else ""
-    )
-    wrong = [
-        (max((given[name] for name in given if name not in wanted), default=0.0), given, wanted, one)
-        for given, wanted, one in usable
-        if set(given) != set(wanted)
-    ]
-    wrong.sort(key=lambda one: -one[0])
+    single = facts.kind != "multi_label" and all(len(g) == len(w) == 1 for g, w in kinds)
+    matrix = _matrix(facts.labels, kinds, part) if single and len(known) <= MATRIX else ""
     rows = [
         [
             one.get("row"),
@@ -65,10 +54,32 @@ def by_label(facts: Facts, part: str) -> str:
             ", ".join(wanted) or "none",
             *_inputs(one),
         ]
-        for _, given, wanted, one in wrong[:MOST]
+        for _, given, wanted, one in worst
     ]
-    title = f"Most confident mistakes ({min(MOST, len(wrong))} of {len(wrong):,})"
-    return matrix + _per_class(facts, usable, single) + (_mistakes(rows, title) if rows else "<p>No mistakes.</p>")
+    mistakes = sum(number for (given, wanted), number in kinds.items() if set(given) != set(wanted))
+    title = f"Most confident mistakes ({len(rows)} of {mistakes:,})"
+    return matrix + _per_class(facts, kinds, single) + (_mistakes(rows, title) if rows else "<p>No mistakes.</p>")
+
+
+def _numbers(facts: Facts, part: str) -> str:
+    points: list[tuple[float, float]] = []
+
+    def errors() -> Iterator[tuple[float, float, float, dict[str, Any]]]:
+        bad = 0
+        for one in facts.predictions[part]:
+            p, r = real(table(one, "prediction").get("score")), real(one.get("reference"))
+            if p is None or r is None:
+                bad += 1
+                continue
+            points.append((r, p))
+            yield abs(r - p), r, p, one
+        left_out(facts, part, bad)
+
+    worst = heapq.nlargest(MOST, errors(), key=lambda one: one[0])
+    title = f"Predictions against references of {len(points):,} {part} rows; on the diagonal they are equal"
+    drawn = plots.scatter(title, points, x="reference", y="prediction")
+    rows = [[one.get("row"), number(p), number(r), number(p - r), *_inputs(one)] for _, r, p, one in worst]
+    return f"<h3>Predictions against references</h3>{drawn}" + _mistakes(rows, "Largest errors", ["difference"])
 
 
 def labelled(value: Any) -> dict[str, float] | None:
@@ -85,8 +96,11 @@ def labelled(value: Any) -> dict[str, float] | None:
     return found
 
 
-def _matrix(labels: Sequence[str], pairs: list[tuple[str, str]], part: str) -> str:
-    counts, totals = Counter(pairs), Counter(wanted for wanted, _ in pairs)
+def _matrix(labels: Sequence[str], kinds: Mapping[Kind, int], part: str) -> str:
+    counts, totals = Counter[tuple[str, str]](), Counter[str]()
+    for ((given,), (wanted,)), rows in kinds.items():
+        counts[wanted, given] += rows
+        totals[wanted] += rows
     head = '<th scope="col">label ↓ predicted →</th>' + "".join(
         f'<th scope="col" class="n">{text(name)}</th>' for name in labels
     )
@@ -106,21 +120,21 @@ def _matrix(labels: Sequence[str], pairs: list[tuple[str, str]], part: str) -> s
     )
 
 
-def _per_class(facts: Facts, usable: list[tuple[dict, list, dict]], single: bool) -> str:
+def _per_class(facts: Facts, kinds: Mapping[Kind, int], single: bool) -> str:
     import numpy as np
 
     from byeori.metrics.classification import per_class
 
     place = {name: number for number, name in enumerate(facts.labels)}
     if single:
-        given = np.array([place[next(iter(g))] for g, _, _ in usable])
-        wanted = np.array([place[w[0]] for _, w, _ in usable])
+        given = np.array([place[g[0]] for g, _ in kinds])
+        wanted = np.array([place[w[0]] for _, w in kinds])
     else:
-        given, wanted = np.zeros((2, len(usable), len(place)), bool)
-        for row, (g, w, _) in enumerate(usable):
+        given, wanted = np.zeros((2, len(kinds), len(place)), bool)
+        for row, (g, w) in enumerate(kinds):
             given[row, [place[name] for name in g]] = True
             wanted[row, [place[name] for name in w]] = True
-    found = per_class(given, wanted, facts.labels)
+    found = per_class(given, wanted, facts.labels, [*kinds.values()])
     names = list(found)
     note = ""
     if len(names) > CLASSES:

@@ -72,6 +72,7 @@ class Task:
     unread: ClassVar[tuple[str, ...]] = ()  # how weights are called that may be missing, since it never looks at them
     positional: ClassVar[tuple[str, ...]] = ()  # what else a call of the pipeline takes by place, behind its input
     apart: ClassVar[bool] = False  # a row's sequences (windows) may lie in different packs: no loss is over all of them
+    row_by_row: ClassVar[bool] = False  # `predictions` and `decode` make the same of some rows as of all
     default_length: ClassVar[int] = DEFAULT_LENGTH  # of --max-length, where the model takes as many tokens
     cut: ClassVar[str] = "texts are longer than {length} tokens and were cut (--max-length, --truncation)"
     Training: ClassVar[type] = NoSettings
@@ -144,7 +145,7 @@ class Task:
         if not texts:
             return None
         first = text_groups(rows.table, (texts[0],))
-        return first if len(np.unique(first)) * 5 >= len(rows) else text_groups(rows.table, tuple(texts))
+        return first if (int(first.max()) + 1) * 5 >= len(rows) else text_groups(rows.table, tuple(texts))
 
     def label_ids(self, values: list[Any]) -> np.ndarray:
         """A label column as the store holds it."""

@@ -49,6 +49,7 @@ class MultipleChoice(Task):
     auto_class = "AutoModelForMultipleChoice"
     roles = ("text", "choices", "label")
     needed = ("text", "choices")
+    row_by_row = True
     levels = {"labels": SEQUENCE}
     Call = Call
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from byeori.data import mapped
 from byeori.data.coded import Coded, coded, from_few
 from byeori.errors import DataError, ModelError, RowsError, SettingError
 from byeori.settings import setting
@@ -76,6 +77,7 @@ class TextClassification(Task):
     auto_class = "AutoModelForSequenceClassification"
     roles = ("text", "text_pair", "label")
     needed = ("text",)
+    row_by_row = True
     levels = {"labels": ROW}
     Training = Training
     Call = Call
@@ -132,9 +134,16 @@ class TextClassification(Task):
 
     def _ids_of(self, table: Any, rows: Rows | None = None) -> np.ndarray:
         """The labels of a table, found once for each different one where these are few."""
-        if self.problem_type not in (None, SINGLE):
+        if self.problem_type == MULTI:
             return self._ids(table["label"][:], rows)
-        return from_few(table, "label", lambda few: self._ids(few.values)[few.codes], lambda all: self._ids(all, rows))
+        if self.problem_type == REGRESSION:
+            try:
+                return mapped.made(len(table), np.float32, lambda block: self._ids(table["label"][block]))
+            except DataError:  # only a look at all rows can say which
+                return self._ids(table["label"][:], rows)
+        return from_few(
+            table, "label", lambda few: mapped.take(self._ids(few.values), few.codes), lambda all: self._ids(all, rows)
+        )
 
     def _by_position(self, values: list[Any]) -> list[Any]:
         """Ids 0 … L − 1 in the data and names in the task: the names in their order, as the course's id2label has them."""
@@ -316,7 +325,7 @@ class TextClassification(Task):
         if self.problem_type == MULTI:
             return ids > 0.5
         if self.problem_type == REGRESSION:
-            return ids.astype(np.float64)
+            return mapped.made(len(ids), np.float64, lambda block: ids[block])
         return ids
 
     def score(self, predictions: Any, references: Any, resamples: int = 0, seed: int = 0) -> dict[str, Any]:
@@ -327,19 +336,29 @@ class TextClassification(Task):
         )
 
     def baseline(self, kind: str, train: Rows, rows: Rows, seed: int) -> Any:
+        from byeori.data import disk
         from byeori.metrics import baselines
 
         known = self.references(train.table)
         if kind == "trivial":
             return baselines.trivial(self.problem_type or SINGLE, known, len(rows))
-        if len(train) > _MOST_ROWS:  # of which a linear model reads at most half; no more texts are held
-            some = np.sort(np.random.default_rng(seed).choice(len(train), _MOST_ROWS, replace=False))
-            train, known = train.select(some), known[some]
-        pairs = "text_pair" in train.table.column_names
+        given, all_rows = train, len(train)
+        if all_rows > _MOST_ROWS:  # of which a linear model reads at most half; no more texts are held
+            some = np.sort(np.random.default_rng(seed).choice(all_rows, _MOST_ROWS, replace=False))
+            given, known = train.select(some), known[some]
+
+        def told(used: int) -> None:
+            if used < all_rows:
+                train.notes.append(
+                    f"the linear baseline learns from {used:,} of {all_rows:,} rows, drawn by seed {seed}"
+                )
+
+        pairs = "text_pair" in given.table.column_names
         return baselines.linear(
-            self.problem_type or SINGLE, train.table["text"][:], train.table["text_pair"][:] if pairs else None, known,
-            rows.table["text"][:], rows.table["text_pair"][:] if pairs else None,
-            n_labels=self.num_labels, seed=seed,
+            self.problem_type or SINGLE, disk.column(given.table, "text").to_pylist(),
+            disk.column(given.table, "text_pair").to_pylist() if pairs else None, known,
+            rows.table["text"], rows.table["text_pair"] if pairs else None,
+            n_labels=self.num_labels, seed=seed, told=told,
         )  # fmt: skip
 
     @property

@@ -66,6 +66,7 @@ class ZeroShotClassification(Task):
     auto_class = "AutoModelForSequenceClassification"
     roles = ("text", "label")
     needed = ("text",)
+    row_by_row = True
     levels = {"labels": SEQUENCE}
     trains = False
     positional = ("candidate_labels",)

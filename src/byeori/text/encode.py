@@ -67,6 +67,10 @@ class Encoder:
         with ahead(map(partial(_whole, backend), parts), int(len(parts) > 1)) as encodings:
             return _joined([self._flattened(one) for one in encodings])
 
+    def forget(self) -> None:
+        """Give up the words met so far, some 20 MB at most."""
+        self._words = None
+
     def _word_by_word(self, backend: Any, texts: list[str], pairs: list[str | None] | None) -> Encoded | None:
         """Of words that are tokenized once; None where the tokenizer doesn't read them apart, or it wouldn't pay.
 

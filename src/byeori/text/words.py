@@ -22,7 +22,7 @@ import numpy as np
 
 from byeori.text.laying import Pieces, run
 
-MOST = 1 << 18  # words kept, some 60 MB; then the half longest unused is forgotten
+MOST = 1 << 16  # words kept, some 20 MB; then the half longest unused is forgotten
 CHARACTERS = 1 << 22  # of them all
 JOINED = 32  # new words tokenized as one text: alone each costs two thirds more
 MARKS = "|^~{}`\\§¶©→★"  # of which one that no new word holds stands between them

@@ -8,25 +8,32 @@ from __future__ import annotations
 import dataclasses
 import errno
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import byeori
+from byeori.data import mapped
 from byeori.doctor.findings import verdict
 from byeori.errors import SettingError, TrainingError
-from byeori.predict.evaluate import LOSS, RESAMPLES, Judged, evaluate
+from byeori.predict.evaluate import LOSS, RESAMPLES, Judged, Tell, evaluate
 from byeori.predict.model_folder import cleaning_of
-from byeori.run import FORMAT, RunFolder, dumps, write_json, write_text
+from byeori.run import FORMAT, RunFolder, dumps, whole, write_json, write_text
 from byeori.settings import dump_yaml
 from byeori.train import resume
 from byeori.train.hooks import Hook, sources
 from byeori.train.loop import Loop
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from byeori.text.store import TokenStore
     from byeori.train.prepare import Ready
     from byeori.train.progress import Progress
 
 
+PERCENTILES = (0, 50, 90, 99, 100)
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -60,10 +67,10 @@ def fit(
     task, settings, engine = ready.task, ready.settings, ready.engine
     references = {name: task.references(rows.table) for name, rows in ready.rows.items() if name != "train"}
 
-    def judge(part: str, resamples: int = 0) -> Judged:
+    def judge(part: str, resamples: int = 0, tell: Tell | None = None) -> Judged:
         return evaluate(
             engine, ready.stores[part], references[part], metrics=metrics, resamples=resamples, seed=settings.seed,
-            tune=part == "validation",
+            tune=part == "validation", tell=tell,
         )  # fmt: skip
 
     loop = Loop(
@@ -87,17 +94,19 @@ def fit(
 
     found: dict[str, Any] = {"format": FORMAT, "task": task.name, "headline": loop.headline}
     for part in references:
-        judged = judge(part, RESAMPLES)
+        with _predictions(ready, folder, part, references[part]) as tell:
+            judged = judge(part, RESAMPLES, tell)
         found[part] = judged.scores
         if judged.of_class:
             found["of_class"] = judged.of_class
-        _write_predictions(ready, folder, part, judged, references[part])
     if ready.judged_part:
         found["baseline"] = {
             kind: task.score(predictions, references[ready.judged_part], resamples=RESAMPLES, seed=settings.seed)
             for kind, predictions in ready.baselines.items()
         }
         found["baseline_of"] = ready.judged_part
+        if ready.baseline_notes:
+            found["baseline_notes"] = ready.baseline_notes
     training |= {**ready.seconds, "total_seconds": time.perf_counter() - began}
     found["training"] = training
     write_json(folder.metrics, found)
@@ -148,12 +157,21 @@ def _take_best(loop: Loop, folder: RunFolder) -> None:
     model.load_state_dict(best.state_dict())
 
 
-def _write_predictions(ready: Ready, folder: RunFolder, part: str, judged: Judged, references: Any) -> None:
-    lines = []
-    for place, prediction in enumerate(ready.task.decode(judged.answers, judged.store)):
-        reference = ready.task.named(references[place])
-        lines.append(dumps({"row": place + 1, "prediction": prediction, "reference": reference}))
-    write_text(folder.predictions / f"{part}.jsonl", "\n".join(lines) + "\n")
+@contextmanager
+def _predictions(ready: Ready, folder: RunFolder, part: str, references: Any) -> Iterator[Tell]:
+    """What writes the decoded predictions of a part, some rows at a time; the file appears when it is whole."""
+    path, done = folder.predictions / f"{part}.jsonl", 0
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole(path) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as file:
+
+        def tell(predictions: list[Any]) -> None:
+            nonlocal done
+            for prediction in predictions:
+                reference = ready.task.named(references[done])
+                done += 1
+                file.write(dumps({"row": done, "prediction": prediction, "reference": reference}) + "\n")
+
+        yield tell
 
 
 def data_facts(ready: Ready) -> dict[str, Any]:
@@ -163,7 +181,8 @@ def data_facts(ready: Ready) -> dict[str, Any]:
     facts: dict[str, Any] = {"format": FORMAT, "parts": {}, "cleaning": cleaning_of(ready.task, ready.loaded.tokenizer)}
     for name, rows in ready.rows.items():
         store = ready.stores[name]
-        lengths = store.lengths(np.arange(len(store)))
+        lengths = mapped.made(len(store), np.int32, partial(_lengths, store))
+        percentiles = np.percentile(lengths, PERCENTILES)
         facts["parts"][name] = {
             "rows": len(rows),
             "columns": rows.columns,
@@ -182,12 +201,18 @@ def data_facts(ready: Ready) -> dict[str, Any]:
             "cleaned": rows.cleaned,
             "tokens": store.tokens,
             "truncated": store.truncated,
-            "length": {f"p{p}": float(np.percentile(lengths, p)) for p in (0, 50, 90, 99, 100)},
+            "length": {f"p{p}": float(length) for p, length in zip(PERCENTILES, percentiles, strict=True)},
             "labels": ready.task.count_labels(store.columns["labels"]) if "labels" in store.columns else None,
         }
     facts["findings"] = [finding.as_dict() for finding in ready.findings]
     facts["verdict"] = verdict(ready.findings)
     return facts
+
+
+def _lengths(store: TokenStore, block: slice) -> np.ndarray:
+    import numpy as np
+
+    return store.lengths(np.arange(block.start, block.stop))
 
 
 def _found(ready: Ready, hooks: Sequence[Hook]) -> dict[str, Any]:

@@ -56,6 +56,7 @@ class Ready:
     seconds: dict[str, float]
     decoding: dict[str, Any]
     findings: list[Finding] = dataclasses.field(default_factory=list)  # what the doctor saw in brief
+    baseline_notes: list[str] = dataclasses.field(default_factory=list)  # what must be known of the baselines
 
     @property
     def judged_part(self) -> str | None:
@@ -72,6 +73,8 @@ def prepare(settings: Train, task: Task, progress: Progress) -> Ready:
         settings = dataclasses.replace(settings, **{n: kept[n] for n in kept if getattr(settings, n) == DEFAULTS[n]})
     config = _named_model(settings, task)
     _check_early(settings)
+    from byeori.data import disk
+
     seconds: dict[str, float] = {}
     clock = time.perf_counter()
     parts = read_parts(settings, task)
@@ -84,6 +87,7 @@ def prepare(settings: Train, task: Task, progress: Progress) -> Ready:
                 progress.note(
                     f"  {file.path}: it changed while it was read; settings.yaml can't say what this run learns from."
                 )
+    disk.give_back()
     seconds["read_seconds"] = time.perf_counter() - clock
     cleaner = task.cleaning or Cleaner()
     from byeori.models.load import load_model, take_label_order
@@ -92,7 +96,12 @@ def prepare(settings: Train, task: Task, progress: Progress) -> Ready:
         take_label_order(settings.model, task, revision=settings.revision, trust_remote_code=settings.trust_remote_code)
     _tell_labels(task, progress)
     clock = time.perf_counter()
+    told = len(parts["train"].notes)
     baselines = {} if task.counts_tokens else _baselines(parts, parts, task, settings)
+    baseline_notes = parts["train"].notes[told:]
+    for note in baseline_notes:
+        progress.note(note)
+    disk.give_back()
     seconds["baseline_seconds"] = time.perf_counter() - clock
 
     from byeori.models.checks import check_contract, check_ids
@@ -139,6 +148,8 @@ def prepare(settings: Train, task: Task, progress: Progress) -> Ready:
     clock = time.perf_counter()
     said = {name: len(rows.notes) for name, rows in parts.items()}
     stores = {name: _store(name, rows, task, engine.encoder, settings, progress) for name, rows in parts.items()}
+    engine.encoder.forget()
+    disk.give_back()
     for name, store in stores.items():
         check_ids(store, loaded.model, loaded.tokenizer, parts[name])
     seconds["tokenize_seconds"] = time.perf_counter() - clock
@@ -153,6 +164,7 @@ def prepare(settings: Train, task: Task, progress: Progress) -> Ready:
     findings = brief.brief(parts, stores, task, loaded.tokenizer)
     for line in brief.lines(findings):
         progress.note(line)
+    disk.give_back()
     seconds["inspect_seconds"] = time.perf_counter() - clock
     if task.counts_tokens:
         clock = time.perf_counter()
@@ -191,7 +203,9 @@ def prepare(settings: Train, task: Task, progress: Progress) -> Ready:
         clean=list(cleaner.steps) or None, clean_function=cleaner.function and (reference(cleaner.function) or cleaner.function),
     )  # fmt: skip
     decoding = {"max_length": max_length, "truncation": settings.truncation}
-    return Ready(task, resolved, parts, stores, loaded, engine, packing, baselines, seconds, decoding, findings)
+    return Ready(
+        task, resolved, parts, stores, loaded, engine, packing, baselines, seconds, decoding, findings, baseline_notes
+    )
 
 
 def _named_model(settings: Train, task: Task) -> Any:
