@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -112,24 +113,16 @@ def test_tokenize_all_four_alike(at_hand, command, tiny):
 
 def test_a_process_of_its_own_and_a_file_of_it(command, tiny):
     """The one test here that starts a real one."""
-    asked = [
-        "bench",
-        "tokenize",
-        tiny("bert"),
-        "texts.txt",
-        "--rounds",
-        "1",
-        "--only",
-        "byeori",
-        "--output",
-        "rounds.jsonl",
-    ]
+    shutil.copytree(tiny("bert"), "model")
+    asked = ["bench", "tokenize", "model", "texts.txt", "--rounds", "1", "--only", "byeori", "--output", "rounds.jsonl"]
     assert command(*asked) == 0
     assert command.out.splitlines()[1].startswith("byeori") and "round 1 of 1: byeori" in command.err
     (line,) = Path("rounds.jsonl").read_text(encoding="utf-8").splitlines()
     assert json.loads(line)["contestant"] == "byeori"
     assert command(*asked) == 0 and "1 of 1 measurements were in the file already" in command.out
     assert command(*asked, "--seed", "1") == 2 and "another benchmark" in command.error
+    Path("model/tokenizer.json").touch()
+    assert command(*asked) == 2 and "another benchmark" in command.error, "a model that was written anew"
 
 
 def test_a_contestant_that_fails_ends_with_1_and_the_others_are_told(at_hand, command, tiny, monkeypatch):

@@ -124,3 +124,20 @@ def test_blocks_change_nothing(monkeypatch, block):
         dense = np.unique(groups, return_inverse=True)[1].astype(np.int32)
         again = split_indices(labels, 30, 45, seed, dense)
         assert all((again[part] == known[part]).all() for part in known)
+
+
+@pytest.mark.parametrize("labels", [160, ["a", "b"] * 80])
+def test_groups_larger_than_what_is_asked_for_give_the_smallest(labels):
+    """Sixteen paragraphs with ten questions each, but one of four, and six are wanted."""
+    groups = np.repeat(np.arange(16), 10)
+    groups[np.flatnonzero(groups == 7)[4:]] = 8
+    found = split_indices(labels, 0.0, 3, seed=1, groups=groups)
+    assert set(groups[found["test"]]) == {7} and len(found["test"]) == 4
+    assert len(found["train"]) == 156 and not set(groups[found["train"]]) & {7}
+
+
+def test_a_group_with_the_only_rows_of_a_class_stays_in_training():
+    groups = np.repeat(np.arange(4), [3, 10, 10, 10])
+    labels = ["rare"] * 3 + ["a", "b"] * 15
+    found = split_indices(labels, 0.0, 2, seed=0, groups=groups)
+    assert len(found["test"]) == 10 and set(found["train"]) >= {0, 1, 2}

@@ -11,6 +11,7 @@ import json
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from byeori import settings
@@ -123,5 +124,14 @@ def _key(source: sources.Source) -> str:
 
     versions = [byeori.__version__, str(torch.__version__), transformers.__version__]
     job = {name: value for name, value in source.job.items() if name not in ("given", "rows")}  # folders of this call
-    text = json.dumps([source.said, source.digest, job, versions], sort_keys=True, default=str)
+    text = json.dumps([source.said, source.digest, job, _files(job.get("model")), versions], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _files(model: Any) -> list[tuple[str, int, int]]:
+    """Name, size and time of the files of a model that is a folder here; what is trained anew there is another one."""
+    folder = Path(str(model))
+    if not folder.is_dir():
+        return []
+    found = [(str(file.relative_to(folder)), file.stat()) for file in sorted(folder.rglob("*")) if file.is_file()]
+    return [(name, said.st_size, said.st_mtime_ns) for name, said in found]

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 # Up to so many bytes of text and rows texts are sorted to find equal ones: the data decide, not the machine.
 _SORTED, _RANKED = 1 << 28, 1 << 19
+GIVEN = 100  # groups that are looked at for a part that got none
 
 
 def text_groups(table: datasets.Dataset, columns: Sequence[str] = ("text", "text_pair")) -> np.ndarray:
@@ -108,6 +109,9 @@ def split_indices(
     part_of = _draw(stratum, sizes, rows, wanted, np.random.default_rng([seed, 0x5EED]))
     if classes is not None:
         _keep_classes(part_of, groups, classes)
+    for number in range(1, len(wanted) + 1):
+        if not (part_of == number).any():
+            _give_one(part_of, number, groups, classes, sizes)
     result = {part: _rows_of(number, part_of, groups) for number, part in enumerate(("train", *wanted))}
     empty = [part for part, at in result.items() if not len(at)]
     if empty:
@@ -186,6 +190,21 @@ def _apportion(totals: np.ndarray, size: int) -> np.ndarray:
     rest = np.argsort(-(exact - share), kind="stable")[: size - int(share.sum())]
     share[rest] += 1
     return share
+
+
+def _give_one(
+    part_of: np.ndarray, number: int, groups: np.ndarray, classes: np.ndarray | None, sizes: np.ndarray
+) -> None:
+    """The smallest group of training for a part that asked for less than any group has, if training keeps most and every class."""
+    train = np.flatnonzero(part_of == 0)
+    inside = part_of[groups] == 0
+    known = 0 if classes is None else len(np.unique(classes[inside]))
+    for group in train[np.argsort(sizes[train], kind="stable")][:GIVEN]:
+        if 2 * sizes[group] > inside.sum():
+            return
+        if classes is None or len(np.unique(classes[inside & (groups != group)])) == known:
+            part_of[group] = number
+            return
 
 
 def _keep_classes(part_of: np.ndarray, groups: np.ndarray, classes: np.ndarray) -> None:
