@@ -45,10 +45,14 @@ def make(folder: Path) -> None:
     _write(
         folder / "questions.jsonl",
         (
-            {"question": q["question"], "context": p["context"]}
+            {"question": q["question"], "context": p["context"], "answers": _answers(q)}
             for one in articles for p in one["paragraphs"][:6] for q in p["qas"][:3]
         ),
     )  # fmt: skip
+
+
+def _answers(question: dict) -> dict[str, list]:
+    return {name: [one[name] for one in question["answers"]] for name in ("text", "answer_start")}
 
 
 def _write(file: Path, rows: Any) -> None:

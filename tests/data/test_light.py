@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
 
 import numpy as np
@@ -49,6 +50,14 @@ def test_whatever_else(both):
     assert pickle.loads(pickle.dumps(Light(TABLE, disk.dataset)))[:] == whole[:]
 
 
-def test_a_large_table_is_none(monkeypatch):
+@pytest.mark.parametrize("at", [[3, 0, 0], [1, 2], [1, 3], [], range(4)], ids=str)
+def test_a_large_one_lies_in_a_file(monkeypatch, at):
     monkeypatch.setattr(disk, "is_large", lambda size: True)
-    assert not isinstance(disk.dataset(TABLE, light=True), Light)
+    before = set(disk.folder().iterdir())
+    light, whole = disk.dataset(TABLE, light=True), TABLE.take(pa.array(list(at), pa.int64()))
+    (made,) = set(disk.folder().iterdir()) - before
+    assert isinstance(light, Light) and light[:] == TABLE.to_pydict()
+    assert light.select(list(at))[:] == whole.to_pydict()
+    del light
+    gc.collect()
+    assert not made.exists()

@@ -98,6 +98,9 @@ def test_chosen_rows_are_those_of_the_library(monkeypatch):
     again = np.arange(40)[::-2]
     assert disk.chosen(chosen, again).to_dict() == table.select(at[again]).to_dict()
     assert disk.chosen(table, np.arange(10, 40)).to_dict() == table.select(range(10, 40)).to_dict()
+    monkeypatch.setattr(mapped, "BLOCK", 10)
+    blocks = np.arange(40).reshape(4, 10)[[0, 2, 1, 3]].ravel()  # each rises by one, and so do first and last
+    assert disk.chosen(table, blocks).to_dict() == table.select(blocks).to_dict()
     assert disk.column(chosen, "text").to_pylist() == table.select(at)["text"][:]
     found = coded(chosen, "label")
     assert found is not None and [found.values[i] for i in found.codes] == chosen["label"][:]

@@ -11,6 +11,7 @@ import pytest
 
 import byeori
 from byeori.train.progress import Quiet
+from families import Family
 
 WORDS = ["서울", "부산", "대구", "광주", "인천", "울산", "제주", "수원", "창원", "성남"]
 
@@ -158,3 +159,58 @@ def test_a_large_set_is_looked_at_in_blocks(tiny, monkeypatch):
     fewer = [one for one in found() if "Counted on one in 2 of the texts" in one["said"]]
     exact = {(one["kind"], one["part"]): one["count"] for one in whole}
     assert fewer and all(0 < one["count"] <= exact[one["kind"], one["part"]] for one in fewer)
+
+
+def test_leakage_of_sources_with_other_targets_is_seen_in_a_large_set(tiny, monkeypatch):
+    from transformers import AutoTokenizer
+
+    from byeori.doctor import brief as brief_module
+    from byeori.tasks import Summarization
+
+    task, tokenizer = Summarization(), AutoTokenizer.from_pretrained(tiny("t5"))
+    some = [f"{WORDS[at % 10]} {WORDS[at * 7 % 10]} 여행 {at}" for at in range(40)]
+    given = {
+        "train": {"source": some[:30], "target": [f"하나 {at}" for at in range(30)]},
+        "test": {"source": some[25:], "target": [f"둘 {at}" for at in range(15)]},
+    }
+    rows = {name: byeori.api.as_rows(one, task) for name, one in given.items()}
+    model = Family("t5").model("AutoModelForSeq2SeqLM")
+    stores = {name: byeori.encode(one, task, tokenizer, model=model) for name, one in rows.items()}
+    whole = [one.as_dict() for one in brief_module.brief(rows, stores, task, tokenizer)]
+    (leak,) = [one for one in whole if one["kind"] == "leakage"]
+    assert leak["count"] == 5
+    monkeypatch.setattr(brief_module, "HELD", 0)
+    assert [one.as_dict() for one in brief_module.brief(rows, stores, task, tokenizer)] == whole
+
+
+def test_one_text_over_and_over_is_seen_whatever_its_hash(monkeypatch):
+    from byeori.doctor import brief as brief_module
+    from byeori.doctor import copied
+    from byeori.tasks import TextClassification
+
+    monkeypatch.setattr(brief_module, "HELD", 0)
+    monkeypatch.setattr(copied, "MOST", 40)
+    monkeypatch.setattr(copied, "OF_ONE", 50)
+    for text in ("좋아요", "별로예요", "그저 그래요", "최고!"):
+        task = TextClassification()
+        texts = [text] * 100 + [f"{WORDS[at % 10]} {at}" for at in range(30)]
+        rows = byeori.api.as_rows({"text": texts, "label": [str(at % 2) for at in range(130)]}, task)
+        found = {one.kind: one for one in brief_module._streamed({"train": rows}, "single_label") or [] if one}
+        assert found["duplicate_rows"].count == 49 and "Of each text 50 rows" in found["duplicate_rows"].said
+        assert "conflicting_labels" in found
+
+
+def test_numbers_near_each_other_are_no_contradiction_in_a_large_set_either(monkeypatch):
+    from byeori.doctor import brief as brief_module
+    from byeori.tasks import TextClassification
+
+    task = TextClassification(problem_type="regression")
+    texts = [f"{WORDS[at % 10]} {at}" for at in range(60)]
+    numbers = [float(at % 6) for at in range(60)]
+    texts[31], numbers[30], numbers[31] = texts[30], 2.0, 2.4
+    rows = {"train": byeori.api.as_rows({"text": texts, "label": numbers}, task)}
+    held, streamed = brief_module._held(rows, "regression"), brief_module._streamed(rows, "regression")
+    levels = [
+        [one.level for one in some or [] if one and one.kind == "conflicting_labels"] for some in (held, streamed)
+    ]
+    assert levels[0] == levels[1] and len(levels[0]) == 1

@@ -157,5 +157,10 @@ def test_own_methods_see_all_rows_at_once():
         def loss(self, outputs: Any, pack: Any) -> Any:
             return super().loss(outputs, pack)
 
-    assert row_by_row(byeori.tasks.TextClassification()) and row_by_row(Same()) and not row_by_row(Ranked())
+    class Centred(byeori.tasks.TextClassification):
+        def scores(self, logits: Any, function: Any = None) -> Any:
+            return super().scores(logits - logits.mean(0), function)
+
+    assert row_by_row(byeori.tasks.TextClassification()) and row_by_row(Same())
+    assert not row_by_row(Ranked()) and not row_by_row(Centred())
     assert not any(row_by_row(kind()) for kind in EVERY if kind.generates)

@@ -251,6 +251,28 @@ def test_somebodys_own_code_is_measured_each_time(runs):
     assert len(runs) == 2
 
 
+def test_nor_is_what_somebody_listens_to_kept(runs):
+    """A hook or a forward of one's own keeps layers from being one step."""
+    for change in (
+        lambda layer: layer.output.register_forward_hook(lambda *given: None),
+        lambda layer: layer.register_forward_pre_hook(lambda *given: None),
+        lambda layer: setattr(layer.output, "forward", layer.output.forward),
+    ):
+        kept(made("bert"))
+        before = len(runs)
+        case = made("bert")
+        change(case[0].bert.encoder.layer[1])
+        kept(case)
+        assert len(runs) == before + 1
+
+
+def test_texts_of_one_token_foretell_the_same_masks():
+    """Special tokens, which are never hidden, have no part in it."""
+    model, task, store = made("bert, masks")
+    short = stored(task, Family("bert").tokenizer(), [3] * 4)
+    assert cost_of(model, task, short).wide == pytest.approx(cost_of(model, task, store).wide, rel=0.1)
+
+
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"token": -1}', '{"token": "x"}', '{"token": 5, "tokens": 6}'])
 def test_a_damaged_file_is_made_anew(runs, tmp_path, damage):
     first = kept(made("gpt2"))

@@ -124,7 +124,9 @@ def _key(source: sources.Source) -> str:
 
     versions = [byeori.__version__, str(torch.__version__), transformers.__version__]
     job = {name: value for name, value in source.job.items() if name not in ("given", "rows")}  # folders of this call
-    text = json.dumps([source.said, source.digest, job, _files(job.get("model")), versions], sort_keys=True, default=str)
+    text = json.dumps(
+        [source.said, source.digest, job, _files(job.get("model")), versions], sort_keys=True, default=str
+    )
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -1,4 +1,4 @@
-"""Tables on disk: what does not fit into memory lies in Arrow files that are memory-mapped.
+"""Tables on disk: those of some size lie in Arrow files that are memory-mapped.
 
 Invariants: the files are in one temporary folder of this process, removed when nothing uses them and at its end, or, where it
 was killed, by the next process that makes one; a column read from there costs memory only while it is looked at.
@@ -144,6 +144,7 @@ class Spill:
 
     def __init__(self) -> None:
         self.paths: list[Path] = []
+        weakref.finalize(self, _unlink, self.paths)  # of one that nobody closes
         self._writer: pa.RecordBatchStreamWriter | None = None
         self._sink: pa.OSFile | None = None
         self._schema: pa.Schema | None = None
@@ -172,10 +173,14 @@ class Spill:
         """All of them as one table, on disk. Raises pa.ArrowInvalid or pa.ArrowTypeError for types that do not go together."""
         self._end()
         tables = [pa.ipc.open_stream(pa.memory_map(str(path))).read_all() for path in self.paths]
-        for path in self.paths:  # what is mapped stays readable
-            with contextlib.suppress(PermissionError):  # not so on Windows: removed at the end
-                path.unlink()
+        _unlink(self.paths)  # what is mapped stays readable
         return tables[0] if len(tables) == 1 else pa.concat_tables(tables, promote_options="permissive")
+
+
+def _unlink(paths: list[Path]) -> None:
+    for path in paths:
+        with contextlib.suppress(PermissionError):  # on Windows, of what is mapped: removed at the end
+            path.unlink(missing_ok=True)
 
 
 def kept(table: pa.Table, stay: np.ndarray) -> pa.Table:
@@ -233,7 +238,7 @@ def chosen(table: datasets.Dataset, at: np.ndarray) -> datasets.Dataset:
     """The rows at these places (int64); the places of many lie on disk, too."""
     if len(at) <= BATCH:
         return table.select(at)
-    if at[-1] - at[0] + 1 == len(at) and all((np.diff(at[block]) == 1).all() for block in mapped.spans(len(at))):
+    if all((at[block] - at[0] == np.arange(block.start, block.stop)).all() for block in mapped.spans(len(at))):
         return table.select(range(int(at[0]), int(at[-1]) + 1))
     import datasets
 

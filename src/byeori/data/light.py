@@ -51,9 +51,12 @@ class Light:
         at = np.ascontiguousarray(indices, np.int64)
         if len(at) and at[0] >= 0 and (np.diff(at) == 1).all() and at[-1] < len(self):
             return Light(self._table.slice(int(at[0]), len(at)), self._made)
+        first = int(at.min()) if len(at) and at.min() >= 0 else 0
+        # Rows of a stretch alone are laid into one for it: of a large table that is in a file, a window of rows, not the whole.
+        stretch, at = self._table.slice(first, int(at.max()) + 1 - first if len(at) else 0), at - first
         # `pa.array` would import pandas to ask whether it is one of its own.
         places = pa.Array.from_buffers(pa.int64(), len(at), [None, pa.py_buffer(at)])
-        return Light(self._table.take(places), self._made)
+        return Light(stretch.take(places), self._made)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or name in ("_table", "_made", "_whole"):  # of one that is being unpickled

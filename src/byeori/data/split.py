@@ -135,6 +135,7 @@ def _numbered(groups: np.ndarray | None, rows: int) -> tuple[np.ndarray, int]:
     """The groups as the numbers from 0 on, in their order, and how many there are."""
     if groups is None:
         return mapped.made(rows, mapped.index_type(rows), _places), rows
+    groups = np.asarray(groups)
     if np.issubdtype(groups.dtype, np.integer) and rows and groups.min() >= 0 and groups.max() < rows:
         there = np.zeros(int(groups.max()) + 1, bool)
         for block in mapped.spans(rows):

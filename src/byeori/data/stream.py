@@ -1,4 +1,4 @@
-"""A file larger than memory → its sheet: read block by block, checked as a whole one is, and laid on disk as Arrow.
+"""A large file → its sheet: read block by block, checked as a whole one is, and laid on disk as Arrow.
 
 Invariants: rows, their numbers, notes and refusals are those of reading the file whole (`byeori.data.files`), but for JSON
 lines whose column changes its type, which are refused where memory would not hold them whole; it holds a block at a time.

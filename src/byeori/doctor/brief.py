@@ -20,7 +20,7 @@ from byeori.doctor import labels, splits, tags, texts, tokens
 from byeori.doctor.copied import Hashes, in_blocks
 from byeori.doctor.findings import FIRST, LOOK, MOST, NOTE, Finding, example, ordered
 from byeori.doctor.inspection import copied_roles
-from byeori.doctor.parts import Part, share
+from byeori.doctor.parts import WRITTEN, Part, share
 from byeori.doctor.source import part_of
 
 if TYPE_CHECKING:
@@ -66,17 +66,19 @@ def _held(rows: Mapping[str, Rows], kind: str | None) -> list[Finding | None] | 
     return found + [texts.decomposed(part) for part in parts.values()]
 
 
-def _beside(parts: Mapping[str, Part], roles: list[str], kind: str | None) -> list[Finding | None]:
-    """What rows show beside each other: contradictions, copies, leakage."""
+def _beside(
+    parts: Mapping[str, Part], roles: list[str], kind: str | None, spread: float | None = None
+) -> list[Finding | None]:
+    """What rows show beside each other: contradictions, copies, leakage. `spread`: of all training numbers."""
     train, judged = parts["train"], {}
     found: list[Finding | None] = []
     if kind is not None and train.has("label"):
         judged = {name: labels.names_of(part, kind) for name, part in parts.items() if part.has("label")}
-        found.append(labels.conflicts(train, judged["train"], roles))
+        found.append(labels.conflicts(train, judged["train"], roles, spread))
     found.append(texts.copies(train, roles))
     for name, part in parts.items():
         if name != "train":
-            asked = [role for role in roles if role not in ("target", "completion") and part.has(role)]
+            asked = [role for role in roles if role not in WRITTEN and part.has(role)]
             found.append(splits.leakage(train, part, asked, judged if name in judged else None))
     return found
 
@@ -93,7 +95,9 @@ def _streamed(rows: Mapping[str, Rows], kind: str | None) -> list[Finding | None
     if not roles:
         return None
     shared = [role for role in roles if all(part.has(role) for part in first.values())]
-    hashes = Hashes({name: len(one) for name, one in rows.items()}, shared)
+    # Leakage looks at inputs alone: what agrees there is a superset of what agrees in all.
+    asked = [role for role in shared if role not in WRITTEN] or shared
+    hashes = Hashes({name: len(one) for name, one in rows.items()}, asked)
     found: list[Finding | None] = []
     counts: Counter[str] = Counter()
     counted = kind in ("single_label", "multi_label") and train.has("label")
@@ -121,9 +125,18 @@ def _streamed(rows: Mapping[str, Rows], kind: str | None) -> list[Finding | None
     copied = hashes.copied()
     parts = {name: _few(rows[name], name, places, copied.one_in) for name, places in copied.places.items()}
     if len(parts["train"]):
-        met = _beside({name: part for name, part in parts.items() if len(part)}, roles, kind)
+        spread = _spread(rows["train"]) if kind == "regression" and train.has("label") else None
+        met = _beside({name: part for name, part in parts.items() if len(part)}, roles, kind, spread)
         found += [one and _told(one, copied.said) for one in met]
     return found
+
+
+def _spread(rows: Rows) -> float:
+    """The standard deviation of the labels of a regression."""
+    numbers = mapped.Column()
+    for _, part in in_blocks(rows, "train"):
+        numbers.add(np.array(labels.names_of(part, "regression"), np.float64))
+    return float(np.std(numbers.done()))
 
 
 def _few(rows: Rows, name: str, at: np.ndarray, one_in: int = 1) -> Part:

@@ -1,7 +1,8 @@
 """Rows that have copies, found in sets too large to be held: each text is hashed, and only rows whose hash occurs again are read.
 
 Invariants: equal texts, spaces and case aside, have equal hashes, so that no copy is missed; what is found among these rows is
-found in all of them, unless they are more than MOST: then some of the texts are left out, with all rows of each.
+found in all of them, unless they are more than MOST: then of each text and part OF_ONE rows stay, and if these are still more,
+some of the texts are left out, with all rows of each.
 
     hashes = Hashes({"train": 3_000_000}, ["text"]); hashes.add(first, part); hashes.copied().places["train"]
 """
@@ -23,25 +24,24 @@ if TYPE_CHECKING:
 
 BLOCK = 10_000
 MOST = 30_000  # rows that are looked at beside each other
-OF_ONE = 1_000  # of them of one text, where some are left out
+OF_ONE = 10_000  # of them of one text and part, where some are left out
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass
 class Copied:
-    """places: part → int64, its rows that may have copies, in rising order. one_in: of how many such texts one is looked at."""
+    """places: part → int64, its rows that may have copies, in rising order. one_in: of how many such texts one is looked at.
+    capped: whether some texts have more rows than are looked at."""
 
     places: dict[str, np.ndarray]
     one_in: int = 1
+    capped: bool = False
 
     @property
     def said(self) -> str:
         """How a count must be read."""
-        if self.one_in == 1:
-            return ""
-        return (
-            f" Counted on one in {self.one_in:,} of the texts that occur again, with {OF_ONE:,} rows of each at most."
-        )
+        some = f" Counted on one in {self.one_in:,} of the texts that occur again." if self.one_in > 1 else ""
+        return some + (f" Of each text {OF_ONE:,} rows of a part are counted at most." if self.capped else "")
 
 
 def in_blocks(rows: Rows, name: str) -> Iterator[tuple[int, Part]]:
@@ -76,15 +76,26 @@ class Hashes:
         for block in mapped.spans(len(codes)):
             np.add.at(times, codes[block], 1)
         at = mapped.where(len(codes), lambda block: times[codes[block]] > 1)
-        one_in = -(-len(at) // MOST)
-        if one_in > 1:
-            at = at[self.found[at] % np.uint64(one_in) == 0]
-            owners = np.unique(codes[at], return_inverse=True)[1]
-            order, number = np.argsort(owners, kind="stable"), np.bincount(owners)
-            place = np.empty(len(at), np.int64)
-            place[order] = np.arange(len(at)) - np.repeat(np.cumsum(number) - number, number)
-            at = at[place < OF_ONE]
         starts = [*self._starts.values(), len(codes)]
+        capped, one_in = False, 1
+        if len(at) > MOST:
+            cut = np.searchsorted(at, starts)
+            parts = [_first_of_each(at[begin:end], codes) for begin, end in zip(cut, cut[1:], strict=False)]
+            capped, at = sum(map(len, parts)) < len(at), np.concatenate(parts)
+            one_in = -(-len(at) // MOST)
+            rest = self.found[at] % np.uint64(one_in)
+            at = at[rest == rest[0]]  # the first text that occurs again is always one of them
         cut = np.searchsorted(at, starts)
         places = {name: at[cut[place] : cut[place + 1]] - starts[place] for place, name in enumerate(self._starts)}
-        return Copied(places, max(1, one_in))
+        return Copied(places, one_in, capped)
+
+
+def _first_of_each(at: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Of the rows `at`, in rising order, the first OF_ONE of each code."""
+    if not len(at):
+        return at
+    owners = np.unique(codes[at], return_inverse=True)[1]
+    order, number = np.argsort(owners, kind="stable"), np.bincount(owners)
+    place = np.empty(len(at), np.int64)
+    place[order] = np.arange(len(at)) - np.repeat(np.cumsum(number) - number, number)
+    return at[place < OF_ONE]

@@ -70,8 +70,9 @@ def facts(labels: list[Any], kind: str) -> dict[str, Any]:
     return {"problem_type": kind, "counts": dict(Counter(flat).most_common())}
 
 
-def conflicts(part: Part, labels: list[Any], roles: list[str]) -> Finding | None:
-    """Different texts that carry different labels: whatever is learnt of them is wrong somewhere."""
+def conflicts(part: Part, labels: list[Any], roles: list[str], spread: float | None = None) -> Finding | None:
+    """Different texts that carry different labels: whatever is learnt of them is wrong somewhere. `spread`: the standard deviation
+    of all numbers, where these are some of them."""
     groups = part.codes(roles)
     spelled = [str(sorted(one)) if isinstance(one, list) else str(one) for one in labels]
     _, codes = np.unique(np.asarray(spelled, dtype=object), return_inverse=True)
@@ -92,7 +93,7 @@ def conflicts(part: Part, labels: list[Any], roles: list[str]) -> Finding | None
     largest = sorted(members.values(), key=lambda rows: (-span[rows[0]], -len(rows), rows[0]))
     one = largest[0]
     # Of numbers a mean of raters is hardly ever the same twice: only what is far apart is a contradiction.
-    close = numbers and span[one[0]] < CLOSE * float(np.std(labels))
+    close = numbers and span[one[0]] < CLOSE * (float(np.std(labels)) if spread is None else spread)
     told = ", ".join(
         f'{number:,} × "{short(label, 20)}"' for label, number in Counter(spelled[i] for i in one).most_common(3)
     )

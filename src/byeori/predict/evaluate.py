@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -91,11 +92,12 @@ def evaluate(
     answers: Answers | None = None
     if row_by_row(task) and not (tune and type(task).tune is not Task.tune):
         predicted = _Predicted(task, store, tell)
-        windows = map(predicted, engine.windows(store, losses))
-        if keep:
-            answers = joined(windows)
-        else:
-            deque(windows, maxlen=0)
+        # Closed, so that a model isn't left predicting where what is made of its answers fails.
+        with closing(engine.windows(store, losses)) as windows:
+            if keep:
+                answers = joined(map(predicted, windows))
+            else:
+                deque(map(predicted, windows), maxlen=0)
         predictions = predicted.done()
     else:
         answers = engine.run(store, losses)

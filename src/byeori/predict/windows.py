@@ -48,5 +48,6 @@ def row_by_row(task: Task) -> bool:
     """Whether what a task makes of a row's answers depends on no other row. An own task's methods may look at all of them."""
     order = type(task).__mro__
     said = next(one for one in order if "row_by_row" in vars(one))
-    written = (next(one for one in order if name in vars(one)) for name in ("predictions", "decode"))
+    names = [name for name in ("predictions", "decode", "scores") if hasattr(task, name)]
+    written = (next(one for one in order if name in vars(one)) for name in names)
     return task.row_by_row and all(issubclass(said, one) for one in written)

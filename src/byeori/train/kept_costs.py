@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
+import importlib.metadata
 import json
 import os
 import tempfile
@@ -18,9 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.nn.modules import module as torch_modules
 
 from byeori.batches.budget import Cost
 from byeori.batches.loader import Packing
+from byeori.models.fused import GLOBAL_HOOKS
 from byeori.models.packed import unwrapped
 from byeori.tasks.base import Task
 from byeori.text.cache import folder, limit
@@ -29,6 +32,7 @@ from byeori.text.store import TokenStore
 from byeori.train.memory import measured
 
 OWN = ("byeori", "transformers", "torch", "peft")  # whose code is told by its version
+HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
 def kept_cost(
@@ -72,20 +76,33 @@ def _write(place: Path, cost: Cost) -> None:
         raise
 
 
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
 def _key(
     model: Any, task: Task, store: TokenStore, packing: Packing, device: torch.device, precision: str, max_length: int
 ) -> str | None:
     """A hash of what the measurement depends on; None where somebody's own code has a part in it."""
     inner: Any = unwrapped(model)
     kinds = {type(task), *(type(module) for module in inner.modules())}
-    if any(kind.__module__.partition(".")[0] not in OWN for kind in kinds) or inner._forward_hooks:
+    hooks = [hook for module in inner.modules() for kept in HOOKS for hook in getattr(module, kept).values()]
+    code = [*kinds, *(hook if hasattr(hook, "__module__") else type(hook) for hook in hooks)]
+    if any(str(one.__module__).partition(".")[0] not in OWN for one in code):
+        return None
+    if any(getattr(torch_modules, name) for name in GLOBAL_HOOKS):
+        return None
+    if any("forward" in vars(module) for module in inner.modules()):
         return None
     device_name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     settings = {name: repr(value) for name, value in vars(task.settings).items()}
     parts = [
-        versions(), torch.__version__, device_name, precision, max_length, [packing.group_cost, packing.varlen],
+        versions(), torch.__version__, _version("peft"), device_name, precision, max_length, [packing.group_cost, packing.varlen],
         [type(task).__name__, settings, inner.config.to_json_string(use_diff=False)],
-        [(type(module).__name__, module.training) for module in inner.modules()],
+        [(type(module).__name__, module.training, [len(getattr(module, kept)) for kept in HOOKS]) for module in inner.modules()],
         [(name, list(p.shape), str(p.dtype), p.requires_grad) for name, p in inner.named_parameters()],
         sorted((name, level, list(store.columns[name].shape[1:]), str(store.columns[name].dtype)) for name, level in store.levels.items()),
         getattr(inner, "is_gradient_checkpointing", False), inner.config._attn_implementation,

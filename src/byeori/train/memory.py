@@ -163,7 +163,9 @@ def _rows(model: Any, task: Task, store: TokenStore, packing: Packing, count: in
     lengths = np.diff(store.offsets[:101])
     chosen = int(np.argmax(lengths))  # among the first: one that is more than special tokens
     row = int(np.searchsorted(store.row_offsets, chosen, side="right")) - 1
-    inside = slice(int(store.offsets[chosen]), int(store.offsets[chosen + 1]))
+    begin, end = int(store.offsets[chosen]), int(store.offsets[chosen + 1])
+    # Special tokens stand at the ends: a task that draws labels of its own may ask for none of them.
+    inside = slice(begin + 1, end - 1) if end - begin > 2 else slice(begin, end)
     columns: dict[str, np.ndarray] = {}
     listed = 0
     for name, values in store.columns.items():

@@ -99,6 +99,7 @@ def prepare(settings: Train, task: Task, progress: Progress) -> Ready:
     told = len(parts["train"].notes)
     baselines = {} if task.counts_tokens else _baselines(parts, parts, task, settings)
     baseline_notes = parts["train"].notes[told:]
+    del parts["train"].notes[told:]  # of the baseline, not of the data
     for note in baseline_notes:
         progress.note(note)
     disk.give_back()
