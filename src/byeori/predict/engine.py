@@ -12,7 +12,7 @@ import re
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -150,7 +150,9 @@ class Engine:
         return joined(self.windows(store, each, call))
 
     @torch.inference_mode()
-    def windows(self, store: TokenStore, each: Each | None = None, call: Any | None = None) -> Iterator[Answers]:
+    def windows(
+        self, store: TokenStore, each: Each | None = None, call: Any | None = None
+    ) -> Generator[Answers, None, None]:
         """The answers window by window, in the store's order; `each` and `call` as in `run`."""
         model: Any = self.model
         training = model.training
