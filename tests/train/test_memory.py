@@ -123,7 +123,10 @@ def test_a_training_takes_its_budget_from_the_memory_there_is(tiny, tmp_path, mo
     found = {load_yaml(run.folder.settings)["pack_tokens"] for run in runs}
     assert len(found) == 1, "equal settings, equal packs"
     (tokens,) = found
-    assert runs[0].engine.pack_tokens <= max(tokens, 64)
+    loaded = byeori.load_run(runs[0].path, precision="float32").engine.pack_tokens
+    asked = runs[0].engine.pack_tokens
+    # Short memory holds for evaluations, too; where there is plenty, a run predicts as it does when it is loaded.
+    assert asked == loaded if tokens == budget.AUTO_TOKENS_CPU else asked <= tokens
     assert {100.0: tokens == budget.AUTO_TOKENS_CPU, 0.02: 64 < tokens < budget.AUTO_TOKENS_CPU, 0.0001: tokens == 64}[
         gigabytes
     ]

@@ -137,4 +137,9 @@ def affordable(wished: int, device: str, total_memory: int, cost: Cost, max_leng
 
 def auto_pack_tokens(device: str, total_memory: int, cost: Cost, max_length: int) -> int:
     """The budget of `--pack-tokens auto`: `affordable` of what speed asks for."""
-    return affordable(AUTO_TOKENS_CPU if device == "cpu" else AUTO_TOKENS_GPU, device, total_memory, cost, max_length)
+    return affordable(fastest(device), device, total_memory, cost, max_length)
+
+
+def fastest(device: str) -> int:
+    """The budget of `--pack-tokens auto` where memory isn't what limits it."""
+    return AUTO_TOKENS_CPU if device == "cpu" else AUTO_TOKENS_GPU

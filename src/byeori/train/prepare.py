@@ -190,8 +190,9 @@ def prepare(settings: Train, task: Task, progress: Progress) -> Ready:
         pack_tokens = _budget(
             loaded.model, task, stores["train"], packing, device, precision, max_length, progress, settings.cache
         )
-        # An evaluation keeps no activations: what a training can hold at once it can, too.
-        engine.pack_tokens = min(engine.pack_tokens, pack_tokens)
+        if pack_tokens < budget.fastest(device.type):
+            # Memory is short: an evaluation keeps no activations, so that what a training can hold at once it can, too.
+            engine.pack_tokens = min(engine.pack_tokens, pack_tokens)
         seconds["memory_seconds"] = time.perf_counter() - clock
     packing = dataclasses.replace(packing, pack_tokens=pack_tokens)
     if packing.varlen and any(getattr(loaded.model.config, name, 0) for name in ATTENTION_DROPOUT):
