@@ -150,7 +150,8 @@ def test_the_python(name):
     assert names["run"].metrics["headline"] == "accuracy"
     found = names["classify"](["정말 재미있어요", "별로예요"])
     assert [set(one) for one in found] == [{"label", "score"}] * 2
-    assert found[0]["score"] == pytest.approx(names["run"].predict(["정말 재미있어요"])[0]["score"], abs=1e-6)
+    near = 1e-6 if names["run"].engine.precision == "float32" else 2e-2
+    assert found[0]["score"] == pytest.approx(names["run"].predict(["정말 재미있어요"])[0]["score"], abs=near)
 
 
 # docs/tasks.md --------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 
 import byeori
 from byeori.errors import DataError, ModelError
+from plain import same as alike
 
 SHORT = {
     "batch_size": 16, "epochs": 1, "learning_rate": 1e-3, "threads": 1, "precision": "float32", "baselines": False,
@@ -267,8 +268,10 @@ def test_each_kind_learns_saves_loads_and_predicts(still_bert, demo_rows, tmp_pa
     again = byeori.load_run(run.path, precision="float32")
     assert again.task.problem_type == run.task.problem_type and again.metrics == run.metrics
     loaded = again.predict(texts, arrays=True)
-    np.testing.assert_array_equal(loaded["logits"], predicted["logits"])
-    assert loaded["predictions"] == predicted["predictions"] and all(map(shaped, predicted["predictions"]))
+    # A processor may take another way to the same product where what was read lies otherwise in memory.
+    np.testing.assert_allclose(loaded["logits"], predicted["logits"], atol=1e-6, rtol=0)
+    alike(loaded["predictions"], predicted["predictions"])
+    assert all(map(shaped, predicted["predictions"]))
 
     # The folder is an ordinary one: plain transformers gives the same numbers.
     folder = run.folder.model

@@ -162,7 +162,10 @@ def test_a_model_can_be_pickled_after_a_training(train):
     run = train(max_steps=1)
     again = pickle.loads(pickle.dumps(run.model))
     ids = torch.tensor([[5, 6, 7]])
-    assert torch.equal(again.eval()(input_ids=ids).logits, run.model.eval()(input_ids=ids).logits)
+    # A processor may take another way to the same product where a copy lies otherwise in memory.
+    torch.testing.assert_close(
+        again.eval()(input_ids=ids).logits, run.model.eval()(input_ids=ids).logits, atol=1e-6, rtol=1e-6
+    )
 
 
 class Own(BertForSequenceClassification):

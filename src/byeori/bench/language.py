@@ -72,6 +72,8 @@ def _judged(recipe: Recipe, task: Any, test: Rows, parts: tuple) -> dict[str, An
         with tempfile.TemporaryDirectory() as folder:
             trainer.model.save_pretrained(folder)
             tokenizer.save_pretrained(folder)
-            run = load_run(folder, task=task, max_length=recipe.max_length, device=recipe.device)
+            run = load_run(
+                folder, task=task, max_length=recipe.max_length, device=recipe.device, precision=recipe.precision
+            )
             scores = run.evaluate(test, resamples=RESAMPLES)
         return {"scores": scores, "own_perplexity": math.exp(own), **took}
