@@ -3,7 +3,7 @@
 Seconds are each operator's own, without those it calls; "outside operators" is what is left of the clock: Python, NumPy
 (dropout's numbers). Real tokens count with 6 operations a weight of the body in training and 2 in prediction.
 
-    OMP_NUM_THREADS=1 python -m benchmarks.profiles --only sentences,nsmc
+    OMP_NUM_THREADS=1 python -m benchmarks.profiles --only sentences,nsmc --precision bfloat16
 """
 
 from __future__ import annotations
@@ -63,10 +63,11 @@ def body_weights(model: Any) -> int:
     return sum(p.numel() for p in model.parameters() if p.ndim == 2 and p is not words)
 
 
-def training(texts: list[str]) -> Work:
+def training(texts: list[str], precision: str) -> Work:
     import torch
 
     import byeori
+    from byeori.models.device import autocast
     from byeori.settings import Train
     from byeori.train.optimize import adamw
 
@@ -83,7 +84,9 @@ def training(texts: list[str]) -> Work:
         for batch in byeori.batches(store, batch_size=32, seed=0):
             tokens = 0
             for pack in batch:
-                (task.loss(task.outputs(model, pack), pack).sum() * batch.scale).backward()
+                with autocast(precision, torch.device("cpu")):
+                    loss = task.loss(task.outputs(model, pack), pack)
+                (loss.sum() * batch.scale).backward()
                 tokens += pack.tokens
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0, foreach=True)
             optimizer.step()
@@ -95,11 +98,11 @@ def training(texts: list[str]) -> Work:
     return Work(steps, body_weights(model), 6)
 
 
-def predicting(texts: list[str]) -> Work:
+def predicting(texts: list[str], precision: str) -> Work:
     from byeori.predict.engine import Engine
 
     task, model, tokenizer = classifier()
-    engine = Engine(task, model, tokenizer)
+    engine = Engine(task, model, tokenizer, precision=precision)
 
     def steps() -> Iterator[int]:
         for first in range(0, len(texts), 4_096):
@@ -111,39 +114,44 @@ def predicting(texts: list[str]) -> Work:
     return Work(steps, body_weights(model), 2)
 
 
-WORKS: dict[str, Callable[[], Work]] = {
-    "train sentences": lambda: training(SETS["sentences"](1_600)[0]),
-    "train nsmc": lambda: training(SETS["nsmc"](960)[0]),
-    "train questions": lambda: training(SETS["questions"](3_200)[0]),
-    "predict questions": lambda: predicting(SETS["questions"](6_000)[0]),
-    "predict nsmc": lambda: predicting(SETS["nsmc"](3_000)[0]),
+WORKS: dict[str, Callable[[str], Work]] = {
+    "train sentences": lambda precision: training(SETS["sentences"](1_600)[0], precision),
+    "train nsmc": lambda precision: training(SETS["nsmc"](960)[0], precision),
+    "train questions": lambda precision: training(SETS["questions"](3_200)[0], precision),
+    "predict questions": lambda precision: predicting(SETS["questions"](6_000)[0], precision),
+    "predict nsmc": lambda precision: predicting(SETS["nsmc"](3_000)[0], precision),
 }
 
 
-def rate() -> float:
-    """The machine's own: a product of 2048³ in float32, operations a second, the best of five."""
+def rate(precision: str) -> float:
+    """The machine's own: a product of 2048³, operations a second, the best of three."""
     import torch
 
-    one, other = torch.randn(2, 2048, 2048).unbind()
+    from byeori.models.products import product
+
+    one, other = torch.randn(2, 2048, 2048).to(getattr(torch, precision)).unbind()
     best = np.inf
-    for _ in range(5):
+    for _ in range(3):
         started = time.perf_counter()
-        one @ other
+        product(one, other)
         best = min(best, time.perf_counter() - started)
     return 2 * 2048**3 / best
 
 
-def profiled(work: Work, warm: int = 3) -> dict[str, Any]:
-    """Shares of the time by kind, seconds a step and real operations a second."""
+def profiled(work: Work, precision: str, warm: int = 3) -> dict[str, Any]:
+    """Shares of the time by kind, seconds a step, real operations a second, and those of the machine, measured between steps."""
     from torch.profiler import ProfilerActivity, profile
 
     for number, _ in enumerate(work.steps()):
         if number + 1 == warm:
             break
-    started, tokens, count = time.perf_counter(), 0, 0
-    for found in work.steps():
+    seconds, tokens, count, own = 0.0, 0, 0, []
+    started = time.perf_counter()
+    for found in work.steps():  # without the profiler, which costs time of its own
+        seconds += time.perf_counter() - started
         tokens, count = tokens + found, count + 1
-    seconds = time.perf_counter() - started  # without the profiler, which costs time of its own
+        own.append(rate(precision))  # the machine's, at the same moment: hosts are busy and idle by turns
+        started = time.perf_counter()
     began = time.perf_counter()
     with profile(activities=[ProfilerActivity.CPU]) as seen:
         for _ in work.steps():
@@ -164,28 +172,32 @@ def profiled(work: Work, warm: int = 3) -> dict[str, Any]:
     most = sorted(rest.items(), key=lambda item: -item[1])[:12]
     return {
         "shares": shares, "rest": most, "seconds": seconds / count, "tokens": tokens / seconds,
-        "rate": work.operations * work.weights * tokens / seconds,
+        "rate": work.operations * work.weights * tokens / seconds, "own": float(np.median(own)),
     }  # fmt: skip
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="workloads whose name holds one of these (a,b)")
+    parser.add_argument("--precision", default="float32", choices=("float32", "bfloat16"))
     parser.add_argument("--rest", action="store_true", help="name the other operators")
     options = parser.parse_args()
     import torch
 
+    from byeori.models.heap import kept
+
     said = os.environ.get("OMP_NUM_THREADS", "")
     torch.set_num_threads(int(said) if said else os.cpu_count() or 1)
-    own = rate()
-    print(f"{torch.get_num_threads()} threads, 2048³ in float32: {own / 1e9:.0f} GFLOP/s")
+    print(f"{torch.get_num_threads()} threads, {options.precision}")
     for name, make in WORKS.items():
         if not any(part in name for part in options.only.split(",")):
             continue
-        found = profiled(make())
+        with kept():  # as a training and an engine do
+            found = profiled(make(options.precision), options.precision)
         print(
             f"\n{name}: {found['seconds'] * 1e3:.0f} ms a step, {found['tokens']:,.0f} tokens/s, "
-            f"{found['rate'] / 1e9:.0f} GFLOP/s = {found['rate'] / own:.0%} of the machine's"
+            f"{found['rate'] / 1e9:.0f} GFLOP/s = {found['rate'] / found['own']:.0%} of the machine's "
+            f"{found['own'] / 1e9:.0f} (2048³, measured between steps)"
         )
         for kind, share in sorted(found["shares"].items(), key=lambda item: -item[1]):
             print(f"  {share:6.1%}  {kind}")

@@ -75,6 +75,27 @@ def compare(found, expected) -> None:
         torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("frozen", [(0, 1), (0, 1, 2)])
+@pytest.mark.parametrize("lengths", LENGTHS)
+def test_what_is_frozen_stops_no_gradient_beside_it(lengths, frozen):
+    """Values and a bias by position learn where queries and keys don't."""
+    pack = pack_of(LENGTHS[lengths], 3.0)
+    inputs = [x.detach().requires_grad_(place not in frozen) for place, x in enumerate(vectors(pack, False))]
+    longest = pack.layout.max_length
+    bias = torch.randn(1, 2, longest, longest, generator=torch.Generator().manual_seed(2)).requires_grad_()
+    made, _ = attention.attention(
+        torch.nn.Module(), *inputs, None, scaling=SCALE, layout=pack.layout, position_bias=bias
+    )
+    found, wanted = real(pack, made[0]), []
+    for start, length in zip(pack.layout.starts.tolist(), pack.layout.lengths.tolist(), strict=True):
+        q, k, v = (x[0, :, start : start + length] for x in inputs)
+        scores = q @ k.transpose(1, 2) * SCALE + bias[0, :, :length, :length]
+        wanted.append((scores.softmax(-1) @ v).transpose(0, 1))
+    expected, learning = torch.cat(wanted), [bias, *(x for x in inputs if x.requires_grad)]
+    up = torch.randn(expected.shape, generator=torch.Generator().manual_seed(1))
+    compare(torch.autograd.grad((found * up).sum(), learning), torch.autograd.grad((expected * up).sum(), learning))
+
+
 @pytest.mark.parametrize("group_cost", [0.0, 1e9])
 def test_gradients_under_dropout(group_cost, monkeypatch):
     """The weights that were dropped in the forward pass are those dropped in the backward pass."""

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from byeori.batches.pack import Pack, build
-from byeori.models import attention, fused
+from byeori.models import attention, fused, products, ready
 from byeori.models.packed import pooled_logits, runner, token_logits
 from byeori.text.store import Encoded, TokenStore
 from families import PACKED, Family
@@ -21,7 +21,7 @@ ATOL = 1e-5
 
 
 def made(name: str, auto: str = "AutoModelForSequenceClassification", **values) -> tuple[torch.nn.Module, Pack]:
-    """A model and a pack of sequences on both sides of FLASH_FROM."""
+    """A model and a pack of sequences for torch's own kernel and for plain products."""
     values = {"num_hidden_layers": 3, "max_position_embeddings": 128, **values}
     model = Family(name).model(auto, attn_implementation=attention.NAME, **values).eval()
     ids = np.random.default_rng(0).integers(5, 60, sum(LENGTHS)).astype(np.int32)
@@ -57,6 +57,12 @@ def check_same(found, expected, tolerance: float = ATOL) -> None:
         assert float((found[1][name] - gradient).abs().max()) <= tolerance * largest, name
 
 
+def by(monkeypatch, onednn: bool) -> None:
+    """The library of the products in 32 bits."""
+    for module in (products, ready, fused):
+        monkeypatch.setattr(module, "by_onednn", lambda dtype: onednn)
+
+
 @pytest.mark.parametrize("name", PACKED)
 def test_layers_of_this_build_are_found(name):
     model = Family(name).model(attn_implementation=attention.NAME)
@@ -65,9 +71,11 @@ def test_layers_of_this_build_are_found(name):
     assert len(run.layers()) == (model.config.num_hidden_layers if name in BUILD else 0)
 
 
+@pytest.mark.parametrize("onednn", [False, True])
 @pytest.mark.parametrize("name", BUILD)
-def test_with_dropout_losses_and_gradients_are_those_of_the_modules(name):
+def test_with_dropout_losses_and_gradients_are_those_of_the_modules(name, onednn, monkeypatch):
     """Both draw in the same order, so the same seed drops the same places."""
+    by(monkeypatch, onednn)
     more = {"hidden_dropout_prob": 0.2, "attention_probs_dropout_prob": 0.3}
     model, pack = made(name, "AutoModelForTokenClassification", **more)
     plain = as_modules(model)
@@ -100,19 +108,66 @@ def test_attention_dropout_of_a_pooled_layer_drops_its_share():
 
 
 @pytest.mark.parametrize("few", [0, 10_000])
+@pytest.mark.parametrize("onednn", [False, True])
 @pytest.mark.parametrize("answer", [pooled_logits, token_logits])
 @torch.no_grad()
-def test_without_gradients_too(answer, few, monkeypatch):
-    """Query, key and value of one product, or each by itself where tokens are few."""
+def test_without_gradients_too(answer, onednn, few, monkeypatch):
+    """Query, key and value of one product, or each by itself where tokens are few; or of weights that are ready."""
     monkeypatch.setattr(fused, "FEW", few)
+    by(monkeypatch, onednn)
     auto = "AutoModelForSequenceClassification" if answer is pooled_logits else "AutoModelForTokenClassification"
     model, pack = made("bert", auto)
-    assert pack.layout.max_length > attention.FLASH_FROM
+    assert pack.layout.max_length > attention.PLAIN_UP_TO[torch.float32]
     found = answer(model, pack)
     torch.testing.assert_close(found, answer(as_modules(model), pack), atol=ATOL, rtol=ATOL)
     model.train(False)
     with torch.enable_grad():
         torch.testing.assert_close(answer(model, pack), found, atol=ATOL, rtol=ATOL)
+
+
+CHANGES = {
+    "in place": lambda layer: layer.intermediate.dense.weight.mul_(1.5),
+    "unseen by torch": lambda layer: layer.attention.self.value.weight.data.mul_(1.5),
+    "a bias": lambda layer: layer.output.dense.bias.copy_(torch.linspace(-1, 1, len(layer.output.dense.bias))),
+    "another weight": lambda layer: setattr(layer.output.dense, "weight", torch.nn.Parameter(2 * layer.output.dense.weight)),
+    "loaded": lambda layer: layer.load_state_dict({name: 1.2 * one for name, one in layer.state_dict().items()}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@torch.no_grad()
+def test_weights_that_changed_are_made_ready_again(change, monkeypatch):
+    by(monkeypatch, True)
+    model, pack = made("bert")
+    before, layer = pooled_logits(model, pack), model.base_model.encoder.layer[1]
+    first = ready._kept[layer]
+    pooled_logits(model, pack)
+    assert ready._kept[layer] is first, "as long as nothing changes, nothing is made again"
+    CHANGES[change](layer)
+    found = pooled_logits(model, pack)
+    torch.testing.assert_close(found, pooled_logits(as_modules(model), pack), atol=ATOL, rtol=ATOL)
+    assert not torch.allclose(found, before, atol=1e-3) and ready._kept[layer] is not first
+
+
+def test_a_training_holds_no_weights_twice(monkeypatch):
+    by(monkeypatch, True)
+    model, pack = made("bert")
+    with torch.no_grad():
+        pooled_logits(model, pack)
+    layers = list(model.base_model.encoder.layer)
+    assert all(layer in ready._kept for layer in layers)
+    learnt(model, pooled_logits, pack)
+    assert not any(layer in ready._kept for layer in layers)
+
+
+@torch.no_grad()
+def test_weights_are_not_held_twice_where_memory_is_short(monkeypatch):
+    by(monkeypatch, True)
+    monkeypatch.setattr(ready, "MEMORY_SHARE", 0.0)
+    model, pack = made("bert")
+    found = pooled_logits(model, pack)
+    assert not any(layer in ready._kept for layer in model.base_model.encoder.layer)
+    torch.testing.assert_close(found, pooled_logits(as_modules(model), pack), atol=ATOL, rtol=ATOL)
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ from families import ALL, DECODERS, ENCODERS, NAMES, Family, texts
 from gradients import ATOL, compare_gradients, gradients
 
 COSTS = {"no padding": 0.0, "usual": 20.0, "one rectangle": 1e9}
-LONGEST = 80  # tokens: above attention.FLASH_FROM, and many windows of those models that have them
+LONGEST = 80  # tokens: above conftest.KERNEL_FROM, and many windows of those models that have them
 
 TOKENS, ANSWERS, MASKED, CAUSAL, BODY, CHOICES, SEQUENCE = (
     f"AutoModel{head}"

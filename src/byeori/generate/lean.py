@@ -22,11 +22,11 @@ from byeori.generate.attend import Whole, parts
 from byeori.generate.plain import rectangle
 from byeori.generate.pool import Pool
 from byeori.generate.stacks import Map, Stack, Unfit, dense
+from byeori.models.ready import sampled
 from byeori.models.seq2seq import decoder_inputs, globally
 
 TOLERANCE, COARSE = 1e-4, 3e-2  # of float32 and of 16 bits
 PACK = {"cpu": 512, "cuda": 65_536, "mps": 16_384}  # tokens encoded at once: more of them leave a processor's cache
-SAMPLES = 8  # values of each weight that tell whether it has changed
 PROBE = (5, 3, 7, 3)
 
 Encode = Callable[[Sequence[Sequence[int]]], list[torch.Tensor]]
@@ -174,17 +174,11 @@ class Seen:
             (one.data_ptr(), 0 if one.is_inference() else one._version, one.dtype, one.device, one.shape)
             for one in weights
         )
-        values = [one.detach().reshape(-1)[:: _stride(one)].double().cpu() for one in weights]
+        values = [sampled(one).double().cpu() for one in weights]
         return cls((cast, *where), torch.cat(values))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Seen) and self.where == other.where and torch.equal(self.values, other.values)
-
-
-def _stride(weight: torch.Tensor) -> int:
-    """Of the values that are looked at: not always of one column."""
-    stride = max(1, weight.numel() // SAMPLES)
-    return stride + 1 if stride > 1 and stride % weight.shape[-1] == 0 else stride
 
 
 _leans: WeakKeyDictionary[nn.Module, tuple[Seen, Lean]] = WeakKeyDictionary()

@@ -22,10 +22,11 @@ from transformers.masking_utils import sdpa_mask
 
 from byeori.batches.pack import Group, Layout
 from byeori.batches.targets import Memory
-from byeori.models.rectangles import Places, rectangles
+from byeori.models.rectangles import Places, attend_alone, rectangles
 
 NAME = "byeori"
-FLASH_FROM = 64  # tokens a sequence: below, torch's flash kernel on the CPU is slower than plain products
+# Tokens a sequence up to which torch's flash kernel on a CPU is slower than plain products (docs/log.md).
+PLAIN_UP_TO = {torch.float32: 128, torch.bfloat16: 512, torch.float16: 512}
 _packed: ContextVar[bool] = ContextVar("packed", default=False)
 
 
@@ -83,15 +84,30 @@ def attention(
     else:
         places = Places(layout.groups, across.spans, across.masks)
     scaling = size**-0.5 if scaling is None else scaling
-    recorded = torch.is_grad_enabled() and (query.requires_grad or key.requires_grad)
-    if query.device.type == "cpu" and (recorded or dropout or short(layout)):
-        return rectangles(query, key, value, places, dropout, scaling, bias).unsqueeze(0), None
-    return by_kernel(query, key, value, places, dropout, scaling, bias).unsqueeze(0), None
+    given = (query, key, value) if bias is None else (query, key, value, bias)
+    recorded = torch.is_grad_enabled() and any(one.requires_grad for one in given)
+    if not recorded and not dropout:
+        found = without_gradients(query, key, value, places, scaling, bias)
+    elif query.device.type == "cpu":
+        found = rectangles(query, key, value, places, dropout, scaling, bias)
+    else:
+        found = by_kernel(query, key, value, places, dropout, scaling, bias)
+    return found.unsqueeze(0), None
 
 
-def short(layout: Layout) -> bool:
-    """Whether plain products are quicker than torch's kernel on a CPU, where no gradient is wanted."""
-    return layout.max_length <= FLASH_FROM
+def without_gradients(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    places: Places,
+    scale: float,
+    bias: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """As `rectangles` without gradients or dropout, by what is quicker: plain products or torch's own kernel."""
+    longest = max((length for _, length in places.spans), default=0)
+    if query.device.type == "cpu" and longest <= PLAIN_UP_TO.get(query.dtype, 0):
+        return attend_alone(query, key, value, places, scale, bias)
+    return by_kernel(query, key, value, places, 0.0, scale, bias)
 
 
 def by_kernel(

@@ -6,8 +6,11 @@ device = device_for("auto"); precision = precision_for("auto", device)
 from __future__ import annotations
 
 import os
+import platform
 import re
 from contextlib import nullcontext
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -121,6 +124,16 @@ def precision_for(asked: str, device: torch.device) -> str:
 def autocast(precision: str, device: torch.device) -> Any:
     """The context models run in."""
     return nullcontext() if precision == "float32" else torch.autocast(device.type, DTYPES[precision])
+
+
+@cache
+def by_intel() -> bool:
+    """Whether the processor is one of Intel's, whose MKL multiplies for it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:  # no Linux
+        lines = platform.processor()
+    return "GenuineIntel" in lines
 
 
 def set_threads(threads: int | None) -> int:

@@ -25,8 +25,10 @@ from torch.nn import functional as F
 from torch.nn.modules import module as torch_modules
 
 from byeori.batches.pack import Group, Layout
-from byeori.models.attention import by_kernel, places_of, short
+from byeori.models.attention import places_of, without_gradients
 from byeori.models.noise import FastDropout, keep
+from byeori.models.products import by_onednn, product
+from byeori.models.ready import Ready, forget, ready
 from byeori.models.rectangles import Places, attend, attend_backward
 
 FEW = 256  # tokens up to which copying weights into one takes longer than a product for each
@@ -49,6 +51,7 @@ class Fused:
         self.dropouts = [inner.dropout, after.dropout, layer.output.dropout]
         self.activation = layer.intermediate.intermediate_act_fn
         self.all = list(layer.modules())
+        self.layers = 1  # of its model
 
     def fits(self) -> bool:
         """Whether the layer is made of these parts alone, each of the plain kind: no adapter, no second attention."""
@@ -84,14 +87,17 @@ class Fused:
         low = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else hidden.dtype
         plan = Plan(
             places_of(layout, None, False, hidden.device), starts, self.inner.num_attention_heads, self.inner.scaling,
-            (attention, first, second), (self.norms[0].eps, self.norms[1].eps), low, short(layout),
+            (attention, first, second), (self.norms[0].eps, self.norms[1].eps), low,
         )  # fmt: skip
         if starts is not None:
             plan.places = _one_query(plan.places)
         weights = [tensor for part in (*self.linears, *self.norms) for tensor in (part.weight, part.bias)]
         if torch.is_grad_enabled() and (hidden.requires_grad or any(one.requires_grad for one in weights)):
+            forget(self.layer)
             return _Step.apply(hidden, plan, *weights)
         with torch.no_grad(), torch.autocast("cpu", enabled=False):
+            if not any(plan.dropouts) and (prepared := ready(self.layer, self.linears, low, self.layers)) is not None:
+                return _predicted(hidden, plan, prepared, weights[12:])
             return _forward(hidden, plan, weights, None)
 
 
@@ -106,7 +112,6 @@ class Plan:
     dropouts: tuple[float, float, float]  # of attention, after it, after the feed-forward
     eps: tuple[float, float]
     low: torch.dtype
-    short: bool
 
 
 def layers_of(end: Any) -> list[Fused]:
@@ -120,6 +125,8 @@ def layers_of(end: Any) -> list[Fused]:
         found = [Fused(layer) for layer in layers]
     except AttributeError:
         return []
+    for one in found:
+        one.layers = len(found)
     usable = found[0].linears[0].weight.device.type == "cpu" and all(one.fits() and one.free() for one in found)
     return found if usable else []
 
@@ -174,21 +181,21 @@ def _forward(
     else:
         residual = hidden.index_select(0, plan.starts)
         few = residual.to(plan.low)
-        q = torch.addmm(query[1], few, query[0].t()).view(len(few), plan.heads, -1)
+        q = product(few, query[0].t(), query[1]).view(len(few), plan.heads, -1)
         joined, (k, v) = _side_by_side(low, [key, value], plan.heads, saved is None)
     attention, after, last = plan.dropouts
-    if saved is None and not attention and not plan.short:
-        seen = by_kernel(q, k, v, plan.places, 0.0, plan.scale)
+    if saved is None and not attention:
+        seen = without_gradients(q, k, v, plan.places, plan.scale)
         kept: list[torch.Tensor] = []
     else:
         seen, kept = attend(q, k, v, plan.places, attention, plan.scale)
     seen = seen.view(len(residual), -1)
     del q, k, v
-    first, mask = _dropped(torch.addmm(out[1], seen, out[0].t()), residual, after)
+    first, mask = _dropped(product(seen, out[0].t(), out[1]), residual, after)
     normed, mean, deviation = torch.native_layer_norm(first, first.shape[1:], norms[0], norms[1], plan.eps[0])
-    wide = torch.addmm(inner[1], normed.to(plan.low), inner[0].t())
+    wide = product(normed.to(plan.low), inner[0].t(), inner[1])
     active = F.gelu(wide)
-    second, other = _dropped(torch.addmm(outer[1], active, outer[0].t()), normed, last)
+    second, other = _dropped(product(active, outer[0].t(), outer[1]), normed, last)
     found = torch.native_layer_norm(second, second.shape[1:], norms[2], norms[3], plan.eps[1])
     if saved is not None:
         saved |= {
@@ -201,6 +208,24 @@ def _forward(
     return found[0]
 
 
+def _predicted(hidden: torch.Tensor, plan: Plan, weights: Ready, norms: Sequence[torch.Tensor]) -> torch.Tensor:
+    """A layer's output without gradients or dropout, by weights that are ready for it."""
+    low, residual = hidden.to(plan.low), hidden
+    if plan.starts is None:
+        q, k, v = weights.product((0, 1, 2), low).view(len(low), 3, plan.heads, -1).unbind(1)
+    else:
+        residual = hidden.index_select(0, plan.starts)
+        q = weights.product((0,), residual.to(plan.low)).view(len(residual), plan.heads, -1)
+        k, v = weights.product((1, 2), low).view(len(low), 2, plan.heads, -1).unbind(1)
+    seen = without_gradients(q, k, v, plan.places, plan.scale).view(len(residual), -1)
+    del low, q, k, v
+    first = weights.product((3,), seen).to(residual.dtype).add_(residual)
+    normed = torch.native_layer_norm(first, first.shape[1:], norms[0], norms[1], plan.eps[0])[0]
+    wide = weights.product((4,), normed.to(plan.low), gelu=True)
+    second = weights.product((5,), wide).to(normed.dtype).add_(normed)
+    return torch.native_layer_norm(second, second.shape[1:], norms[2], norms[3], plan.eps[1])[0]
+
+
 def _side_by_side(
     low: torch.Tensor, parts: list[tuple[torch.Tensor, torch.Tensor]], heads: int, alone: bool
 ) -> tuple[torch.Tensor, Sequence[torch.Tensor]]:
@@ -209,10 +234,10 @@ def _side_by_side(
     `alone`: no gradients will ask for the weights. Few tokens then meet each by itself: to copy it would take longer.
     """
     if alone and len(low) < FEW:
-        found = [torch.addmm(bias, low, weight.t()).view(len(low), heads, -1) for weight, bias in parts]
+        found = [product(low, weight.t(), bias).view(len(low), heads, -1) for weight, bias in parts]
         return parts[0][0], found
     joined = torch.cat([weight for weight, _ in parts])
-    made = torch.addmm(torch.cat([bias for _, bias in parts]), low, joined.t())
+    made = product(low, joined.t(), torch.cat([bias for _, bias in parts]))
     return joined, made.view(len(low), len(parts), heads, -1).unbind(1)
 
 
@@ -254,9 +279,9 @@ def _backward(ctx: Any, gradient: torch.Tensor) -> tuple:
     def of_linear(place: int, up: torch.Tensor, given: torch.Tensor) -> None:
         """Of weight and bias, from the gradient (tokens, out) of what a product made of `given` (tokens, in)."""
         if wanted[2 * place]:
-            grads[2 * place] = (up.t() @ given).to(norms[0].dtype)
+            grads[2 * place] = product(up.t(), given).to(norms[0].dtype)
         if wanted[2 * place + 1]:
-            grads[2 * place + 1] = up.sum(0, dtype=norms[0].dtype)
+            grads[2 * place + 1] = _summed(up, norms[0].dtype)
 
     def of_norm(place: int, up: torch.Tensor, given: torch.Tensor, mean: torch.Tensor, deviation: torch.Tensor) -> Any:
         found, grads[12 + 2 * place], grads[13 + 2 * place] = torch.ops.aten.native_layer_norm_backward(
@@ -270,14 +295,14 @@ def _backward(ctx: Any, gradient: torch.Tensor) -> tuple:
     d_second = of_norm(1, gradient.contiguous(), kept["second"], kept["last_mean"], kept["last_deviation"])
     up = undropped(d_second, "other")
     of_linear(5, up, kept["active"])
-    d_wide = up @ kept["outer"]
+    d_wide = product(up, kept["outer"])
     torch.ops.aten.gelu_backward.grad_input(d_wide, kept["wide"], grad_input=d_wide)
     of_linear(4, d_wide, kept["normed"])
     d_normed = _plus(d_second, d_wide, kept["inner"])
     d_first = of_norm(0, d_normed, kept["first"], kept["mean"], kept["deviation"])
     up = undropped(d_first, "mask")
     of_linear(3, up, kept["seen"])
-    d_seen = (up @ kept["out"]).view(len(up), plan.heads, -1)
+    d_seen = product(up, kept["out"]).view(len(up), plan.heads, -1)
 
     low, few = kept["low"], kept["few"]
     parts = 3 if plan.starts is None else 2
@@ -291,7 +316,7 @@ def _backward(ctx: Any, gradient: torch.Tensor) -> tuple:
     if plan.starts is None:
         flat = sides[0].shape[1] * sides[0].shape[2]
         if any(wanted[:6]):
-            joined, bias = (made.t() @ low).to(norms[0].dtype), made.sum(0, dtype=norms[0].dtype)
+            joined, bias = product(made.t(), low).to(norms[0].dtype), _summed(made, norms[0].dtype)
             for place in range(3):
                 grads[2 * place] = joined[place * flat : (place + 1) * flat]
                 grads[2 * place + 1] = bias[place * flat : (place + 1) * flat]
@@ -302,18 +327,23 @@ def _backward(ctx: Any, gradient: torch.Tensor) -> tuple:
         flat = asked.shape[1]
         of_linear(0, asked, few)
         if any(wanted[2:6]):
-            joined, bias = (made.t() @ low).to(norms[0].dtype), made.sum(0, dtype=norms[0].dtype)
+            joined, bias = product(made.t(), low).to(norms[0].dtype), _summed(made, norms[0].dtype)
             for place in range(2):
                 grads[2 + 2 * place] = joined[place * flat : (place + 1) * flat]
                 grads[3 + 2 * place] = bias[place * flat : (place + 1) * flat]
         if ctx.needs_input_grad[0]:
-            d_hidden = (made @ kept["joined"]).to(d_first.dtype)
+            d_hidden = product(made, kept["joined"]).to(d_first.dtype)
             d_hidden.index_add_(0, plan.starts, _plus(d_first, asked, kept["query"]))
     return d_hidden, None, *(one if need else None for one, need in zip(grads, wanted, strict=True))
 
 
 def _plus(sum: torch.Tensor, up: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     """sum + up · weight, in the place of `sum` where the dtypes allow it."""
-    if up.dtype == sum.dtype:
+    if up.dtype == sum.dtype and not by_onednn(up.dtype):
         return torch.addmm(sum, up, weight, out=sum)
-    return sum.add_(up @ weight)
+    return sum.add_(product(up, weight))
+
+
+def _summed(up: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Over the tokens; 16 bits are added in 32 and rounded once, as autocast's own. Asked for 32 bits torch copies the whole first."""
+    return up.sum(0).to(dtype)

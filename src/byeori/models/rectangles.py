@@ -19,6 +19,7 @@ from byeori.batches.pack import Group
 from byeori.models.noise import keep
 
 BLOCKED = -1e30  # added to scores of padded places; exp() of it is exactly 0
+SCORES = 2**20  # made at a time where no gradient asks for them again
 
 
 @dataclass(frozen=True)
@@ -90,17 +91,50 @@ def attend(
         others = (group.count, length, heads, size)
         k, v = (_matrices(x[start : start + group.count * length], others) for x in (key, value))
         added = _added(places.masks.get(number), bias, (group.count, heads, group.length, length), q.dtype)
-        if added is None:
-            scores = torch.bmm(q, k.transpose(1, 2)).mul_(scale)
-        else:
-            scores = torch.baddbmm(added, q, k.transpose(1, 2), alpha=scale)
-        weights = torch.softmax(scores, -1, dtype=torch.float32).to(q.dtype)
+        weights = torch.softmax(_scores(q, k, added, scale), -1, dtype=torch.float32).to(q.dtype)
         kept = keep(weights.shape, dropout, weights.dtype) if dropout else None
         found = torch.bmm(weights if kept is None else weights * kept, v)
         rows = out[group.start : group.stop].view(shape)
         rows.copy_(found.view(group.count, heads, group.length, size).transpose(1, 2))
         saved += [q, k, v, weights] if kept is None else [q, k, v, weights, kept]
     return out, saved
+
+
+@torch.no_grad()
+def attend_alone(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    places: Places,
+    scale: float,
+    bias: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """As `rectangles` without gradients or dropout: so few sequences at a time that their scores stay in the cache."""
+    heads, size = query.shape[1:]
+    out = torch.empty(query.shape, dtype=query.dtype)
+    for number, (group, (start, length)) in enumerate(zip(places.groups, places.spans, strict=True)):
+        mask = places.masks.get(number)
+        at_once = max(1, SCORES // (heads * group.length * length))
+        for first in range(0, group.count, at_once):
+            count = min(at_once, group.count - first)
+            asking = slice(group.start + first * group.length, group.start + (first + count) * group.length)
+            asked = slice(start + first * length, start + (first + count) * length)
+            shape = (count, group.length, heads, size)
+            q, k, v = (
+                _matrices(x[rows], (count, many, heads, size))
+                for x, rows, many in ((query, asking, group.length), (key, asked, length), (value, asked, length))
+            )
+            own = mask if mask is None or len(mask) == 1 else mask[first : first + count]
+            scores = _scores(q, k, _added(own, bias, (count, heads, group.length, length), q.dtype), scale)
+            found = torch.bmm(torch.softmax(scores, -1, dtype=torch.float32).to(q.dtype), v)
+            out[asking].view(shape).copy_(found.view(count, heads, group.length, size).transpose(1, 2))
+    return out
+
+
+def _scores(q: torch.Tensor, k: torch.Tensor, added: torch.Tensor | None, scale: float) -> torch.Tensor:
+    if added is None:
+        return torch.bmm(q, k.transpose(1, 2)).mul_(scale)
+    return torch.baddbmm(added, q, k.transpose(1, 2), alpha=scale)
 
 
 def attend_backward(
