@@ -77,7 +77,7 @@ def forward(
     model: Any = loaded.model
     run = runner(model)
     packed = run.packs_for(task)
-    cost = budget.GROUP["packed" if packed else "rectangles"]
+    cost = budget.of_a_group(packed, "float32", "cpu")
     labelled = learns(task, rows)
     draw = task.drawing(DRAW_SEED, 0) if labelled else None
     batch = Batch(store, np.arange(len(store)), Packing(max(TOKENS, store.tokens), cost), draw=draw, apart=task.apart)

@@ -107,6 +107,7 @@ def without_gradients(
     longest = max((length for _, length in places.spans), default=0)
     if query.device.type == "cpu" and longest <= PLAIN_UP_TO.get(query.dtype, 0):
         return attend_alone(query, key, value, places, scale, bias)
+    query, key, value = query[: places.asked], key[: places.seen], value[: places.seen]
     return by_kernel(query, key, value, places, 0.0, scale, bias)
 
 

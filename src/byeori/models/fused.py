@@ -31,6 +31,9 @@ from byeori.models.products import by_onednn, product
 from byeori.models.ready import Ready, forget, ready
 from byeori.models.rectangles import Places, attend, attend_backward
 
+# In 16 bits products are of a multiple of so many rows, the last ones zero: oneDNN compiles a kernel for each number it meets, which
+# for one of 1,000 rows takes half as long again as the product (docs/log.md).
+ROUND = 64
 FEW = 256  # tokens up to which copying weights into one takes longer than a product for each
 GLOBAL_HOOKS = (
     "_global_forward_hooks",
@@ -87,7 +90,7 @@ class Fused:
         low = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else hidden.dtype
         plan = Plan(
             places_of(layout, None, False, hidden.device), starts, self.inner.num_attention_heads, self.inner.scaling,
-            (attention, first, second), (self.norms[0].eps, self.norms[1].eps), low,
+            (attention, first, second), (self.norms[0].eps, self.norms[1].eps), low, len(hidden),
         )  # fmt: skip
         if starts is not None:
             plan.places = _one_query(plan.places)
@@ -112,6 +115,7 @@ class Plan:
     dropouts: tuple[float, float, float]  # of attention, after it, after the feed-forward
     eps: tuple[float, float]
     low: torch.dtype
+    tokens: int
 
 
 def layers_of(end: Any) -> list[Fused]:
@@ -174,13 +178,13 @@ def _forward(
         (weights[2 * i].to(plan.low), weights[2 * i + 1].to(plan.low)) for i in range(6)
     )
     norms = weights[12:]
-    low = hidden.to(plan.low)
+    low = _lowered(hidden, plan.low)
     residual, few = hidden, low
     if plan.starts is None:
         joined, (q, k, v) = _side_by_side(low, [query, key, value], plan.heads, saved is None)
     else:
         residual = hidden.index_select(0, plan.starts)
-        few = residual.to(plan.low)
+        few = _lowered(residual, plan.low)
         q = product(few, query[0].t(), query[1]).view(len(few), plan.heads, -1)
         joined, (k, v) = _side_by_side(low, [key, value], plan.heads, saved is None)
     attention, after, last = plan.dropouts
@@ -189,18 +193,19 @@ def _forward(
         kept: list[torch.Tensor] = []
     else:
         seen, kept = attend(q, k, v, plan.places, attention, plan.scale)
-    seen = seen.view(len(residual), -1)
+    seen = seen.flatten(1)
     del q, k, v
     first, mask = _dropped(product(seen, out[0].t(), out[1]), residual, after)
     normed, mean, deviation = torch.native_layer_norm(first, first.shape[1:], norms[0], norms[1], plan.eps[0])
-    wide = product(normed.to(plan.low), inner[0].t(), inner[1])
+    between = _lowered(normed, plan.low)
+    wide = product(between, inner[0].t(), inner[1])
     active = F.gelu(wide)
     second, other = _dropped(product(active, outer[0].t(), outer[1]), normed, last)
     found = torch.native_layer_norm(second, second.shape[1:], norms[2], norms[3], plan.eps[1])
     if saved is not None:
         saved |= {
             "low": low, "few": few, "joined": joined, "query": query[0], "seen": seen, "out": out[0], "first": first, "mean": mean,
-            "deviation": deviation, "normed": normed.to(plan.low), "inner": inner[0], "wide": wide, "active": active, "outer": outer[0],
+            "deviation": deviation, "normed": between, "inner": inner[0], "wide": wide, "active": active, "outer": outer[0],
             "second": second, "last_mean": found[1], "last_deviation": found[2],
         }  # fmt: skip
         saved |= {name: one for name, one in (("mask", mask), ("other", other)) if one is not None}
@@ -210,19 +215,20 @@ def _forward(
 
 def _predicted(hidden: torch.Tensor, plan: Plan, weights: Ready, norms: Sequence[torch.Tensor]) -> torch.Tensor:
     """A layer's output without gradients or dropout, by weights that are ready for it."""
-    low, residual = hidden.to(plan.low), hidden
+    low, residual = _lowered(hidden, plan.low), hidden
     if plan.starts is None:
         q, k, v = weights.product((0, 1, 2), low).view(len(low), 3, plan.heads, -1).unbind(1)
     else:
         residual = hidden.index_select(0, plan.starts)
-        q = weights.product((0,), residual.to(plan.low)).view(len(residual), plan.heads, -1)
+        q = weights.product((0,), _lowered(residual, plan.low))
+        q = q.view(len(q), plan.heads, -1)
         k, v = weights.product((1, 2), low).view(len(low), 2, plan.heads, -1).unbind(1)
-    seen = without_gradients(q, k, v, plan.places, plan.scale).view(len(residual), -1)
+    seen = without_gradients(q, k, v, plan.places, plan.scale).flatten(1)
     del low, q, k, v
-    first = weights.product((3,), seen).to(residual.dtype).add_(residual)
+    first = weights.product((3,), seen)[: len(residual)].to(residual.dtype).add_(residual)
     normed = torch.native_layer_norm(first, first.shape[1:], norms[0], norms[1], plan.eps[0])[0]
-    wide = weights.product((4,), normed.to(plan.low), gelu=True)
-    second = weights.product((5,), wide).to(normed.dtype).add_(normed)
+    wide = weights.product((4,), _lowered(normed, plan.low), gelu=True)
+    second = weights.product((5,), wide)[: len(normed)].to(normed.dtype).add_(normed)
     return torch.native_layer_norm(second, second.shape[1:], norms[2], norms[3], plan.eps[1])[0]
 
 
@@ -245,7 +251,7 @@ def _dropped(
     made: torch.Tensor, residual: torch.Tensor, probability: float
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """residual + dropout(made), and what it was multiplied by."""
-    made = made.to(residual.dtype)
+    made = made[: len(residual)].to(residual.dtype)
     if not probability:
         return made.add_(residual), None
     kept = keep(made.shape, probability, made.dtype)
@@ -290,7 +296,7 @@ def _backward(ctx: Any, gradient: torch.Tensor) -> tuple:
         return found
 
     def undropped(up: torch.Tensor, name: str) -> torch.Tensor:
-        return (up * kept[name] if name in kept else up).to(plan.low)
+        return _lowered(up * kept[name] if name in kept else up, plan.low)
 
     d_second = of_norm(1, gradient.contiguous(), kept["second"], kept["last_mean"], kept["last_deviation"])
     up = undropped(d_second, "other")
@@ -332,7 +338,7 @@ def _backward(ctx: Any, gradient: torch.Tensor) -> tuple:
                 grads[2 + 2 * place] = joined[place * flat : (place + 1) * flat]
                 grads[3 + 2 * place] = bias[place * flat : (place + 1) * flat]
         if ctx.needs_input_grad[0]:
-            d_hidden = product(made, kept["joined"]).to(d_first.dtype)
+            d_hidden = product(made, kept["joined"])[: plan.tokens].to(d_first.dtype)
             d_hidden.index_add_(0, plan.starts, _plus(d_first, asked, kept["query"]))
     return d_hidden, None, *(one if need else None for one, need in zip(grads, wanted, strict=True))
 
@@ -341,9 +347,20 @@ def _plus(sum: torch.Tensor, up: torch.Tensor, weight: torch.Tensor) -> torch.Te
     """sum + up · weight, in the place of `sum` where the dtypes allow it."""
     if up.dtype == sum.dtype and not by_onednn(up.dtype):
         return torch.addmm(sum, up, weight, out=sum)
-    return sum.add_(product(up, weight))
+    return sum.add_(product(up, weight)[: len(sum)])
 
 
 def _summed(up: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """Over the tokens; 16 bits are added in 32 and rounded once, as autocast's own. Asked for 32 bits torch copies the whole first."""
     return up.sum(0).to(dtype)
+
+
+def _lowered(x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """In the dtype of products; if that is another, with rows of zeros up to a multiple of `ROUND`, or of 16 where rows are few."""
+    if x.dtype == dtype:
+        return x
+    step = ROUND if len(x) >= FEW else max(1, ROUND // 4)
+    found = torch.empty(-(-len(x) // step) * step, x.shape[1], dtype=dtype)
+    found[: len(x)] = x
+    found[len(x) :] = 0
+    return found

@@ -34,6 +34,19 @@ class Places:
     spans: tuple[tuple[int, int], ...]
     masks: dict[int, torch.Tensor]
 
+    @property
+    def asked(self) -> int:
+        """Rows of the queries; there may be more, which belong to no sequence and come out as zeros."""
+        return max((group.stop for group in self.groups), default=0)
+
+    @property
+    def seen(self) -> int:
+        """Rows of the keys, likewise."""
+        return max(
+            (start + group.count * length for group, (start, length) in zip(self.groups, self.spans, strict=True)),
+            default=0,
+        )
+
 
 def rectangles(
     query: torch.Tensor,
@@ -97,6 +110,7 @@ def attend(
         rows = out[group.start : group.stop].view(shape)
         rows.copy_(found.view(group.count, heads, group.length, size).transpose(1, 2))
         saved += [q, k, v, weights] if kept is None else [q, k, v, weights, kept]
+    out[places.asked :] = 0
     return out, saved
 
 
@@ -174,6 +188,8 @@ def attend_backward(
         ):
             own = whole[rows].view(group.count, many, heads, -1)
             own.copy_(part.view(group.count, heads, many, -1).transpose(1, 2))
+    for whole, end in zip(made, (places.asked, places.seen, places.seen), strict=True):
+        whole[end:] = 0
 
 
 def _added(

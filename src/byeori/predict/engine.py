@@ -160,9 +160,8 @@ class Engine:
             model.eval()
         run = runner(self.model)
         packed = run.packs_for(self.task)
-        kind = "packed" if packed else "rectangles"
         varlen = packed and run.varlen(self.precision)
-        cost = 0.0 if varlen else budget.GROUP[kind]
+        cost = 0.0 if varlen else budget.of_a_group(packed, self.precision, self.device.type)
         draw = self.task.drawing(DRAW_SEED, 0) if each is not None else None
         writes = self.task.generates and (each is None or not self.task.teacher_forced)
         late = asynchronous(self.device)

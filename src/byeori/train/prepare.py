@@ -182,7 +182,7 @@ def prepare(settings: Train, task: Task, progress: Progress) -> Ready:
     run = runner(loaded.model)
     packed = run.packs_for(task)
     packing = Packing(
-        group_cost=budget.GROUP["packed" if packed else "rectangles"], varlen=packed and run.varlen(precision)
+        group_cost=budget.of_a_group(packed, precision, device.type), varlen=packed and run.varlen(precision)
     )
     pack_tokens = settings.pack_tokens
     if isinstance(pack_tokens, str):
