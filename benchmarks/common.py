@@ -104,6 +104,9 @@ def arguments(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--set", choices=list(SETS), default="nsmc")
     parser.add_argument("--rows", type=int, default=3_000)
-    parser.add_argument("--bfloat16", action="store_true", help="also the tuned contestant in bfloat16")
+    parser.add_argument(
+        "--precision", default="auto", choices=("auto", "float32", "bfloat16"),
+        help="arithmetic of Byeori and of the tuned contestants; the tutorials' is float32",
+    )  # fmt: skip
     parser.add_argument("--only", default="", help="contestants whose name holds one of these (a,b)")
     return parser

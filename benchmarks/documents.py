@@ -49,8 +49,11 @@ def causal_model(folder: str) -> str:
 
 
 def work(job: dict) -> dict:
+    import torch
+
     from byeori.bench.ours import ours
     from byeori.data.read import read_rows
+    from byeori.models.device import precision_for
     from byeori.tasks import find
 
     kind = job["kind"]
@@ -58,17 +61,19 @@ def work(job: dict) -> dict:
     texts = documents(job["rows"] + TEST)
     train, test = (read_rows([{"text": text} for text in part]) for part in (texts[:-TEST], texts[-TEST:]))
     common = {"epochs": 1.0, "max_length": LONGEST, "seed": job["seed"]}
+    asked = precision_for("float32" if job["who"].startswith("tutorial") else job["precision"], torch.device("cpu"))
     if job["who"] == "byeori":
         more: dict[str, Any] = {"block_length": LONGEST} if kind == "causal" else {}
         batch = job["batch"] if kind == "causal" else 8
         settings = {**common, **more, "batch_size": batch, "learning_rate": RATE[kind] / 2, "warmup_ratio": 0.1}
+        settings["precision"] = asked
         with ours(name, job["model"], train, test, **settings) as (run, took):
             scores = run.metrics["test"]
     else:
         batch, order = TRAINERS[job["who"]]
         recipe = Recipe(
             model=job["model"], batch_size=batch, order=order, learning_rate=RATE[kind] / (2 if batch == 8 else 1), warmup_ratio=0.1,
-            **common,
+            precision=asked, **common,
         )  # fmt: skip
         scores, took = _padded(recipe, find(name)(), kind, train, test)
     return {
@@ -114,7 +119,13 @@ def main() -> None:
     for kind in options.kinds.split(","):
         with tempfile.TemporaryDirectory() as folder:
             model = causal_model(folder) if kind == "causal" else str(model_folder())
-            common = {"kind": kind, "rows": options.rows, "model": model, "batch": options.blocks}
+            common = {
+                "kind": kind,
+                "rows": options.rows,
+                "model": model,
+                "batch": options.blocks,
+                "precision": options.precision,
+            }
             jobs = {
                 name: {**common, "who": name}
                 for name in (*TRAINERS, "byeori") if any(part in name for part in options.only.split(","))

@@ -15,9 +15,9 @@ from byeori.bench.clock import peak_mb
 from byeori.bench.predicting import piped
 
 CONTESTANTS = {
-    "pipeline() as it comes": {"kind": "pipeline", "tuned": False, "precision": "float32"},
-    "pipeline(), tuned (sorted, 32)": {"kind": "pipeline", "tuned": True, "precision": "float32"},
-    "byeori.pipeline()": {"kind": "byeori", "precision": "float32"},
+    "pipeline() as it comes": {"kind": "pipeline", "tuned": False},
+    "pipeline(), tuned (sorted, 32)": {"kind": "pipeline", "tuned": True},
+    "byeori.pipeline()": {"kind": "byeori"},
 }
 
 
@@ -36,8 +36,13 @@ def work(job: dict) -> dict:
         import transformers
 
         transformers.logging.set_verbosity_error()
+        import torch
+
+        from byeori.models.device import precision_for
+
         tuned = {"batch_size": 32} if job["tuned"] else {}
-        predict, _ = piped("text-classification", job["model"], precision=job["precision"], **tuned)
+        precision = precision_for(job["precision"] if tuned else "float32", torch.device("cpu"))
+        predict, _ = piped("text-classification", job["model"], precision=precision, **tuned)
         rows = [{"text": text} for text in texts]
         predict(rows[:64])
         started = time.perf_counter()
@@ -74,16 +79,14 @@ def main() -> None:
     if options.worker:
         print(json.dumps(work(json.loads(options.worker))))
         return
-    jobs = dict(CONTESTANTS)
-    if options.bfloat16:
-        jobs["pipeline(), tuned, bfloat16"] = {**jobs["pipeline(), tuned (sorted, 32)"], "precision": "bfloat16"}
     with tempfile.TemporaryDirectory() as folder:
         common = {
-            "set": options.set, "rows": options.rows, "model": make_model(folder), "singly": options.singly
+            "set": options.set, "rows": options.rows, "model": make_model(folder), "singly": options.singly,
+            "precision": options.precision,
         }  # fmt: skip
         jobs = {
             name: {**job, **common}
-            for name, job in jobs.items()
+            for name, job in CONTESTANTS.items()
             if any(part in name for part in options.only.split(","))
         }
         found = alternate("benchmarks.predict", jobs, options.rounds)

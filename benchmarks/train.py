@@ -16,7 +16,7 @@ TEST = 1_000
 TUTORIAL = {"rate": 5e-5, "warmup": 0.0}  # what the tutorials' TrainingArguments come to
 OURS = {"rate": 2e-4, "warmup": 0.1}  # what Byeori's defaults come to for this model at 32 rows
 CONTESTANTS = {
-    "Trainer, tutorial (8, float32)": {"kind": "trainer", "batch": 8, "grouped": False, **TUTORIAL},
+    "Trainer, tutorial (8, float32)": {"kind": "trainer", "batch": 8, "grouped": False, "exact": True, **TUTORIAL},
     "Trainer (32, random)": {"kind": "trainer", "batch": 32, "grouped": False, **OURS},
     "Trainer, tuned (32, grouped)": {"kind": "trainer", "batch": 32, "grouped": True, **OURS},
     "Byeori (32, random)": {"kind": "byeori", "settings": {"order": "random"}},
@@ -33,7 +33,7 @@ def work(job: dict) -> dict:
     rows = read_rows([{"text": text, "label": label} for text, label in zip(texts, labels, strict=True)])
     train, test = rows.select(range(job["rows"])), rows.select(range(job["rows"], len(rows)))
     if job["kind"] == "byeori":
-        common = {"epochs": job["epochs"], "seed": job["seed"]}
+        common = {"epochs": job["epochs"], "seed": job["seed"], "precision": job["precision"]}
         with ours("text-classification", job["model"], train, test, **common, **job["settings"]) as (run, found):
             scores = run.metrics["test"]
     else:
@@ -48,10 +48,14 @@ def work(job: dict) -> dict:
 
 
 def _recipe(job: dict) -> Recipe:
+    import torch
+
+    from byeori.models.device import precision_for
+
     return Recipe(
         model=job["model"], epochs=job["epochs"], batch_size=job["batch"], learning_rate=job["rate"], seed=job["seed"],
         warmup_ratio=job["warmup"], order="grouped" if job["grouped"] else "random",
-        precision=job.get("precision", "float32"),
+        precision=precision_for("float32" if job.get("exact") else job["precision"], torch.device("cpu")),
     )  # fmt: skip
 
 
@@ -65,16 +69,17 @@ def main() -> None:
     if options.worker:
         print(json.dumps(work(json.loads(options.worker))))
         return
-    jobs = dict(CONTESTANTS)
-    if options.bfloat16:
-        jobs["Trainer, tuned, bfloat16"] = {**jobs["Trainer, tuned (32, grouped)"], "precision": "bfloat16"}
     from byeori.demo import model_folder
 
     folder = tempfile.TemporaryDirectory()
     model = korean_bert(folder.name, width=384, layers=6, heads=12) if options.korean else str(model_folder())
-    common = {"set": options.set, "rows": options.rows, "epochs": options.epochs, "model": model}
+    common = {
+        "set": options.set, "rows": options.rows, "epochs": options.epochs, "model": model, "precision": options.precision
+    }  # fmt: skip
     jobs = {
-        name: {**job, **common} for name, job in jobs.items() if any(part in name for part in options.only.split(","))
+        name: {**job, **common}
+        for name, job in CONTESTANTS.items()
+        if any(part in name for part in options.only.split(","))
     }
     found = alternate("benchmarks.train", jobs, options.rounds)  # a seed a round
     print(f"\n{options.set}, {options.rows} rows, {options.epochs:g} epochs, {options.rounds} rounds, medians\n")

@@ -59,6 +59,8 @@ def check_same(found, expected, tolerance: float = ATOL) -> None:
 
 def by(monkeypatch, onednn: bool) -> None:
     """The library of the products in 32 bits."""
+    if onednn and not torch.backends.mkldnn.is_available():
+        pytest.skip("torch was built without oneDNN")
     for module in (products, ready, fused):
         monkeypatch.setattr(module, "by_onednn", lambda dtype: onednn)
 
@@ -129,6 +131,9 @@ CHANGES = {
     "in place": lambda layer: layer.intermediate.dense.weight.mul_(1.5),
     "unseen by torch": lambda layer: layer.attention.self.value.weight.data.mul_(1.5),
     "a bias": lambda layer: layer.output.dense.bias.copy_(torch.linspace(-1, 1, len(layer.output.dense.bias))),
+    "a bias, unseen by torch": lambda layer: layer.output.dense.bias.data.mul_(0).add_(
+        torch.linspace(-1, 1, len(layer.output.dense.bias))
+    ),
     "another weight": lambda layer: setattr(layer.output.dense, "weight", torch.nn.Parameter(2 * layer.output.dense.weight)),
     "loaded": lambda layer: layer.load_state_dict({name: 1.2 * one for name, one in layer.state_dict().items()}),
 }  # fmt: skip
@@ -157,6 +162,44 @@ def test_a_training_holds_no_weights_twice(monkeypatch):
     layers = list(model.base_model.encoder.layer)
     assert all(layer in ready._kept for layer in layers)
     learnt(model, pooled_logits, pack)
+    assert not any(layer in ready._kept for layer in layers)
+
+
+@torch.no_grad()
+def test_weights_of_another_kind_are_left_to_their_modules(monkeypatch):
+    """A quantized weight, say, which is a tensor of a class of its own."""
+
+    class Halved(torch.Tensor):
+        @classmethod
+        def __torch_function__(cls, function, types, given=(), named=None):
+            with torch._C.DisableTorchFunctionSubclass():
+                if function is torch.nn.functional.linear:
+                    hidden, weight, bias = given
+                    return function(hidden, 0.5 * weight, bias)
+                return function(*given, **(named or {}))
+
+    by(monkeypatch, True)
+    model, pack = made("bert")
+    before = pooled_logits(model, pack)
+    layers = list(model.base_model.encoder.layer)
+    dense = layers[1].output.dense
+    dense.weight = torch.nn.Parameter(dense.weight.data.as_subclass(Halved), requires_grad=False)
+    found = pooled_logits(model, pack)
+    assert not torch.allclose(found, before, atol=1e-3)
+    torch.testing.assert_close(found, pooled_logits(as_modules(model), pack), atol=ATOL, rtol=ATOL)
+    assert not any(layer in ready._kept for layer in layers), "nothing is held that nobody asks for"
+
+
+def test_nothing_is_held_before_a_prediction_nor_of_a_model_in_another_dtype(monkeypatch):
+    by(monkeypatch, True)
+    model, pack = made("bert")
+    layers = list(model.base_model.encoder.layer)
+    assert runner(model).packs and not any(layer in ready._kept for layer in layers)
+    with torch.no_grad():
+        pooled_logits(model, pack)
+        assert all(layer in ready._kept for layer in layers)
+        monkeypatch.setattr(ready, "by_onednn", lambda dtype: dtype == torch.float32)
+        pooled_logits(model.double(), pack)
     assert not any(layer in ready._kept for layer in layers)
 
 
@@ -309,7 +352,7 @@ def test_nothing_of_it_stays_with_the_model():
     model.eval()
     again = pickle.loads(pickle.dumps(model))
     with torch.no_grad():
-        assert torch.equal(pooled_logits(again, pack), pooled_logits(model, pack))
+        torch.testing.assert_close(pooled_logits(again, pack), pooled_logits(model, pack), atol=1e-6, rtol=1e-6)
     assert len(runner(again).layers()) == 3  # hooks of the first one's runner came along
 
 

@@ -130,15 +130,23 @@ def affordable(wished: int, device: str, total_memory: int, cost: Cost, max_leng
 
     `total_memory` in bytes, of the machine or the GPU; never what is free of it.
     """
+    return max(max_length, int(min(wished, _possible(device, total_memory, cost, max_length))))
+
+
+def _possible(device: str, total_memory: int, cost: Cost, max_length: int) -> float:
     room = total_memory * MEMORY_SHARE.get(device, MEMORY_SHARE["cpu"]) - cost.fixed
     a_token = cost.token + cost.pair * max_length
-    possible = max(room / (a_token + cost.wide), (room - cost.most) / a_token)
-    return max(max_length, int(min(wished, possible)))
+    return max(room / (a_token + cost.wide), (room - cost.most) / a_token)
 
 
 def auto_pack_tokens(device: str, total_memory: int, cost: Cost, max_length: int) -> int:
     """The budget of `--pack-tokens auto`: `affordable` of what speed asks for."""
     return affordable(fastest(device), device, total_memory, cost, max_length)
+
+
+def short(device: str, total_memory: int, cost: Cost, max_length: int) -> bool:
+    """Whether memory, not speed, limits the budget of `--pack-tokens auto`."""
+    return _possible(device, total_memory, cost, max_length) < fastest(device)
 
 
 def of_a_group(packed: bool, precision: str, device: str) -> float:

@@ -69,7 +69,7 @@ def laid(pack: Pack) -> Laid:
     source_masks: dict[int, torch.Tensor] = {}
     for number, group in enumerate(pack.layout.groups):
         inside = lengths[group.first : group.first + group.count]
-        for cut in _cuts(inside, varlen):
+        for cut in _cuts(inside, varlen, pack.group_cost):
             several = inside[cut]
             count, longest = len(several), int(several.max())
             ragged = bool(several.min() != longest)
@@ -95,10 +95,10 @@ def laid(pack: Pack) -> Laid:
     return found if device.type == "cpu" else found.moved(lambda one: one.to(device))
 
 
-def _cuts(lengths: np.ndarray, varlen: bool) -> list[slice]:
+def _cuts(lengths: np.ndarray, varlen: bool, group_cost: float) -> list[slice]:
     """Runs of targets that make a rectangle each, in the order they have."""
     if varlen:
         return [slice(place, place + 1) for place in range(len(lengths))]
     if (np.diff(lengths) >= 0).all():
-        return budget.groups(lengths, budget.GROUP["packed"])
+        return budget.groups(lengths, group_cost)
     return [slice(0, len(lengths))]

@@ -26,7 +26,7 @@ from byeori.models.rectangles import Places, attend_alone, rectangles
 
 NAME = "byeori"
 # Tokens a sequence up to which torch's flash kernel on a CPU is slower than plain products (docs/log.md).
-PLAIN_UP_TO = {torch.float32: 128, torch.bfloat16: 512, torch.float16: 512}
+PLAIN_UP_TO = {torch.float32: 128, torch.bfloat16: 512}
 _packed: ContextVar[bool] = ContextVar("packed", default=False)
 
 

@@ -1,10 +1,11 @@
 """A layer of BERT's build as one step of autograd instead of some thirty: what a CPU is quickest at.
 
-Query, key and value come out of one product, residuals are added inside products and dropout, what is read once is
+Query, key and value come out of one product, residuals are added inside dropout or in place, what is read once is
 overwritten, and of the last layer only what the head reads is made. BERT, RoBERTa, XLM-R, CamemBERT and ELECTRA are built so;
 whether a layer is, its parts tell, not its name, and a model whose layers answer otherwise is run as transformers has it.
 
-Invariants: weights stay where they are, in the model's own modules, and what these are is looked at each time; the arithmetic, the
+Invariants: weights stay where they are, in the model's own modules, and what these are is looked at each time (of weights that
+predictions hold ready, some values: ready.py); the arithmetic, the
 gradients and the order in which dropout draws are those of the modules, so that losses are the same, but that a pooled last
 layer's attention draws for the queries it makes alone. Under autocast products are in 16 bits, sums and norms in 32.
 
@@ -46,7 +47,7 @@ GLOBAL_HOOKS = (
 class Fused:
     """The parts of one layer, in the order in which they run."""
 
-    def __init__(self, layer: Any):
+    def __init__(self, layer: Any, layers: int):
         inner, after = layer.attention.self, layer.attention.output
         self.layer, self.inner = layer, inner
         self.linears = [inner.query, inner.key, inner.value, after.dense, layer.intermediate.dense, layer.output.dense]
@@ -54,12 +55,12 @@ class Fused:
         self.dropouts = [inner.dropout, after.dropout, layer.output.dropout]
         self.activation = layer.intermediate.intermediate_act_fn
         self.all = list(layer.modules())
-        self.layers = 1  # of its model
+        self.layers = layers  # of its model
 
     def fits(self) -> bool:
         """Whether the layer is made of these parts alone, each of the plain kind: no adapter, no second attention."""
-        linear = all(type(part) is nn.Linear and part.bias is not None for part in self.linears)
-        norm = all(type(part) is nn.LayerNorm and part.bias is not None for part in self.norms)
+        linear = all(type(part) is nn.Linear and _plain(part) for part in self.linears)
+        norm = all(type(part) is nn.LayerNorm and _plain(part) for part in self.norms)
         gelu = getattr(self.activation, "act", None) is F.gelu
         known = {*self.linears, *self.norms, *self.dropouts, self.activation}
         leaves = {part for part in self.all if not any(part.children())}
@@ -104,6 +105,11 @@ class Fused:
             return _forward(hidden, plan, weights, None)
 
 
+def _plain(part: nn.Module) -> bool:
+    """Whether weight and bias are there and ordinary ones: not quantized or sharded, which are tensors of another class."""
+    return all(type(one) is nn.Parameter for one in (part.weight, part.bias))
+
+
 @dataclass
 class Plan:
     """What a layer needs beside hidden states and weights. `low`: the dtype of products."""
@@ -126,13 +132,14 @@ def layers_of(end: Any) -> list[Fused]:
     if any(getattr(torch_modules, name) for name in GLOBAL_HOOKS):
         return []
     try:
-        found = [Fused(layer) for layer in layers]
+        found = [Fused(layer, len(layers)) for layer in layers]
     except AttributeError:
         return []
-    for one in found:
-        one.layers = len(found)
-    usable = found[0].linears[0].weight.device.type == "cpu" and all(one.fits() and one.free() for one in found)
-    return found if usable else []
+    if found[0].linears[0].weight.device.type == "cpu" and all(one.fits() and one.free() for one in found):
+        return found
+    for layer in layers:
+        forget(layer)
+    return []
 
 
 @contextmanager
@@ -344,7 +351,7 @@ def _backward(ctx: Any, gradient: torch.Tensor) -> tuple:
 
 
 def _plus(sum: torch.Tensor, up: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """sum + up · weight, in the place of `sum` where the dtypes allow it."""
+    """sum + up · weight, in the place of `sum`."""
     if up.dtype == sum.dtype and not by_onednn(up.dtype):
         return torch.addmm(sum, up, weight, out=sum)
     return sum.add_(product(up, weight)[: len(sum)])

@@ -25,6 +25,7 @@ from torch import nn
 from byeori.batches.pack import Pack, build
 from byeori.models import attention, fused
 from byeori.models.noise import use_fast_dropout
+from byeori.models.ready import forget
 from byeori.text.store import Encoded, TokenStore
 
 if TYPE_CHECKING:
@@ -205,6 +206,8 @@ class Runner:
             return False
         finally:
             self.model.train(training)
+            for layer in getattr(self.end, "layer", None) or ():
+                forget(layer)  # what predictions hold ready is made where they run, and in their precision
         apart = torch.cat(alone)
         if together.shape != apart.shape or not torch.allclose(together, apart, atol=TOLERANCE, rtol=TOLERANCE):
             if self.layers():

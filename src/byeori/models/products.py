@@ -1,5 +1,5 @@
-"""Matrix products on a CPU by the library that is quickest there: torch takes MKL's in 32 bits, which on a processor that isn't
-Intel's takes twice the time of oneDNN's (docs/log.md); in 16 bits torch takes oneDNN's by itself.
+"""Matrix products on a CPU by the library that is quickest there: torch takes MKL's in 32 bits, which on a processor with AVX-512
+that isn't Intel's takes twice the time of oneDNN's (docs/log.md; others weren't measured); in 16 bits torch takes oneDNN's by itself.
 
     product(hidden, weight.t(), bias)      # hidden · weightᵀ + bias
 """
@@ -17,7 +17,8 @@ def by_onednn(dtype: torch.dtype) -> bool:
     if not ours or not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
         return False
     if dtype == torch.float32:
-        return torch.backends.mkl.is_available() and not by_intel()
+        wide = torch.backends.cpu.get_cpu_capability() == "AVX512"
+        return wide and torch.backends.mkl.is_available() and not by_intel()
     return dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 

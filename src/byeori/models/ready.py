@@ -31,7 +31,7 @@ class Ready:
         self.linears, self.dtype = list(linears), dtype
         self.maps: dict[tuple[int, ...], tuple[torch.Tensor, torch.Tensor]] = {}
         self.where = _where(linears)
-        self.looked = [sampled(one.weight) for one in linears]
+        self.looked = [sampled(tensor) for one in linears for tensor in (one.weight, one.bias)]
         self.values = torch.cat(self.looked)
 
     def holds(self, linears: Sequence[nn.Linear], dtype: torch.dtype) -> bool:
@@ -57,19 +57,22 @@ def ready(layer: nn.Module, linears: Sequence[nn.Linear], dtype: torch.dtype, la
 
     `layers`: how many there are of its kind.
     """
-    if not by_onednn(dtype) or not all(one.weight.is_contiguous() for one in linears):
+    whole = all(tensor.is_contiguous() for one in linears for tensor in (one.weight, one.bias))
+    if not by_onednn(dtype) or not whole:
+        forget(layer)
         return None
     found = _kept.get(layer)
     if found is None or not found.holds(linears, dtype):
         held = layers * dtype.itemsize * sum(one.weight.numel() for one in linears)
         if held > MEMORY_SHARE * total_memory(torch.device("cpu")):
+            forget(layer)
             return None
         found = _kept[layer] = Ready(linears, dtype)
     return found
 
 
 def forget(layer: nn.Module) -> None:
-    """Its weights are about to change."""
+    """Its weights are about to change, or aren't asked for any more."""
     _kept.pop(layer, None)
 
 

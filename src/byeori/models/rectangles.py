@@ -36,7 +36,7 @@ class Places:
 
     @property
     def asked(self) -> int:
-        """Rows of the queries; there may be more, which belong to no sequence and come out as zeros."""
+        """Rows of the queries; there may be more, which belong to no sequence: gradients and what they need are zero there."""
         return max((group.stop for group in self.groups), default=0)
 
     @property
@@ -199,7 +199,7 @@ def _added(
     count, heads, length, others = shape
     found = None if bias is None else bias[:, :, :length, :others].to(dtype)
     if mask is not None:
-        blocked = torch.zeros(mask.shape, dtype=dtype).masked_fill_(~mask, BLOCKED)
+        blocked = torch.zeros(mask.shape, dtype=dtype).masked_fill_(~mask, max(BLOCKED, torch.finfo(dtype).min))
         found = blocked if found is None else found + blocked
     return None if found is None else found.expand(shape).reshape(count * heads, length, others)
 

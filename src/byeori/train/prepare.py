@@ -187,11 +187,11 @@ def prepare(settings: Train, task: Task, progress: Progress) -> Ready:
     pack_tokens = settings.pack_tokens
     if isinstance(pack_tokens, str):
         clock = time.perf_counter()
-        pack_tokens = _budget(
+        pack_tokens, short = _budget(
             loaded.model, task, stores["train"], packing, device, precision, max_length, progress, settings.cache
         )
-        if pack_tokens < budget.fastest(device.type):
-            # Memory is short: an evaluation keeps no activations, so that what a training can hold at once it can, too.
+        if short:
+            # An evaluation keeps no activations, so that what a training can hold at once it can, too.
             engine.pack_tokens = min(engine.pack_tokens, pack_tokens)
         seconds["memory_seconds"] = time.perf_counter() - clock
     packing = dataclasses.replace(packing, pack_tokens=pack_tokens)
@@ -321,16 +321,16 @@ def _budget(
     max_length: int,
     progress: Progress,
     keep: bool,
-) -> int:
-    """What `pack_tokens="auto"` stands for: a function of the model, the task, the kind of device and its total memory."""
+) -> tuple[int, bool]:
+    """What `pack_tokens="auto"` stands for: a function of the model, the task, the kind of device and its total memory; and
+    whether that memory is short."""
     from byeori.models.device import lost, total_memory
     from byeori.train.kept_costs import kept_cost
     from byeori.train.memory import measured, reckoned
 
     total, cost = total_memory(device), reckoned(model)
-    plenty = budget.auto_pack_tokens(device.type, total, cost, max_length)
-    if plenty == budget.auto_pack_tokens(device.type, total, budget.Cost(1.0), max_length):
-        return plenty
+    if not budget.short(device.type, total, cost, max_length):
+        return budget.auto_pack_tokens(device.type, total, cost, max_length), False
     try:
         cost = (kept_cost if keep else measured)(model, task, store, packing, device, precision, max_length)
     except (ValueError, TypeError, RuntimeError, LookupError, AttributeError, AssertionError) as error:
@@ -339,7 +339,8 @@ def _budget(
         progress.note(  # a task of somebody's own
             f"--pack-tokens goes by the model's size alone: made-up rows don't run ({type(error).__name__}: {error})."
         )
-    return budget.auto_pack_tokens(device.type, total, cost, max_length)
+    short = budget.short(device.type, total, cost, max_length)
+    return budget.auto_pack_tokens(device.type, total, cost, max_length), short
 
 
 def width(config: Any) -> int:
