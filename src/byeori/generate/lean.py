@@ -22,7 +22,7 @@ from byeori.generate.attend import Whole, parts
 from byeori.generate.plain import rectangle
 from byeori.generate.pool import Pool
 from byeori.generate.stacks import Map, Stack, Unfit, dense
-from byeori.models.ready import sampled
+from byeori.models.ready import place, sampled
 from byeori.models.seq2seq import decoder_inputs, globally
 
 TOLERANCE, COARSE = 1e-4, 3e-2  # of float32 and of 16 bits
@@ -170,10 +170,7 @@ class Seen:
         weights = list(model.parameters())
         kind = weights[0].device.type
         cast = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
-        where = tuple(
-            (one.data_ptr(), 0 if one.is_inference() else one._version, one.dtype, one.device, one.shape)
-            for one in weights
-        )
+        where = tuple((*place(one), one.dtype, one.device, one.shape) for one in weights)
         values = [sampled(one).double().cpu() for one in weights]
         return cls((cast, *where), torch.cat(values))
 

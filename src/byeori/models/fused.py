@@ -366,7 +366,7 @@ def _lowered(x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """In the dtype of products; if that is another, with rows of zeros up to a multiple of `ROUND`, or of 16 where rows are few."""
     if x.dtype == dtype:
         return x
-    step = ROUND if len(x) >= FEW else max(1, ROUND // 4)
+    step = ROUND if len(x) >= 4 * ROUND else max(1, ROUND // 4)
     found = torch.empty(-(-len(x) // step) * step, x.shape[1], dtype=dtype)
     found[: len(x)] = x
     found[len(x) :] = 0

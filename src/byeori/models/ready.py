@@ -80,11 +80,12 @@ _kept: WeakKeyDictionary[nn.Module, Ready] = WeakKeyDictionary()
 
 
 def _where(linears: Sequence[nn.Linear]) -> tuple[Any, ...]:
-    return tuple(
-        (tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version)
-        for one in linears
-        for tensor in (one.weight, one.bias)
-    )
+    return tuple(place(tensor) for one in linears for tensor in (one.weight, one.bias))
+
+
+def place(weight: torch.Tensor) -> tuple[int, int]:
+    """Where it lies and how often it was written to, as far as torch counts that."""
+    return weight.data_ptr(), 0 if weight.is_inference() else weight._version
 
 
 def sampled(weight: torch.Tensor) -> torch.Tensor:
