@@ -190,6 +190,12 @@ def main() -> None:
         print(json.dumps(one(job, Path(folder), int(rows), given.updates or None)))
         return
     numbers = [int(number) for number in given.rows.split(",")]
+    if not given.jobs.startswith("train") and not all(
+        given.folder and (given.folder / f"run-{rows}").exists() for rows in numbers
+    ):
+        parser.error(
+            "predictions and evaluations are those of a trained run: put train first, or name the --folder of an earlier call"
+        )
     with tempfile.TemporaryDirectory() as temporary:
         top = given.folder or Path(temporary)
         top.mkdir(exist_ok=True)

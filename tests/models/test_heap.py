@@ -10,8 +10,10 @@ import sys
 import threading
 
 import pytest
+import torch
 
 from byeori.models import heap
+from byeori.models.products import by_onednn
 
 PAGES = 80 << 8  # of 4 KiB, of the tensor that is counted
 COUNTED = """
@@ -133,3 +135,49 @@ def test_trainings_and_predictions_are_inside(tiny, tmp_path, library):
     library.options.clear()
     run.predict(["row 1"])
     assert library.options == heap.USUAL
+
+
+SIZES = """
+import json, os, random, sys, torch
+if sys.argv[1] == "bound":
+    import byeori.models
+torch.set_num_threads(1)
+weight = torch.randn(96, 32)
+
+def held():
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("RssAnon")) / 1024
+
+def products(sizes):
+    for rows in sizes:
+        torch.ops.mkldnn._linear_pointwise(torch.ones(rows, 32), weight, None, "none", [], "")
+
+products(range(1000, 1100))
+before = held()
+products(range(1100, 1700))
+print(json.dumps([held() - before, {name: os.environ.get(name) for name in NAMES}]))
+"""
+
+
+@pytest.mark.skipif(platform.system() != "Linux", reason="RssAnon is Linux's")
+@pytest.mark.skipif(not by_onednn(torch.bfloat16) and not by_onednn(torch.float32), reason="no products by oneDNN")
+def test_compiled_kernels_are_few_unless_their_user_says_how_many():
+    names = [*heap.KERNELS, "DNNL_PRIMITIVE_CACHE_CAPACITY"]
+    clean = {name: value for name, value in os.environ.items() if name not in names}
+
+    def told(way: str, **more: str):
+        code = SIZES.replace("NAMES", repr(names))
+        command = [sys.executable, "-c", code, way]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env={**clean, **more})
+        return json.loads(done.stdout)
+
+    bound, set_to = told("bound")
+    free, _ = told("free")
+    assert bound < 0.4 * free and free > 20, (bound, free)  # MB, of 600 sizes that came once
+    assert set_to == {**dict.fromkeys(heap.KERNELS, heap.FEW), "DNNL_PRIMITIVE_CACHE_CAPACITY": None}
+    _, set_to = told("bound", LRU_CACHE_CAPACITY="7", DNNL_PRIMITIVE_CACHE_CAPACITY="9")
+    assert set_to == {
+        "LRU_CACHE_CAPACITY": "7",
+        "ONEDNN_PRIMITIVE_CACHE_CAPACITY": None,
+        "DNNL_PRIMITIVE_CACHE_CAPACITY": "9",
+    }
