@@ -9,10 +9,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+import byeori
+from byeori.batches.loader import Batch, Packing, batches
 from byeori.batches.order import Order
 from byeori.batches.ranks import costs, share, stretch
 from byeori.errors import SettingError
 from byeori.text.store import LIST, ROW, Encoded, TokenStore
+from families import Family, texts
+from gradients import compare_gradients, gradients
 
 COSTS = st.lists(st.integers(0, 600), max_size=80)
 RANKS = st.integers(1, 40)
@@ -88,6 +92,34 @@ def test_an_update_of_an_epoch_is_balanced():
         update = lengths[order.batch(0, step)]
         loads = [int(update[part].sum()) for part in share(update, 8)]
         assert max(loads) * 8 <= 1.01 * sum(loads)
+
+
+@pytest.mark.parametrize("task", ["text-classification", "fill-mask"])
+def test_gradients_of_the_shares_add_up_to_those_of_the_update(task, tmp_path):
+    """Summed losses times one over the labels of the whole update, whatever each rank has of them, one rank having none."""
+    folder = Family("bert").save(
+        tmp_path, "AutoModelForMaskedLM" if task == "fill-mask" else "AutoModelForSequenceClassification", num_labels=2
+    )
+    labels = {} if task == "fill-mask" else {"labels": ["a", "b"]}
+    task = byeori.tasks.find(task)(**labels)
+    model, tokenizer = byeori.load(str(folder), task)
+    given = [
+        {"text": " ".join(texts()[i : i + 1 + i % 3]), **({"label": "ab"[i % 2]} if labels else {})} for i in range(7)
+    ]
+    store = byeori.encode(byeori.read(given), task, tokenizer)
+    packing = Packing(pack_tokens=96)
+    (whole,) = batches(store, batch_size=7, seed=3, order="random", packing=packing, task=task)
+    shares = [
+        Batch(store, whole.rows[part], packing, draw=whole.draw, apart=whole.apart)
+        for part in share(costs(store, whole.rows), 8)
+        if len(part)
+    ]
+    assert sum(one.labels for one in shares) == whole.labels and 5 < len(shares) < 8
+
+    def loss(several):
+        return sum(task.losses(task.outputs(model, pack), pack).sum() * whole.scale for one in several for pack in one)
+
+    compare_gradients(gradients(model, lambda: loss(shares)), gradients(model, lambda: loss([whole])))
 
 
 def test_costs_are_tokens_and_squares_of_sequences():

@@ -28,8 +28,8 @@ def share(costs: np.ndarray, ranks: int) -> list[np.ndarray]:
     in equal stretches. Raises SettingError.
 
     Source: the longest first, each to the rank with the least so far (Graham, "Bounds on multiprocessing timing anomalies", SIAM
-    Journal on Applied Mathematics 17, 1969). Largest differencing (Karmarkar and Karp, 1982) comes out no closer here and
-    takes 3 to 60 times as long; swaps afterwards gain at most 1.5% (docs/scale.md).
+    Journal on Applied Mathematics 17, 1969). Largest differencing (Karmarkar and Karp, 1982) gains 0.5% at best and takes up to
+    30 times as long, swaps afterwards gain 1% (benchmarks/sharing.py, docs/scale.md).
     """
     _check(ranks)
     given = np.asarray(costs)
