@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -25,6 +26,7 @@ import numpy as np
 from benchmarks.common import DATA, nsmc
 from byeori.batches.order import MEGA_BATCHES, Order, permute
 from byeori.batches.ranks import share
+from byeori.text.store import Encoded, TokenStore
 
 RANKS = (2, 8, 64, 512)
 A_RANK = 32  # rows
@@ -303,6 +305,13 @@ def measure() -> None:
     print(f"the {MEGA_BATCHES} updates of a mega-batch, grouped: {whole:.3f} s, {whole / MEGA_BATCHES:.4f} s an update")
     update = np.clip(np.rint(np.random.default_rng(0).lognormal(3.5, 0.8, batch)), 1, 512).astype(np.int64)
     print(f"sharing it among {RANKS[-1]} ranks: {seconds(lambda: share(update, RANKS[-1])):.4f} s")
+    tracemalloc.start()
+    Order(BILLIONS, batch, 0, "grouped", made).batch(1, 7)
+    print(f"memory of a mega-batch, at most: {tracemalloc.get_traced_memory()[1] / 1e6:.0f} MB")
+    tracemalloc.stop()
+    ids = np.arange(1 << 25, dtype=np.int32)
+    digest = seconds(lambda: TokenStore.of(Encoded(ids, np.array([len(ids)]), {}), {}).digest, 3)
+    print(f"the store's digest, that a checkpoint holds: {ids.nbytes / digest / 1e9:.2f} GB a second")
     from tokenizers import BertWordPieceTokenizer
     from transformers import PreTrainedTokenizerFast
 

@@ -87,3 +87,12 @@ def test_differencing_on_its_textbook_case(scale, given, best):
     sharing = importlib.import_module("benchmarks.sharing")
     costs = np.array(given)
     assert max(int(costs[part].sum()) for part in sharing.differencing(costs, 2)) == best
+
+
+def test_intervals_are_dalys(scale):
+    """His figures 3 to 5: dumps of 5 minutes, a failure every day, every 6 hours, every 15 minutes."""
+    cluster = importlib.import_module("benchmarks.cluster")
+    found = [cluster.daly(5.0, hours * 60) for hours in (24, 6, 0.25)]
+    assert [f"{one:.2g}" if one < 10 else f"{one:.0f}" for one in found] == ["117", "57", "9.1"]
+    assert cluster.young(5.0, 1_440.0) == 120.0
+    assert cluster.lost(5.0, 1_440.0, 115.0, restart=0.0) == pytest.approx(5 / 120 + 60 / 1_440)

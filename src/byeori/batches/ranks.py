@@ -50,8 +50,8 @@ def costs(store: TokenStore, rows: np.ndarray, even: int | None = None) -> np.nd
     1 / `even` of a token, and a sequence of n tokens costs n · even + n². Leave it out where rows are much shorter than that.
     Raises SettingError for an `even` below 1.
 
-    Source: 1 + s / 6h in equation 3 of Narayanan et al., "Efficient Large-Scale Language Model Training on GPU Clusters Using
-    Megatron-LM" (2021): 24 h² floating-point operations a token and layer, and 4 h s of attention.
+    Source: the factor 1 + s / 6h in the count of operations of Narayanan et al., "Efficient Large-Scale Language Model Training on GPU
+    Clusters Using Megatron-LM" (2021): 24 h² a token and layer in its products with weights, 4 h s in attention's own.
     """
     rows = np.asarray(rows, np.int64)
     tokens = store.lengths(rows) + store.list_lengths(rows)
