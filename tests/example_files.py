@@ -202,6 +202,14 @@ def _wiki(articles: list[tuple[str, str]]) -> str:
     return "".join(f" \n = {title} = \n \n {text} \n" for title, text in articles)
 
 
+def _nsmc() -> str:
+    words = [("다시 보고 싶은 영화", 1), ("두 시간이 아까웠다", 0), ("배우들이 모두 훌륭하다", 1), ("졸다가 나왔다", 0)]
+    rows = [
+        f"{4 * turn + at}\t{turn}번째 {text}\t{label}" for turn in range(6) for at, (text, label) in enumerate(words)
+    ]
+    return _lines("id\tdocument\tlabel", *rows)
+
+
 def _written() -> list[dict[str, str]]:
     return [
         {"source": f"질문: {question} 본문: {context}", "target": answer if can else "본문에는 없습니다."}
@@ -214,6 +222,7 @@ KO, EN = _lines(*(ko for ko, _ in PAIRS)), _lines(*(en for _, en in PAIRS))
 FILES: dict[str, dict[str, str]] = {
     "mrpc": {"pairs.tsv": _lines("sentence1\tsentence2", *(f"{a}\t{b}" for a, b, _ in PARAPHRASES[:3]))},
     "sst2": {},
+    "lora": dict.fromkeys(("ratings_train.txt", "ratings_test.txt"), _nsmc()),
     "go_emotions": {},
     "token-classification": {
         "klue-ner-v1.1_train.tsv": _klue_ner(TAGGED), "klue-ner-v1.1_dev.tsv": _klue_ner(TAGGED[:4]),

@@ -139,6 +139,7 @@ def is_topics(found: dict[str, Any], text: str) -> bool:
 SHAPES: dict[str, Callable[[Any, Any], bool]] = {
     "mrpc": lambda one, row: is_label(one, "equivalent", "not_equivalent"),
     "sst2": lambda one, row: is_label(one, "positive", "negative"),
+    "lora": lambda one, row: is_label(one, "0", "1"),
     "go_emotions": lambda found, row: all(is_label(one, *EMOTIONS) for one in found),
     "token-classification": is_entities,
     "question-answering": is_answer,

@@ -136,8 +136,36 @@ class Batches:
     pack_tokens: int | str = setting(
         "auto", "most tokens computed at once: memory, never the maths", choices=("auto",), least=1
     )
+    gradient_checkpointing: bool = setting(
+        False, "compute each layer again for its gradients instead of keeping what they need: less memory, more time"
+    )
     order: str = setting("grouped", "rows of like length together, or not", choices=("grouped", "random"))
     seed: int = setting(0, "seed of the split, the order, new weights and dropout", least=0)
+
+
+@dataclass(kw_only=True)
+class Adapters:
+    """What of the model trains: all of it unless asked."""
+
+    adapter: str | None = setting(None, "train a small adapter beside the frozen weights", choices=("lora",))
+    adapter_rank: int = setting(8, "rank of the adapter's two matrices", least=1)
+    adapter_alpha: float = setting(16.0, "the adapter is scaled by this over its rank", least=0)
+    adapter_dropout: float = setting(0.0, "dropout of what the adapter reads", least=0, most=0.999999)
+    adapter_targets: str | list[str] = setting(
+        "auto",
+        "modules that get one (query,value), or all-linear; auto is peft's choice for the family, else all-linear",
+        metavar="MODULES",
+    )
+    adapter_config: Any = setting(
+        None,
+        "another method of peft, or LoRA in full: a YAML or JSON file of its settings with peft_type",
+        metavar="FILE",
+    )
+    merge_adapter: bool = setting(True, "model/ holds the weights with the adapter in them; else the adapter alone")
+    freeze: str | list[str] | None = setting(
+        None, "what stays as it is (a,b,c): embeddings, layers.0-3, body, all-but-last:2, or modules by name",
+        metavar="PARTS",
+    )  # fmt: skip
 
 
 @dataclass(kw_only=True)
@@ -189,13 +217,13 @@ class Output:
 
 
 @dataclass(kw_only=True)
-class Train(Output, Watching, Optimization, Batches, Model, Cleaning, Data):
+class Train(Output, Watching, Optimization, Adapters, Batches, Model, Cleaning, Data):
     """Everything `byeori train` takes, beside the task's own."""
 
     task: Any = setting(None, "what to train for; `byeori tasks` lists them")
 
 
-SECTIONS = (Data, Cleaning, Model, Batches, Optimization, Watching, Output)
+SECTIONS = (Data, Cleaning, Model, Batches, Adapters, Optimization, Watching, Output)
 FEW = 20  # settings that a message can list
 
 
@@ -355,4 +383,6 @@ def _plain(value: Any) -> Any:
         return value
     if isinstance(value, list | tuple) and all(isinstance(v, str | int | float) for v in value):
         return list(value)
+    if isinstance(value, dict):
+        return {str(name): _plain(one) for name, one in value.items()}
     return None if value is None else f"<{type(value).__name__}>"

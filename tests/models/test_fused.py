@@ -356,12 +356,14 @@ def test_nothing_of_it_stays_with_the_model():
     assert len(runner(again).layers()) == 3  # hooks of the first one's runner came along
 
 
-def test_layers_run_again_for_their_gradients_are_modules():
+def test_layers_computed_again_for_their_gradients_are_one_step_too():
     """Dropout draws the same when a layer is computed again, so the gradients are those of the losses."""
     model, pack = made("bert", "AutoModelForTokenClassification", hidden_dropout_prob=0.2)
     expected = learnt(as_modules(model), token_logits, pack)
     model.gradient_checkpointing_enable()
+    assert len(runner(model).layers()) == len(model.bert.encoder.layer)
     check_same(learnt(model, token_logits, pack), expected)
+    assert all(layer.gradient_checkpointing for layer in model.bert.encoder.layer)
 
 
 def check_as_is(model: torch.nn.Module, pack: Pack) -> None:

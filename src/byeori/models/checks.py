@@ -13,6 +13,7 @@ from typing import Any
 
 from byeori.data import mapped
 from byeori.errors import DataError, ModelError, SettingError
+from byeori.models.adapter_folder import holds_adapter
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 FOREIGN = {"tf_model.h5": "TensorFlow", "flax_model.msgpack": "Flax", "model.ckpt.index": "TensorFlow 1"}
@@ -35,7 +36,8 @@ def find_folder(name: str) -> str:
     if (path / "model" / "config.json").is_file():
         return str(path / "model")
     if path.is_dir():
-        check_folder(path)
+        if not holds_adapter(path):
+            check_folder(path)
         return str(path)
     if path.exists():
         raise ModelError(f"{name}: a model is a folder with config.json and weights; this is a file.")

@@ -73,9 +73,8 @@ class Fused:
         )  # fmt: skip
 
     def free(self) -> bool:
-        """Whether nobody but runners, which pool, listens to its parts or changed what one does, and no layer is run again for its
-        gradients."""
-        if getattr(self.layer, "gradient_checkpointing", False) or "forward" in vars(self.layer):
+        """Whether nobody but runners, which pool, listens to its parts or changed what one does."""
+        if "forward" in vars(self.layer):
             return False
         for part in self.all[1:]:
             if "forward" in vars(part) or part._forward_hooks or part._backward_hooks or part._backward_pre_hooks:
@@ -144,23 +143,36 @@ def layers_of(end: Any) -> list[Fused]:
 
 @contextmanager
 def running(layers: list[Fused], starts: torch.Tensor | None, pooled: Callable[[], None]) -> Iterator[None]:
-    """While a pack runs these layers are one step each, the last making only the tokens at `starts`, which `pooled` is told of."""
+    """While a pack runs these layers are one step each, the last making only the tokens at `starts`, which `pooled` is told of.
+
+    A layer that is to be computed again for its gradients is so as this one step: its own way of it would find, in the
+    backward pass, the layer as transformers has it.
+    """
+    again = [one.layer for one in layers if getattr(one.layer, "gradient_checkpointing", False)]
     for one in layers:
         last = one is layers[-1] and starts is not None
         one.layer.forward = _forward_of(one, starts if last else None, pooled if last else None)
+    for layer in again:
+        layer.gradient_checkpointing = False
     try:
         yield
     finally:
         for one in layers:
             vars(one.layer).pop("forward", None)
+        for layer in again:
+            layer.gradient_checkpointing = True
 
 
 def _forward_of(
     one: Fused, starts: torch.Tensor | None, pooled: Callable[[], None] | None
 ) -> Callable[..., torch.Tensor]:
+    again = getattr(one.layer, "gradient_checkpointing", False) and one.layer.training
+
     def forward(hidden_states: torch.Tensor, *args: Any, layout: Layout, **kwargs: Any) -> torch.Tensor:
         if pooled is not None:
             pooled()
+        if again and torch.is_grad_enabled():
+            return one.layer._gradient_checkpointing_func(one, hidden_states[0], layout, starts)[None]
         return one(hidden_states[0], layout, starts)[None]
 
     return forward

@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from byeori.errors import ModelError
-from byeori.models import attention
+from byeori.models import adapter_folder, attention
 from byeori.models.checks import (
     explain,
     find_folder,
@@ -76,13 +76,15 @@ def load_model(
         raise ModelError("no model is named. Give --model a Hub id (klue/roberta-base), a folder or a run.")
     folder = find_folder(str(name))
     options = {"revision": revision, "trust_remote_code": trust_remote_code}
-    with quiet(), explain(str(name), folder):
+    onto = adapter_folder.standing(folder)
+    base, of_base = (folder, options) if onto is None else (onto.base, {**options, "revision": onto.revision})
+    with quiet(), explain(str(name), base):
         from transformers import AutoConfig
 
-        config = AutoConfig.from_pretrained(folder, **options)
+        config = AutoConfig.from_pretrained(folder if onto is None else onto.config, **of_base)
     check_kind(config, task, str(name))
     if tokenizer is None:
-        loaded_tokenizer = load_tokenizer(folder, str(name), options)
+        loaded_tokenizer = load_tokenizer(folder if onto is None else onto.tokenizer, str(name), of_base)
     else:  # of another checkpoint: the model's revision says nothing about it
         options_of_it = {"trust_remote_code": trust_remote_code}
         loaded_tokenizer = load_tokenizer(tokenizer, str(tokenizer), options_of_it, config.model_type)
@@ -90,10 +92,12 @@ def load_model(
     if not for_training:
         task.adopt(config)
     torch.manual_seed(seed)
-    with quiet(), explain(str(name), folder):
-        model, info = _from_pretrained(task, folder, config, options)
+    with quiet(), explain(str(name), base):
+        model, info = _from_pretrained(task, base, config, of_base)
     new = sorted(info["missing_keys"]) + sorted(str(k[0]) for k in info["mismatched_keys"])
     new = [weights for weights in new if not (task.unread and weights.startswith(task.unread))]
+    if onto is not None:
+        new = onto.put_on(model, new, str(name))
     if new and not for_training:
         raise ModelError(
             f"{name}: this checkpoint ({', '.join(config.architectures or ['no head named'])}) has no head for {task.name}: "
@@ -135,6 +139,8 @@ def take_label_order(name: Any, task: Task, *, revision: str | None = None, trus
         config = copy.deepcopy(name.config)
     else:
         folder = find_folder(str(name))
+        if (onto := adapter_folder.standing(folder)) is not None:
+            folder, revision = onto.config, onto.revision
         with quiet(), explain(str(name), folder):
             from transformers import AutoConfig
 

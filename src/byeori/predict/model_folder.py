@@ -12,6 +12,7 @@ import byeori
 from byeori import tasks
 from byeori.data.cleaning import Cleaner
 from byeori.errors import ModelError
+from byeori.models import adapters
 from byeori.models.checks import explain, find_folder
 from byeori.models.embedding import full_weights
 from byeori.models.load import quiet
@@ -31,8 +32,14 @@ def write_files(
     folder: Path, model: Any, tokenizer: Any, task: tasks.Task | None, decoding: dict[str, Any], step: int | None = None
 ) -> None:
     """The files of `save_model` into a folder that is there, whose others stay; without `task` no byeori.json."""
-    with full_weights(model), quiet():
-        model.save_pretrained(folder)
+    adapter = adapters.adapter_of(model)
+    alone: dict[str, Any] = {}
+    with quiet():
+        if adapter is not None and adapter.alone:
+            alone = {"adapter": adapters.save_alone(folder, model)}
+        else:
+            with adapters.merged(model), full_weights(model):
+                model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
     if task is None:
         return
@@ -46,6 +53,7 @@ def write_files(
         "columns": {role: column for role, column in task.columns.items() if role in task.roles},
         "decoding": decoding,
         "step": step,
+        **alone,
     })  # fmt: skip
 
 

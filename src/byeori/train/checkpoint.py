@@ -1,7 +1,7 @@
 """Checkpoints: all that a training is, written whole or not at all, in safetensors and JSON only.
 
-Invariants: a checkpoint holds weights, optimizer, schedule, random states, place, best score, hooks; its folder appears under
-its name only when everything in it is on disk; loading runs no code.
+Invariants: a checkpoint holds the weights that train, optimizer, schedule, random states, place, best score, hooks; its folder
+appears under its name only when everything in it is on disk; loading runs no code.
 
     save(folder / "step-00000200", model, optimizer, schedule, state)
     state = load(last(folder), model, optimizer, schedule, compact)
@@ -19,7 +19,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from byeori.errors import ModelError
-from byeori.models.embedding import full_weights
+from byeori.models.adapters import digest
+from byeori.models.embedding import CompactEmbedding, full_weights
 from byeori.run import write_folder, write_json
 
 OWN = ("initial_lr", "weight_decay", "betas", "eps")  # of an optimizer's group: settings, not state
@@ -44,7 +45,10 @@ def save(folder: Path, model: Any, optimizer: Any, schedule: Any, state: dict[st
             # Tied tensors are one storage: save_file wants each once, load_state_dict fills both from it.
             seen: dict[int, str] = {}
             weights = {}
+            frozen = _frozen(model)
             for key, value in model.state_dict().items():
+                if key in frozen:  # as the model brings it again
+                    continue
                 if value.data_ptr() in seen and value.numel():
                     continue
                 seen[value.data_ptr()] = key
@@ -53,7 +57,8 @@ def save(folder: Path, model: Any, optimizer: Any, schedule: Any, state: dict[st
         tensors, plain = _flatten(optimizer.state_dict())
         save_file(tensors, path / "optimizer.safetensors")
         save_file(_random_states(), path / "random.safetensors")
-        write_json(path / "state.json", {**state, "optimizer": plain, "schedule": _schedule(schedule)})
+        base = {"frozen": _digest(model)}
+        write_json(path / "state.json", {**state, **base, "optimizer": plain, "schedule": _schedule(schedule)})
 
     write_folder(folder, fill)
     for old in sorted(p for p in folder.parent.glob("step-*") if NAME.match(p.name))[:-keep]:
@@ -72,10 +77,16 @@ def load(folder: Path, model: Any, optimizer: Any, schedule: Any, compact: Any) 
             f"{folder}: this checkpoint can't be read ({error}). Remove the folder: --resume then takes the checkpoint before it, if there "
             f"is one, or begins anew."
         ) from error
+    if state.get("frozen") not in (None, _digest(model)):
+        raise ModelError(
+            f"{folder}: this checkpoint holds what trains alone, and the weights that stay are other ones now. Give the --model it began "
+            f"with, or start anew with --overwrite."
+        )
     with full_weights(model):
+        frozen = _frozen(model)
         missing, unexpected = model.load_state_dict(weights, strict=False)
         names = set(model.state_dict())
-        untied = [key for key in missing if not _tied_to(model, key, weights)]
+        untied = [key for key in missing if key not in frozen and not _tied_to(model, key, weights)]
     if untied or unexpected:
         raise ModelError(
             f"{folder}: its weights are another model's ({(untied + list(unexpected))[:3]} of {len(names)})."
@@ -100,6 +111,19 @@ def settings(folder: Path) -> dict[str, Any]:
         return json.loads((folder / "state.json").read_text(encoding="utf-8")).get("settings", {})
     except (OSError, ValueError):
         return {}
+
+
+def _frozen(model: Any) -> set[str]:
+    """Names of the weights that stay as they came; of word vectors the idle ones move, too."""
+    moving = {id(part.weight) for part in model.modules() if isinstance(part, CompactEmbedding)}
+    every = model.named_parameters(remove_duplicate=False)
+    return {name for name, p in every if not p.requires_grad and id(p) not in moving}
+
+
+def _digest(model: Any) -> str | None:
+    """Of the frozen weights that are used: the head that an adapter's stands for is not. None where all train."""
+    frozen = {name for name in _frozen(model) if ".original_module." not in name}
+    return digest(model, only=frozen) if frozen else None
 
 
 def _tied_to(model: Any, key: str, weights: dict[str, torch.Tensor]) -> bool:

@@ -17,6 +17,7 @@ import byeori
 from byeori.data import mapped
 from byeori.doctor.findings import verdict
 from byeori.errors import SettingError, TrainingError
+from byeori.models.adapter_folder import holds_adapter
 from byeori.predict.evaluate import LOSS, RESAMPLES, Judged, Tell, evaluate
 from byeori.predict.model_folder import cleaning_of
 from byeori.run import FORMAT, RunFolder, dumps, whole, write_json, write_text
@@ -135,8 +136,8 @@ def _take_best(loop: Loop, folder: RunFolder) -> None:
 
     Where they were saved under other names (LayerNorm.gamma, in checkpoints of 2018) transformers reads them again.
     """
-    if loop.best is None or loop.best["step"] == loop.step:
-        return
+    if loop.best is None or loop.best["step"] == loop.step or holds_adapter(folder.model):
+        return  # an adapter alone was put back before it was merged
     import torch
     from safetensors.torch import load_file
 

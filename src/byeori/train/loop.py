@@ -23,14 +23,14 @@ from byeori.batches.loader import Batch, Packing
 from byeori.batches.order import Order
 from byeori.batches.pack import Pack
 from byeori.errors import SettingError, TrainingError
-from byeori.models import embedding
+from byeori.models import adapters, embedding
 from byeori.models.checks import place_of
 from byeori.models.device import asynchronous, autocast, failure, lost
 from byeori.models.heap import kept
 from byeori.models.packed import runner, unwrapped
 from byeori.predict.model_folder import save_model
 from byeori.text.ahead import ahead
-from byeori.train import checkpoint, resume
+from byeori.train import checkpoint, partial, resume
 from byeori.train.accelerator import accelerator_for, running
 from byeori.train.account import Account, peak_memory_mb
 from byeori.train.hooks import Hook
@@ -163,7 +163,8 @@ class Loop:
         rows = owners[np.unique(np.linspace(0, len(owners) - 1, min(most, len(owners))).round().astype(int))]
         few = self.store.select(rows)
         if self.task.generates:
-            answers = self.engine.run(few)
+            with adapters.merged(unwrapped(self.model)):
+                answers = self.engine.run(few)
         else:
             values, lengths = self.task.gather(outputs, pack)
             answers = of_rows(pack, values.detach().float().cpu().numpy(), lengths, self.store, rows)
@@ -220,7 +221,9 @@ class Loop:
     def release(self) -> None:
         """Give the model back as transformers knows it, however the training ended."""
         if not self.lost:
+            older = self.best is not None and self.best["step"] != self.step
             embedding.restore(unwrapped(self.model))
+            partial.release(unwrapped(self.model), self.folder.model if older else None)
 
     def _batches(self) -> Iterator[Batch]:
         """The updates that are left, in their order."""
@@ -329,7 +332,8 @@ class Loop:
             self.best = {"step": self.step, "value": None, "metric": None}
             self._keep()
             return
-        judged = self.validation()
+        with adapters.merged(unwrapped(self.model)):
+            judged = self.validation()
         self.metrics = judged.values
         seconds = self.account.lap("evaluate")
         name = self.headline

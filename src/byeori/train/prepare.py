@@ -26,6 +26,7 @@ from byeori.models.checks import find_folder, length_for
 from byeori.settings import Train
 from byeori.text.normalizer import with_form
 from byeori.text.store import TokenStore
+from byeori.train import partial
 from byeori.train.parts import read_parts
 
 if TYPE_CHECKING:
@@ -141,6 +142,7 @@ def prepare(settings: Train, task: Task, progress: Progress) -> Ready:
 
     from byeori.predict.engine import Engine
 
+    partial.settle(loaded, settings, task, progress)
     loaded.model.to(device)
     engine = Engine(
         task, loaded.model, loaded.tokenizer, max_length=max_length, truncation=settings.truncation, device=device,
@@ -246,6 +248,7 @@ def _check_early(settings: Train) -> None:
 
     precision_for(settings.precision, device_for(settings.device))
     Cleaner.of(settings)
+    partial.check(settings)
     if settings.cache:
         limit()
     shares = [

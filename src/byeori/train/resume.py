@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from byeori.errors import SettingError
 from byeori.models.packed import unwrapped
 from byeori.run import read_json
+from byeori.settings import Adapters
 from byeori.train import checkpoint
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 # Settings a resumed training must share with its checkpoint, and those that may change but are told.
 ORDER = ("batch_size", "order", "seed", "max_length", "truncation")
+TRAINS = tuple(field.name for field in dataclasses.fields(Adapters) if field.name != "merge_adapter")
 MATHS = (
     "epochs", "max_steps", "learning_rate", "schedule", "warmup_ratio", "warmup_steps", "weight_decay", "max_grad_norm",
     "adam_beta1", "adam_beta2", "adam_epsilon", "precision", "pack_tokens", "threads", "best_metric", "early_stopping",
@@ -54,6 +56,11 @@ def check(loop: Loop) -> None:
             f"{place}: this checkpoint was made by an earlier version, whose batches were others. Start anew with --overwrite."
         )
     other = {name: f"{name} {made[name]} → {now.get(name)}" for name in made if made[name] != now.get(name)}
+    if changed := [other[name] for name in TRAINS if name in other]:
+        raise SettingError(
+            f"{place}: this checkpoint was made with other weights training ({', '.join(changed)}). Resume with what it began with, or "
+            f"start anew with --overwrite."
+        )
     if {"rows", "data", *ORDER} & set(other):
         raise SettingError(
             f"{place}: this checkpoint was made with other rows or another order of them ({', '.join(other.values())}). "
@@ -99,7 +106,7 @@ def _settings(loop: Loop) -> dict[str, Any]:
     return {
         "rows": len(loop.store),
         "data": loop.store.digest,
-        **{name: getattr(loop.settings, name) for name in (*ORDER, *MATHS)},
+        **{name: getattr(loop.settings, name) for name in (*ORDER, *MATHS, *TRAINS)},
         **own,
     }
 

@@ -1,0 +1,152 @@
+"""Frozen parts beside transformers with `requires_grad_(False)`; layers computed again for their gradients."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+
+import byeori
+from byeori.batches.loader import Batch, Packing
+from byeori.errors import SettingError
+from byeori.models.frozen import freeze
+from byeori.models.packed import runner
+from byeori.train.memory import measured
+from byeori.train.partial import compute_again
+from families import Family
+from gradients import compare_gradients
+from plain import JOBS, losses
+from plain import train as train_job
+
+RATE = 1e-2
+COLLATED = ("input_ids", "attention_mask", "token_type_ids", "labels")
+
+
+class Beside(byeori.Hook):
+    """The same weights, some without gradients, trained by transformers' own forward on padded rows."""
+
+    def __init__(self, model, frozen):
+        self.model, self.losses = copy.deepcopy(model).train(), []
+        self.model.set_attn_implementation("eager")
+        for name, parameter in self.model.named_parameters():
+            parameter.requires_grad_(not name.startswith(frozen))
+        self.trained = [p for p in self.model.parameters() if p.requires_grad]
+        decays = {True: 0.01, False: 0.0}
+        groups = [
+            {"params": [p for p in self.trained if (p.ndim >= 2) is wide], "weight_decay": decay}
+            for wide, decay in decays.items()
+        ]
+        self.optimizer = torch.optim.AdamW([one for one in groups if one["params"]], lr=RATE)
+
+    def step_end(self, run, pack, outputs):
+        inputs = {name: values for name, values in pack.padded().items() if name in COLLATED}
+        if run.task.name == "text-generation":
+            inputs["labels"] = torch.nn.functional.pad(inputs["labels"][:, :-1], (1, 0), value=-100)
+        loss = self.model(**inputs).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.losses.append(loss.item())
+        assert sum(len(group["params"]) for group in run.optimizer.param_groups) == len(self.trained)
+
+
+@pytest.mark.parametrize(
+    ("job", "name", "parts", "theirs"),
+    [
+        ("text-classification", "bert", "embeddings,layers.0", ("bert.embeddings.", "bert.encoder.layer.0.")),
+        ("text-classification", "bert", "body", ("bert.",)),
+        ("text-classification", "roberta", "all-but-last:1", ("roberta.embeddings.", "roberta.encoder.layer.0.")),
+        ("text-generation", "llama", "layers.0-0,embed_tokens", ("model.layers.0.", "model.embed_tokens.")),
+        ("summarization", "t5", "encoder", ("encoder.", "shared.")),
+    ],
+)
+def test_losses_are_those_of_requires_grad_false(tiny, tmp_path, job, name, parts, theirs):
+    labels = {"labels": ["English", "한국어"]} if job == "text-classification" else {}
+    task = byeori.tasks.find(JOBS[job].task)(**labels)
+    model, tokenizer = byeori.load(str(tiny(name, auto=JOBS[job].auto)), task, seed=0)
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    beside = Beside(model, theirs)
+    run = train_job(
+        job, model, tmp_path / "run", task=task, tokenizer=tokenizer, max_steps=8, learning_rate=RATE, batch_size=4, order="random",
+        freeze=parts, hooks=[beside],
+    )  # fmt: skip
+    assert losses(run) == pytest.approx(beside.losses, rel=1e-5, abs=1e-6)
+    moved = {key for key, value in run.model.state_dict().items() if not torch.equal(value, before[key])}
+    assert moved and not any(key.startswith(theirs) for key in moved)
+    assert all(p.requires_grad for p in model.parameters())
+
+
+def test_names_and_what_they_stand_for():
+    model = Family("bert").model(num_labels=3)
+
+    def left(parts, new=()):
+        one = copy.deepcopy(model)
+        freeze(one, parts, list(new))
+        return {name for name, p in one.named_parameters() if p.requires_grad}
+
+    head = {"classifier.weight", "classifier.bias"}
+    pooler = {"bert.pooler.dense.weight", "bert.pooler.dense.bias"}
+    assert left("body") == head
+    assert left("body", new=pooler) == head | pooler
+    assert left("embeddings,layers.0-1") == left(["embeddings", "encoder"]) == head | pooler
+    assert left("all-but-last:0") == head | pooler
+    for parts in ("layers.2", "layers.1-0", "layer.0", "all-but-last:3", "embedings"):
+        with pytest.raises(SettingError, match="no such part. There are embeddings, layers.0-1, body, all-but-last:N"):
+            left(parts)
+    with pytest.raises(SettingError, match="nothing is left to train"):
+        left("body,classifier")
+    with pytest.raises(SettingError, match="nothing is left to train"):
+        freeze(Family("gpt2").model("AutoModelForCausalLM"), "body")
+
+
+@pytest.mark.parametrize(
+    ("job", "name"),
+    [
+        ("text-classification", "bert"),
+        ("token-classification", "bert"),
+        ("text-generation", "llama"),
+        ("summarization", "t5"),
+    ],
+)
+def test_gradients_with_layers_computed_again_are_the_same(tiny, job, name):
+    """With dropout, too; and less is alive at once, which the budget of packs goes by."""
+    work = byeori.tasks.find(JOBS[job].task)()
+    model, tokenizer = tiny(name, auto=JOBS[job].auto, dropout=0.1, num_hidden_layers=4, num_layers=4), None
+    rows = byeori.api.as_rows(JOBS[job].rows, work)
+    work.prepare(rows)
+    model, tokenizer = byeori.load(str(model), work, seed=0)
+    store = byeori.encode(rows, work, tokenizer, model=model)
+    (pack,) = Batch(store, np.arange(len(store)), Packing(pack_tokens=4096), torch.device("cpu"))
+    assert runner(model).packs_for(work)
+
+    def gradients():
+        torch.manual_seed(1)
+        model.train().zero_grad()
+        work.losses(work.outputs(model, pack), pack).sum().backward()
+        return {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+
+    def cost():
+        return measured(model, work, store, Packing(pack_tokens=4096), torch.device("cpu"), "float32", 64)
+
+    expected, whole = gradients(), cost()
+    compute_again(model)
+    compare_gradients(gradients(), expected)
+    assert cost().token < 0.9 * whole.token
+
+
+def test_it_is_a_setting_and_is_off_afterwards(train, still_bert):
+    whole = train("whole", model=still_bert, log_every=1, max_steps=4)
+    again = train("again", model=still_bert, log_every=1, max_steps=4, gradient_checkpointing=True)
+    assert losses(again) == pytest.approx(losses(whole), rel=1e-5)
+    assert not any(getattr(part, "gradient_checkpointing", False) for part in again.model.modules())
+
+
+def test_a_family_without_it_is_refused(train, still_bert, monkeypatch):
+    from transformers import BertForSequenceClassification
+
+    monkeypatch.setattr(BertForSequenceClassification, "supports_gradient_checkpointing", False)
+    with pytest.raises(SettingError, match="BertForSequenceClassification has none"):
+        train(model=still_bert, gradient_checkpointing=True)
