@@ -78,7 +78,7 @@ OLD_NAMES: dict[str, tuple[str, str]] = {
     "data_seed": ("seed", ""),
     "resume_from_checkpoint": ("resume", ""),
     "ignore_data_skip": ("resume", "Resuming goes on at the exact place."),
-    "report_to": ("", "Everything is written to history.jsonl; nothing is sent anywhere."),
+    "report_to": ("tracker", "history.jsonl has everything in any case."),
     "disable_tqdm": ("", "Output that isn't a terminal gets plain lines."),
     "remove_unused_columns": ("", "Columns that the task doesn't use are left aside by themselves."),
     "do_train": ("", "Training, validation and test run in one go."),

@@ -27,7 +27,7 @@ HALF = re.compile(r"\.(old|[a-z0-9_]{8})")  # how tempfile ends the names of wha
 
 class RunFolder:
     """Paths and whole writes. Layout: settings.yaml, model/, metrics.json, history.jsonl, samples.jsonl, predictions/,
-    data.json, checkpoints/, report.html."""
+    data.json, checkpoints/, trackers/ (a folder a tracker, if any), report.html."""
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
@@ -39,9 +39,10 @@ class RunFolder:
         self.predictions = self.path / "predictions"
         self.data = self.path / "data.json"
         self.checkpoints = self.path / "checkpoints"
+        self.trackers = self.path / "trackers"
         self.report = self.path / "report.html"
         self.parts = (self.model, self.checkpoints, self.settings, self.metrics, self.history, self.samples, self.data,
-                      self.report, self.predictions)  # fmt: skip
+                      self.report, self.predictions, self.trackers)  # fmt: skip
         self.before = self.path / ".before"  # the parts of a run that is being replaced
 
     @property

@@ -198,6 +198,9 @@ class Watching:
     preview_every: int | None = setting(None, "updates between samples; min(500, updates / 10) if not given", least=1)
     previews: int = setting(5, "samples shown each time", least=0)
     baselines: bool = setting(True, "score a trivial and a linear model beside this one")
+    tracker: str = setting(
+        "none", "where history goes besides: tensorboard, trackio, wandb …; several as a,b", metavar="NAME"
+    )
 
 
 @dataclass(kw_only=True)
@@ -367,16 +370,17 @@ def dump_yaml(settings: Train, own: Any, extra: dict[str, Any]) -> str:
         lines.extend(yaml.safe_dump(values, allow_unicode=True, sort_keys=False).splitlines())
 
     lines.append("# byeori train THIS_FILE --output NEW_FOLDER repeats the run")
-    lines.extend(yaml.safe_dump({"task": _plain(settings.task)}, allow_unicode=True).splitlines())
+    lines.extend(yaml.safe_dump({"task": plain(settings.task)}, allow_unicode=True).splitlines())
     for section in SECTIONS:
-        add(section.__doc__, {f.name: _plain(getattr(settings, f.name)) for f in dataclasses.fields(section)})
-    add("The task's own.", {f.name: _plain(getattr(own, f.name)) for f in dataclasses.fields(own)})
+        add(section.__doc__, {f.name: plain(getattr(settings, f.name)) for f in dataclasses.fields(section)})
+    add("The task's own.", {f.name: plain(getattr(own, f.name)) for f in dataclasses.fields(own)})
     lines.extend(["", "# Found while running; not settings."])
     lines.extend("# " + line for line in yaml.safe_dump(extra, allow_unicode=True, sort_keys=False).splitlines())
     return "\n".join(lines) + "\n"
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A setting's value as YAML has it; what YAML can't hold by its class alone."""
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, str | int | float | bool | None):

@@ -98,8 +98,11 @@ def fit(
         with _predictions(ready, folder, part, references[part]) as tell:
             judged = judge(part, RESAMPLES, tell)
         found[part] = judged.scores
+        if part == "test":
+            loop.trackers.log({"step": loop.step, part: judged.values})
         if judged.of_class:
             found["of_class"] = judged.of_class
+    loop.trackers.finish()
     if ready.judged_part:
         found["baseline"] = {
             kind: task.score(predictions, references[ready.judged_part], resamples=RESAMPLES, seed=settings.seed)
@@ -128,7 +131,11 @@ def _train(loop: Loop, ready: Ready, folder: RunFolder, hooks: Sequence[Hook], p
     for label in dict.fromkeys(task.of_class.values() if ready.judged_part else ()):
         names = [name for name, one in task.of_class.items() if one == label]
         progress.note(f"{', '.join(names)}: of the class {label}")
-    return loop.run()
+    try:
+        return loop.run()
+    except BaseException:
+        loop.trackers.finish()
+        raise
 
 
 def _take_best(loop: Loop, folder: RunFolder) -> None:

@@ -38,6 +38,7 @@ from byeori.train.interrupt import asked_to_stop
 from byeori.train.optimize import adamw, schedule_for, total_steps
 from byeori.train.progress import Progress
 from byeori.train.stepper import Stepper, Update
+from byeori.train.trackers import Trackers
 
 if TYPE_CHECKING:
     from byeori.data.rows import Rows
@@ -85,6 +86,7 @@ class Loop:
         self.hooks, self.folder, self.decoding, self.progress = list(hooks), folder, decoding, progress
         self.device, self.precision = engine.device, engine.precision
         engine.watch = progress.writing
+        self.trackers = Trackers(settings, task.settings, folder, progress)
         self.accelerator = accelerator_for(self.device)
         torch.manual_seed(settings.seed)
         self.compact = self._compact(model)
@@ -185,6 +187,7 @@ class Loop:
         """
         if self.settings.resume:
             resume.go_on(self)
+        self.trackers.start(self.step)
         self._tell("train_start")
         if self.steps < FEW_UPDATES and float(self.settings.learning_rate) <= FEW_RATE:
             self.progress.note(
@@ -321,6 +324,7 @@ class Loop:
             "seconds": self.account.seconds.get("training", 0.0),
         }
         self.folder.append(self.folder.history, record)
+        self.trackers.log(record)
         self.progress.log(record)
 
     def _evaluate(self) -> None:
@@ -342,6 +346,7 @@ class Loop:
         value = self.metrics[name]
         record = {"step": self.step, "epoch": round(self.epoch, 4), "validation": self.metrics, "seconds": seconds}
         self.folder.append(self.folder.history, record)
+        self.trackers.log(record)
         better = self.best is None or _better(value, self.best["value"], name in self.task.lower_is_better)
         if better:
             self.best, self.worse = {"step": self.step, "value": value, "metric": name}, 0
