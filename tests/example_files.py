@@ -223,6 +223,7 @@ FILES: dict[str, dict[str, str]] = {
     "mrpc": {"pairs.tsv": _lines("sentence1\tsentence2", *(f"{a}\t{b}" for a, b, _ in PARAPHRASES[:3]))},
     "sst2": {},
     "lora": dict.fromkeys(("ratings_train.txt", "ratings_test.txt"), _nsmc()),
+    "tune": {},
     "go_emotions": {},
     "token-classification": {
         "klue-ner-v1.1_train.tsv": _klue_ner(TAGGED), "klue-ner-v1.1_dev.tsv": _klue_ner(TAGGED[:4]),

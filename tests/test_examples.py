@@ -106,6 +106,17 @@ def check_run(folder: Path, asked: dict[str, Any]) -> None:
     assert len(tokenizer) <= model.get_input_embeddings().num_embeddings
 
 
+def check_search(folder: Path, asked: dict[str, Any]) -> None:
+    """Two trials, each with what was searched in its range; the best is a run like any other."""
+    found = lines(folder / "trials.jsonl")
+    assert len(found) == 2 and all(one["settings"].keys() == asked["tune"]["search"].keys() for one in found)
+    check_run(folder / "best", {name: value for name, value in asked.items() if name not in ("tune", "output")})
+    assert (
+        max(one["score"] for one in found)
+        == json.loads((folder / "best/metrics.json").read_text())["training"]["best"]["value"]
+    )
+
+
 # what each predicts ---------------------------------------------------------------------------------------------------
 def is_label(one: Any, *names: str) -> bool:
     return set(one) == {"label", "score"} and one["label"] in names and 0 < one["score"] <= 1
@@ -140,6 +151,7 @@ SHAPES: dict[str, Callable[[Any, Any], bool]] = {
     "mrpc": lambda one, row: is_label(one, "equivalent", "not_equivalent"),
     "sst2": lambda one, row: is_label(one, "positive", "negative"),
     "lora": lambda one, row: is_label(one, "0", "1"),
+    "tune": lambda one, row: is_label(one, "positive", "negative"),
     "go_emotions": lambda found, row: all(is_label(one, *EMOTIONS) for one in found),
     "token-classification": is_entities,
     "question-answering": is_answer,
@@ -191,6 +203,10 @@ def test_its_commands_run_as_they_stand(hub, capsys, name):
                 trained += 1
             else:  # what an example is made of: a model that it uses
                 check_run(Path(given["output"]), {key: given[key] for key in ("task", "model", "train", "output")})
+        elif words[1] == "tune":
+            run([*words, *FEW, "--trials", "2"])
+            check_search(Path(asked["output"]), asked)
+            trained += 1
         elif words[1] == "tokenizer":  # what an example is made of: a tokenizer of its texts
             assert not cli.main(words[1:], prog_name="byeori", standalone_mode=False)
         elif words[1] == "evaluate":
@@ -217,5 +233,5 @@ def test_every_task_has_one():
 def test_every_setting_says_why(name):
     text = (EXAMPLES / f"{name}.yaml").read_text(encoding="utf-8")
     told = [line for line in text.splitlines() if not line.startswith("#")]
-    assert len(told) == len(settings.load_yaml(EXAMPLES / f"{name}.yaml"))
+    assert len([line for line in told if line[0] != " "]) == len(settings.load_yaml(EXAMPLES / f"{name}.yaml"))
     assert all(re.search(r"\S +# \S", line) for line in told)

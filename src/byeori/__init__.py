@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 # name → where it lives; nothing is imported before it is asked for
 _LAZY = {
     "train": "byeori.api",
+    "tune": "byeori.api",
     "load": "byeori.api",
     "encode": "byeori.api",
     "evaluate": "byeori.api",
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
         report_tokenizer,
         train,
         train_tokenizer,
+        tune,
     )
     from byeori.batches.loader import batches
     from byeori.data.read import read
@@ -78,6 +80,7 @@ __all__ = [
     "tasks",
     "train",
     "train_tokenizer",
+    "tune",
 ]
 
 

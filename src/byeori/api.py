@@ -9,6 +9,7 @@ import dataclasses
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +51,7 @@ def train(
     """
     from byeori.train.hooks import check as check_hooks
     from byeori.train.progress import Quiet
+    from byeori.train.trackers import check as check_trackers
 
     began = time.perf_counter()
     progress = progress or Quiet()
@@ -63,6 +65,7 @@ def train(
         raise SettingError(
             "resume and overwrite are both set: one goes on with what the other removes. Give one of them."
         )
+    check_trackers(settings.tracker)
     folder = RunFolder(settings.output)
     if settings.resume and folder.finished:
         progress.note(f"{folder.path}: this run is finished; there is nothing to go on with.")
@@ -89,6 +92,31 @@ def train(
     from byeori.predict.run import Run
 
     return Run(folder, work, ready.engine, found)
+
+
+def tune(
+    task: Task | type[Task] | str | None = None,
+    model: Any = None,
+    tokenizer: Any = None,
+    *,
+    metrics: Sequence[Callable] = (),
+    compute_metrics: Callable | None = None,
+    progress: Progress | None = None,
+    **values: Any,
+) -> Run:
+    """Search for good settings with Optuna; returns the best run, of `output`/best.
+
+    `values` are the settings of `byeori tune --help`, all those of a training among them, and `search`: setting → {"low", "high",
+    "log", "step"} or a list of choices; or all of the search's own as `tune`, as in a settings file. The rest is as in `train`;
+    objects are copied for each trial. Raises SettingError, DataError, ModelError, TrainingError.
+    """
+    from byeori.train.progress import Quiet
+    from byeori.train.study import Study
+
+    chosen = [*metrics, *([compute_metrics] if compute_metrics else [])]
+    study = Study({**values, "task": task, "model": model, "tokenizer": tokenizer}, resolve, own_metrics=bool(chosen))
+    study.run(partial(train, metrics=chosen), progress or Quiet())
+    return load_run(study.folder.best, task=study.task, clean_function=study.base.clean_function)
 
 
 def resolve(task: Any, values: dict[str, Any]) -> tuple[Train, Task]:

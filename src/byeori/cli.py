@@ -22,6 +22,7 @@ from byeori.errors import ByeoriError, DataError, SettingError
 from byeori.predict.options import TOLD, Reading, Using, Written
 from byeori.run import dumps
 from byeori.text import tokenizer_settings as learning
+from byeori.train.space import Tune
 
 
 def _escape(error: UnicodeError) -> tuple[str, int]:
@@ -128,6 +129,31 @@ def train(file: str | None, task: str | None, as_json: bool, **values: Any) -> N
         print(dumps(run.metrics))
     elif run.folder is not None:
         print_summary(run.folder, run.metrics)
+
+
+@cli.command(
+    cls=Settings, kinds=(*settings.SECTIONS, "Training", Tune), without=("search",),
+    first=("output", "trials", "timeout", "metric", "sampler", "pruner"), needed="The search",
+)  # fmt: skip
+@click.argument("file", metavar="SETTINGS.yaml")
+@click.option("--task", metavar="TASK", help="what to train for, or FILE.py:CLASS; `byeori tasks` lists them")
+@common
+def tune(file: str, task: str | None, as_json: bool, **values: Any) -> None:
+    """Search for good settings: trainings with values that Optuna proposes.
+
+    SETTINGS.yaml is a training's, with a section `tune` whose `search` says what to vary; flags go before what it says.
+    """
+    from byeori.report.trials import print_trials, trials_of
+    from byeori.train.progress import progress_for
+    from byeori.train.study_folder import StudyFolder
+
+    merged = {**settings.load_yaml(file), **given(values)}
+    task = task or merged.pop("task", None)
+    merged.pop("task", None)
+    run = byeori.tune(task, progress=progress_for(as_json), **merged)
+    assert run.path is not None
+    folder = StudyFolder(run.path.parent)
+    print(dumps(trials_of(folder))) if as_json else print_trials(folder)
 
 
 def _using(values: dict[str, Any]) -> dict[str, Any]:
