@@ -262,6 +262,7 @@ def test_ctrl_c_says_how_to_go_on(requests_tsv, still_bert, tmp_path, notes):
     ({"metric": "acuracy"}, "best_metric='acuracy': the scores here are accuracy"),
     ({"metric": "loss", "best_metric": "accuracy"}, "one score must do both"),
     ({"validation_size": 0}, "there are no validation rows to choose settings by"),
+    ({"tracker": "tensorbord"}, "no such tracker"),
     ({"output": None}, "no folder is named for the search"),
     ({"resume": True, "overwrite": True}, "both set"),
 ])  # fmt: skip

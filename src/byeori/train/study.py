@@ -28,6 +28,7 @@ from byeori.train.hooks import Hook
 from byeori.train.progress import Live, Progress
 from byeori.train.space import MOST, Tune, read_space
 from byeori.train.study_folder import StudyFolder
+from byeori.train.trackers import check as check_trackers
 
 if TYPE_CHECKING:
     import optuna
@@ -60,6 +61,7 @@ class Study:
             self.values.pop(name, None)
         if self.base.output is None:
             raise SettingError("no folder is named for the search. Give --output DIR.")
+        check_trackers(self.base.tracker)
         self._choose_score()
         self.folder = StudyFolder(self.base.output)
         self.space = read_space(
@@ -154,7 +156,7 @@ class Study:
         ended = self.stored.get_trials(deepcopy=False)
         if not any(trial.state == optuna.trial.TrialState.COMPLETE for trial in ended):
             why = ended[-1].user_attrs.get("error", "it was pruned") if ended else "none was run"
-            raise TrainingError(f"{self.folder.path}: none of {len(ended)} trials gave a model. The last one: {why}")
+            raise self.kind(f"{self.folder.path}: none of {len(ended)} trials gave a model. The last one: {why}")
         if not self.folder.best.is_dir():  # removed since
             self._keep(self.stored.best_trial.number)
 
@@ -177,6 +179,7 @@ class Study:
             pruner=pruner(self.how.pruner),
         )  # fmt: skip
         self.train, self.progress, self.failed = train, progress, 0
+        self.kind: type[ByeoriError] = TrainingError  # of the last trial that failed
         if self.base.resume:
             on = "the search goes on" if len(self.done) < self.how.trials else "there is nothing to go on with"
             progress.note(f"{self.folder.path}: {len(self.done)} of {self.how.trials} trials are done; {on}.")
@@ -266,8 +269,13 @@ class Study:
         lines = [self.line(one) for one in self.stored.get_trials(deepcopy=False)]
         write_text(self.folder.table, "".join(dumps(line) + "\n" for line in lines))
         line = lines[-1]
-        outcome = line["error"] if line["state"] == "failed" else f"{self.metric} {line['score']:.4f}, {line['state']}"
-        self.progress.note(f"  {outcome}{' (best so far)' if best else ''}, {line['seconds']:.1f} s")
+        if line["state"] == "failed":
+            self.progress.note(f"  failed after {line['seconds']:.1f} s: {line['error']}")
+        else:
+            more = ", the best so far" if best else ""
+            self.progress.note(
+                f"  {line['state']} after {line['seconds']:.1f} s: {self.metric} {line['score']:.4f}{more}"
+            )
         self.failed = self.failed + 1 if line["state"] == "failed" else 0
         if self.failed == FAILURES and all(one["state"] == "failed" for one in lines):
             raise self.kind(f"{FAILURES} trials failed, and none before them succeeded. The last one: {line['error']}")
