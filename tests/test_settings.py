@@ -149,7 +149,7 @@ def test_old_name_is_answered_with_a_name_that_exists(old):
         ("gradient_accumulation_steps", "batch_size"),
         ("fp16", "precision"),
         ("bf16", "precision"),
-        ("save_total_limit", "keep_checkpoints"),
+        ("save_total_limit", "checkpoints_kept"),
         ("save_steps", "checkpoint_every"),
         ("logging_steps", "log_every"),
         ("eval_steps", "evaluate_every"),

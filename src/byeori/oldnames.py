@@ -54,7 +54,7 @@ OLD_NAMES: dict[str, tuple[str, str]] = {
     "logging_dir": ("output", "The history is written to history.jsonl in the run's folder."),
     "save_steps": ("checkpoint_every", ""),
     "save_strategy": ("checkpoint_every", "Give a number of updates. The best model is always kept."),
-    "save_total_limit": ("keep_checkpoints", "Only the newest checkpoint is kept, and the best model beside it."),
+    "save_total_limit": ("checkpoints_kept", "The best model is kept beside them."),
     "load_best_model_at_end": ("", "It always does: model/ is the best by the validation score."),
     "metric_for_best_model": ("best_metric", ""),
     "greater_is_better": ("best_metric", "Higher is better unless the score is loss, rmse, mae or perplexity."),

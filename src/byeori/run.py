@@ -15,7 +15,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ class RunFolder:
         self.report = self.path / "report.html"
         self.parts = (self.model, self.checkpoints, self.settings, self.metrics, self.history, self.samples, self.data,
                       self.report, self.predictions, self.trackers)  # fmt: skip
+        self.lock = self.path / ".lock"  # held by the process that writes here
         self.before = self.path / ".before"  # the parts of a run that is being replaced
 
     @property
@@ -72,6 +73,9 @@ class RunFolder:
                 f"output {self.path}: this folder holds no run to {'replace' if overwrite else 'go on with'}, and what else is "
                 f"in it stays untouched. Give another name with --output."
             )
+        if self.lock.exists():
+            with self._alone():
+                pass
         parent = self.path if self.path.is_dir() else next(p for p in self.path.absolute().parents if p.exists())
         if not os.access(parent, os.W_OK | os.X_OK) or not parent.is_dir():
             raise SettingError(f"output {self.path}: {parent} can't be written to. Give another folder with --output.")
@@ -85,9 +89,14 @@ class RunFolder:
         Raises SettingError as `check` does, or where the folder can't be made.
         """
         self.check(overwrite, resume)
+        with ExitStack() as held:
+            yield from self._writing(overwrite, resume, held)
+
+    def _writing(self, overwrite: bool, resume: bool, held: ExitStack) -> Iterator[RunFolder]:
         made = [path for path in (self.path, *self.path.parents) if not path.exists()]  # innermost first
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            held.enter_context(self._alone())
             self._clear_halves()
             if overwrite:
                 self._move_aside()
@@ -104,12 +113,31 @@ class RunFolder:
             elif not resume or self.path in made:
                 self._remove_parts()
                 self._put_back()
-                for path in made:
+                held.close()
+                for path in (one for one in made if one.is_dir()):
                     if any(path.iterdir()):
                         break
                     path.rmdir()
             raise
         self._forget_before()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """No other process writes here meanwhile; the system lets go of it for a process that is killed. Raises SettingError."""
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(self.lock, timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise SettingError(
+                f"output {self.path}: another process is training into this folder. Wait for its end, or give another name with --output."
+            ) from None
+        try:
+            yield
+        finally:
+            self.lock.unlink(missing_ok=True)
+            lock.release()
 
     def _clear_halves(self) -> None:
         """What a process that was killed while it wrote has left: files and folders under temporary names."""
@@ -163,6 +191,20 @@ class RunFolder:
             said = f"{self.path} holds the best model so far and no checkpoint: start anew with --overwrite."
         error.args = (f"{error} {said}",)
 
+    def length(self, path: Path) -> int:
+        """Bytes of history.jsonl or samples.jsonl, all of them on disk; 0 for one that isn't there."""
+        if not path.is_file():
+            return 0
+        _sync(path)
+        return path.stat().st_size
+
+    def cut(self, path: Path, length: int) -> None:
+        """Only the first so many bytes stay, and of them whole lines."""
+        if path.is_file():
+            with open(path, "rb+") as file:
+                kept = file.read(length)
+                file.truncate(kept.rfind(b"\n") + 1)
+
     def append(self, path: Path, record: dict[str, Any]) -> None:
         """One line of JSON at the end of history.jsonl or samples.jsonl."""
         with open(path, "a", encoding="utf-8") as file:
@@ -214,6 +256,18 @@ def _sync(file: Path) -> None:
         os.fsync(opened.fileno())
 
 
+def sync_folder(folder: Path) -> None:
+    """Its names on disk: without that a power cut may leave a file that is there under no name."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:  # Windows opens no folders, and needs no such thing
+        return
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def write_text(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole(path) as temporary:
@@ -245,9 +299,10 @@ def write_folder(path: Path, fill: Any) -> None:
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     try:
         fill(temporary)
-        for file in (one for one in temporary.rglob("*") if one.is_file()):
-            _sync(file)
+        for one in temporary.rglob("*"):
+            sync_folder(one) if one.is_dir() else _sync(one)
         os.chmod(temporary, 0o755)
+        sync_folder(temporary)
         if path.exists():
             old = path.with_name(f".{path.name}.old")
             shutil.rmtree(old, ignore_errors=True)
@@ -256,6 +311,7 @@ def write_folder(path: Path, fill: Any) -> None:
             shutil.rmtree(old, ignore_errors=True)
         else:
             os.replace(temporary, path)
+        sync_folder(path.parent)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise

@@ -185,6 +185,9 @@ class Optimization:
     adam_beta1: float = setting(0.9, "AdamW's first moment", least=0, most=0.999999)
     adam_beta2: float = setting(0.999, "AdamW's second moment", least=0, most=0.999999)
     adam_epsilon: float = setting(1e-8, "AdamW's epsilon", least=0)
+    on_nan: str = setting(
+        "stop", "what is done with an update whose loss or gradient is no number", choices=("stop", "skip")
+    )
 
 
 @dataclass(kw_only=True)
@@ -211,8 +214,14 @@ class Output:
     checkpoint_every: int | None = setting(
         None, "updates between checkpoints to resume from; none if not given", least=1
     )
+    checkpoints_kept: int = setting(
+        2, "newest checkpoints that stay while it trains, beside that of the best score", least=1
+    )
     keep_checkpoints: bool = setting(False, "keep the checkpoints when the run is done")
     resume: bool = setting(False, "go on from the last whole checkpoint in the folder")
+    accept_changes: bool = setting(
+        False, "with --resume: go on although settings or data are other ones than in the checkpoint"
+    )
     overwrite: bool = setting(False, "replace a run that is in the folder")
     cache: bool = setting(
         True, "take token ids of the same rows from an earlier run, and keep those of many rows for a later one"
@@ -388,5 +397,5 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple) and all(isinstance(v, str | int | float) for v in value):
         return list(value)
     if isinstance(value, dict):
-        return {str(name): _plain(one) for name, one in value.items()}
+        return {str(name): plain(one) for name, one in value.items()}
     return None if value is None else f"<{type(value).__name__}>"

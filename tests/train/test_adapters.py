@@ -145,7 +145,7 @@ def test_resumed_is_uninterrupted_and_a_checkpoint_holds_what_trains(train, tmp_
     whole = train("whole", **values)
     with pytest.raises(RuntimeError, match="power cut"):
         train(checkpoint_every=2, hooks=[Cut()], **values)
-    (place,) = (tmp_path / "run" / "checkpoints").glob("step-*")
+    place = max((tmp_path / "run" / "checkpoints").glob("step-*"))
     held = load_file(place / "model.safetensors")
     assert held and not any("embeddings" in name or "base_layer" in name for name in held)
     with pytest.raises(SettingError, match="made with other weights training"):

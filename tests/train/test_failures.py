@@ -39,7 +39,7 @@ def test_a_failure_after_a_checkpoint_says_how_to_go_on(train, tmp_path):
     with pytest.raises(TrainingError, match="run holds a checkpoint: go on from it with --resume, or .* --overwrite"):
         train(**TOO_HIGH, checkpoint_every=1)
     assert (tmp_path / "run" / "checkpoints" / "step-00000001").is_dir()
-    resumed = train(resume=True, learning_rate=1e-3, max_steps=1)  # another rate is other maths, and told
+    resumed = train(resume=True, accept_changes=True, **{**TOO_HIGH, "learning_rate": 1e-3, "max_steps": 1})
     assert resumed.folder.finished
 
 

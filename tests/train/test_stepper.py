@@ -18,7 +18,6 @@ from byeori.errors import TrainingError
 from byeori.models import device
 from byeori.models.packed import Runner
 from byeori.tasks import TextClassification
-from byeori.train.loop import Loop
 from byeori.train.stepper import LATE, Stepper
 from families import Family
 from plain import JOBS, TEXTS
@@ -73,15 +72,15 @@ def train(case: str, tmp_path: Path, **values):
 
 def watch(monkeypatch) -> Waits:
     """Count what updates after the first wait for; the first one probes the model and fills caches."""
-    waits, update = Waits(), Loop._update
+    waits, update = Waits(), loop.update
 
-    def watched(self, batch):
-        if self.step == 0:
-            return update(self, batch)
+    def watched(training, batch):
+        if training.step == 0:
+            return update(training, batch)
         with waits:
-            return update(self, batch)
+            return update(training, batch)
 
-    monkeypatch.setattr(Loop, "_update", watched)
+    monkeypatch.setattr(loop, "update", watched)
     return waits
 
 

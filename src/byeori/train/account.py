@@ -49,6 +49,8 @@ class Account:
         """An update is over; a norm that is no number (float16, a step left out) is not averaged."""
         self.done["rows"] += rows
         self.window["rows"] += rows
+        if not math.isfinite(loss):  # left out
+            return
         self.window["steps"] += 1
         self.window["loss"] += loss
         if math.isfinite(norm):
@@ -78,6 +80,12 @@ class Account:
             "evaluate_seconds": self.seconds.get("evaluate", 0.0),
             "checkpoint_seconds": self.seconds.get("checkpoint", 0.0),
         }
+
+    def copy(self) -> Account:
+        """As it is now, for an update that may have to be done again; seconds go on in both."""
+        found = Account()
+        found.done, found.window, found.seconds, found.since = {**self.done}, {**self.window}, self.seconds, self.since
+        return found
 
     def state(self) -> dict[str, Any]:
         return {"done": self.done, "window": self.window, "seconds": self.seconds}

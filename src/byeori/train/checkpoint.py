@@ -1,116 +1,201 @@
 """Checkpoints: all that a training is, written whole or not at all, in safetensors and JSON only.
 
 Invariants: a checkpoint holds the weights that train, optimizer, schedule, random states, place, best score, hooks; its folder
-appears under its name only when everything in it is on disk; loading runs no code.
+appears under its name only when everything in it is on disk, with a manifest of sizes and checksums by which damage is found;
+tensors go by the names of the parameters, so that any number of ranks reads them; loading runs no code.
 
-    save(folder / "step-00000200", model, optimizer, schedule, state)
-    state = load(last(folder), model, optimizer, schedule, compact)
+    write(folder / "step-00000200", snapshot(model, optimizer, schedule, state))
+    state = load(newest(folder, print), model, optimizer, schedule, compact)
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import random
 import re
-import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 
 from byeori.errors import ModelError
 from byeori.models.adapters import digest
 from byeori.models.embedding import CompactEmbedding, full_weights
 from byeori.run import write_folder, write_json
+from byeori.train import tensors
+from byeori.train.tensors import Tensors
 
+FORMAT = 2
 OWN = ("initial_lr", "weight_decay", "betas", "eps")  # of an optimizer's group: settings, not state
-NAME = re.compile(r"step-(\d{8})$")
+NAME = re.compile(r"step-(\d{8,})$")
+STATE, MANIFEST = "state.json", "manifest.json"
+Held = dict[tuple[str, str], torch.Tensor]
 
 
 def name(step: int) -> str:
     return f"step-{step:08d}"
 
 
-def last(folder: Path) -> Path | None:
-    """The newest whole checkpoint, or None."""
-    found = sorted(p for p in folder.glob("step-*") if NAME.match(p.name) and (p / "state.json").is_file())
-    return found[-1] if found else None
+def all_of(folder: Path) -> list[Path]:
+    """The checkpoints there are, the oldest first, damaged ones too."""
+    found = [path for path in folder.glob("step-*") if NAME.match(path.name) and path.is_dir()]
+    return sorted(found, key=step_of)
 
 
-def save(folder: Path, model: Any, optimizer: Any, schedule: Any, state: dict[str, Any], keep: int = 1) -> None:
-    """Write a checkpoint; older ones go, but for the newest `keep`."""
+def step_of(folder: Path) -> int:
+    found = NAME.match(folder.name)
+    assert found is not None
+    return int(found[1])
+
+
+def newest(folder: Path, tell: Callable[[str], None], before: int | None = None) -> Path | None:
+    """The newest sound checkpoint, of an update below `before` if that is given; None if there is none.
+
+    Damaged ones on the way are told by name.
+    """
+    for path in reversed(all_of(folder)):
+        if before is not None and step_of(path) >= before:
+            continue
+        wrong = damage(path)
+        if wrong is None:
+            return path
+        tell(f"{path}: this checkpoint is damaged ({wrong}); the one before it is taken, if there is one.")
+    return None
+
+
+def damage(folder: Path) -> str | None:
+    """What is wrong with a checkpoint's files; None if they are as they were written. Reads all of them."""
+    try:
+        told = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return f"it has no {MANIFEST}"
+    except (OSError, ValueError) as error:
+        return f"{MANIFEST}: {error}"
+    if told.get("format") != FORMAT:
+        return f"its format is {told.get('format')}, and this version reads {FORMAT}"
+    for file, facts in told["files"].items():
+        path = folder / file
+        if not path.is_file():
+            return f"{file} is missing"
+        if path.stat().st_size != facts["bytes"]:
+            return f"{file} has {path.stat().st_size:,} bytes instead of {facts['bytes']:,}"
+        if _sha256(path) != facts["sha256"]:
+            return f"{file} is not what was written"
+    return None
+
+
+@dataclass
+class Snapshot:
+    """What a checkpoint will hold: tensors by file, and the rest as JSON."""
+
+    files: dict[str, dict[str, torch.Tensor]]
+    state: dict[str, Any]
+
+    @property
+    def bytes(self) -> int:
+        return sum(one.numel() * one.element_size() for file in self.files.values() for one in file.values())
+
+
+def snapshot(model: Any, optimizer: Any, schedule: Any, state: dict[str, Any], held: Held | None = None) -> Snapshot:
+    """All of a training as it is now; with `held`, copied there, so that the training may go on.
+
+    The copies' memory is taken again by the next snapshot of the same `held`.
+    """
+    with full_weights(model):
+        # Tied tensors are one storage: each is saved once, and load_state_dict fills both from it.
+        seen: set[int] = set()
+        weights: dict[str, torch.Tensor] = {}
+        frozen = _frozen(model)
+        for key, value in model.state_dict().items():
+            if key in frozen or (value.numel() and value.data_ptr() in seen):  # a frozen one comes with the model again
+                continue
+            seen.add(value.data_ptr())
+            weights[key] = value
+        found = {"model": _kept("model", weights, held)}
+    moments, plain = _flatten(model, optimizer)
+    found["optimizer"] = _kept("optimizer", moments, held)
+    found["random"] = _random_states()
+    more = {"frozen": _digest(model), "python": _python_states(), "optimizer": plain, "schedule": _schedule(schedule)}
+    if held is not None and torch.cuda.is_available():
+        torch.cuda.synchronize()  # copies into pinned memory are on their way
+    return Snapshot(found, {**state, **more})
+
+
+def _kept(file: str, values: dict[str, torch.Tensor], held: Held | None) -> dict[str, torch.Tensor]:
+    """The tensors on the CPU, in one piece each; in memory of their own where that is asked."""
+    found = {}
+    for key, value in values.items():
+        value = value.detach()
+        if held is None:
+            found[key] = value.cpu().contiguous()
+            continue
+        place = held.get((file, key))
+        if place is None or place.shape != value.shape or place.dtype != value.dtype:
+            place = torch.empty(value.shape, dtype=value.dtype, pin_memory=value.is_cuda)
+            held[file, key] = place
+        found[key] = place.copy_(value, non_blocking=True)
+    return found
+
+
+def write(folder: Path, taken: Snapshot) -> None:
+    """Raises OSError where the disk doesn't take it; then nothing is there under that name."""
 
     def fill(path: Path) -> None:
-        with full_weights(model):
-            # Tied tensors are one storage: save_file wants each once, load_state_dict fills both from it.
-            seen: dict[int, str] = {}
-            weights = {}
-            frozen = _frozen(model)
-            for key, value in model.state_dict().items():
-                if key in frozen:  # as the model brings it again
-                    continue
-                if value.data_ptr() in seen and value.numel():
-                    continue
-                seen[value.data_ptr()] = key
-                weights[key] = value.detach().contiguous()
-            save_file(weights, path / "model.safetensors")
-        tensors, plain = _flatten(optimizer.state_dict())
-        save_file(tensors, path / "optimizer.safetensors")
-        save_file(_random_states(), path / "random.safetensors")
-        base = {"frozen": _digest(model)}
-        write_json(path / "state.json", {**state, **base, "optimizer": plain, "schedule": _schedule(schedule)})
+        for file, values in taken.files.items():
+            tensors.write(path / tensors.part(file, 0, 1), values)
+        write_json(path / STATE, taken.state)
+        files = {one.name: {"bytes": one.stat().st_size, "sha256": _sha256(one)} for one in sorted(path.iterdir())}
+        write_json(path / MANIFEST, {"format": FORMAT, "files": files})
 
     write_folder(folder, fill)
-    for old in sorted(p for p in folder.parent.glob("step-*") if NAME.match(p.name))[:-keep]:
-        shutil.rmtree(old, ignore_errors=True)
+
+
+def state_of(folder: Path) -> dict[str, Any]:
+    """All of a sound checkpoint but its tensors."""
+    return json.loads((folder / STATE).read_text(encoding="utf-8"))
 
 
 def load(folder: Path, model: Any, optimizer: Any, schedule: Any, compact: Any) -> dict[str, Any]:
-    """Put a checkpoint back into these objects; returns its state. Raises ModelError if a part can't be read."""
-    try:
-        weights = load_file(folder / "model.safetensors")
-        tensors = load_file(folder / "optimizer.safetensors")
-        state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-        random = load_file(folder / "random.safetensors")
-    except Exception as error:  # safetensors raises its own kinds
-        raise ModelError(
-            f"{folder}: this checkpoint can't be read ({error}). Remove the folder: --resume then takes the checkpoint before it, if there "
-            f"is one, or begins anew."
-        ) from error
+    """Put a sound checkpoint back into these objects; returns its state. Raises ModelError for another model's."""
+    state = state_of(folder)
     if state.get("frozen") not in (None, _digest(model)):
         raise ModelError(
             f"{folder}: this checkpoint holds what trains alone, and the weights that stay are other ones now. Give the --model it began "
             f"with, or start anew with --overwrite."
         )
+    weights = Tensors(folder, "model").all()
     with full_weights(model):
-        frozen = _frozen(model)
-        missing, unexpected = model.load_state_dict(weights, strict=False)
-        names = set(model.state_dict())
+        frozen, here = _frozen(model), model.state_dict()
+        shapes = [key for key, value in weights.items() if key in here and here[key].shape != value.shape]
+        missing, unexpected = ([], []) if shapes else model.load_state_dict(weights, strict=False)
         untied = [key for key in missing if key not in frozen and not _tied_to(model, key, weights)]
-    if untied or unexpected:
+    if shapes or untied or unexpected:
         raise ModelError(
-            f"{folder}: its weights are another model's ({(untied + list(unexpected))[:3]} of {len(names)})."
+            f"{folder}: its weights are another model's ({', '.join((shapes + untied + list(unexpected))[:3])} of {len(here)}). Give the "
+            f"--model it began with, or start anew with --overwrite."
         )
     if compact is not None:
         compact.read_again()
-    own, bases = [{name: group[name] for name in OWN} for group in optimizer.param_groups], schedule.base_lrs
-    optimizer.load_state_dict(_unflatten(tensors, state["optimizer"]))
+    own, bases = [{key: group[key] for key in OWN} for group in optimizer.param_groups], schedule.base_lrs
+    optimizer.load_state_dict(_unflatten(folder, model, optimizer, state["optimizer"]))
     schedule.load_state_dict(state["schedule"])
     # What this run was told holds, where the checkpoint was made with another rate or decay.
     schedule.base_lrs = bases
     for group, values, base, by in zip(optimizer.param_groups, own, bases, schedule.lr_lambdas, strict=True):
         group.update(values, lr=base * by(schedule.last_epoch))
     schedule._last_lr = [group["lr"] for group in optimizer.param_groups]
-    _set_random_states(random)
+    _set_random_states(Tensors(folder, "random").all())
+    _set_python_states(state["python"])
     return state
 
 
-def settings(folder: Path) -> dict[str, Any]:
-    """The settings it was made with; {} where its state can't be read (`load` says why)."""
-    try:
-        return json.loads((folder / "state.json").read_text(encoding="utf-8")).get("settings", {})
-    except (OSError, ValueError):
-        return {}
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _frozen(model: Any) -> set[str]:
@@ -131,23 +216,51 @@ def _tied_to(model: Any, key: str, weights: dict[str, torch.Tensor]) -> bool:
     return any(other in weights and here[other].data_ptr() == here[key].data_ptr() for other in here if other != key)
 
 
-def _flatten(state: dict[str, Any]) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    tensors = {
-        f"{number}.{key}": value.detach().contiguous()
-        for number, entry in state["state"].items()
-        for key, value in entry.items()
+def _named(model: Any, optimizer: Any) -> list[list[str]]:
+    """The names of the parameters of each group."""
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    return [[names[id(parameter)] for parameter in group["params"]] for group in optimizer.param_groups]
+
+
+def _flatten(model: Any, optimizer: Any) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    names = _named(model, optimizer)
+    moments = {
+        f"{key}/{name}": value
+        for group, own in zip(optimizer.param_groups, names, strict=True)
+        for parameter, name in zip(group["params"], own, strict=True)
+        for key, value in optimizer.state.get(parameter, {}).items()
     }
-    return tensors, {"param_groups": state["param_groups"]}
+    groups = [{key: value for key, value in group.items() if key != "params"} for group in optimizer.param_groups]
+    return moments, {"param_groups": groups, "names": names}
 
 
-def _unflatten(tensors: dict[str, torch.Tensor], plain: dict[str, Any]) -> dict[str, Any]:
+def _unflatten(folder: Path, model: Any, optimizer: Any, plain: dict[str, Any]) -> dict[str, Any]:
+    """As `load_state_dict` takes it. Raises ModelError where other weights train now."""
+    names = _named(model, optimizer)
+    if names != plain["names"]:
+        raise ModelError(
+            f"{folder}: other weights train now than did in this checkpoint. Resume with the settings it began with, or start anew with "
+            f"--overwrite."
+        )
+    places = {name: place for place, name in enumerate(name for own in names for name in own)}
     state: dict[int, dict[str, torch.Tensor]] = {}
-    for key, value in tensors.items():
-        number, _, part = key.partition(".")
-        state.setdefault(int(number), {})[part] = value
-    for group in plain["param_groups"]:
-        group["betas"] = tuple(group["betas"])
-    return {"state": state, "param_groups": plain["param_groups"]}
+    for key, value in Tensors(folder, "optimizer").all().items():
+        kind, _, name = key.partition("/")
+        state.setdefault(places[name], {})[kind] = value
+    sizes = dict(model.named_parameters())
+    wrong = [
+        n for n, at in places.items() if "exp_avg" in state.get(at, {}) and state[at]["exp_avg"].shape != sizes[n].shape
+    ]
+    if wrong:
+        raise ModelError(
+            f"{folder}: {wrong[0]} has another shape than in this checkpoint, as other words are in use now. Resume with the data it "
+            f"began with, or start anew with --overwrite."
+        )
+    groups, first = [], 0
+    for group, own in zip(plain["param_groups"], names, strict=True):
+        groups.append({**group, "betas": tuple(group["betas"]), "params": list(range(first, first + len(own)))})
+        first += len(own)
+    return {"state": state, "param_groups": groups}
 
 
 def _schedule(schedule: Any) -> dict[str, Any]:
@@ -171,3 +284,16 @@ def _set_random_states(states: dict[str, torch.Tensor]) -> None:
         for i in range(torch.cuda.device_count()):
             if f"cuda{i}" in states:
                 torch.cuda.set_rng_state(states[f"cuda{i}"], i)
+
+
+def _python_states() -> dict[str, Any]:
+    """Python's and NumPy's own, which hooks and tasks of somebody's may draw from."""
+    kind, words, *rest = np.random.get_state(legacy=True)
+    return {"random": random.getstate(), "numpy": [kind, np.asarray(words).tolist(), *rest]}
+
+
+def _set_python_states(states: dict[str, Any]) -> None:
+    version, words, gauss = states["random"]
+    random.setstate((version, tuple(words), gauss))
+    kind, keys, *rest = states["numpy"]
+    np.random.set_state((kind, np.array(keys, np.uint32), *rest))

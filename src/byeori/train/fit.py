@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ from byeori.predict.evaluate import LOSS, RESAMPLES, Judged, Tell, evaluate
 from byeori.predict.model_folder import cleaning_of
 from byeori.run import FORMAT, RunFolder, dumps, whole, write_json, write_text
 from byeori.settings import dump_yaml
-from byeori.train import resume
+from byeori.train import checkpoint, resume
 from byeori.train.hooks import Hook, sources
 from byeori.train.loop import Loop
 
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 PERCENTILES = (0, 50, 90, 99, 100)
 FULL = (errno.ENOSPC, errno.EDQUOT)
+REFUSED = (errno.EROFS, errno.EACCES, errno.EPERM)
+FAILING = (errno.EIO, errno.ENXIO, errno.ESTALE)
 
 
 def check_watching(ready: Ready, own_metrics: bool) -> None:
@@ -78,17 +81,15 @@ def fit(
         task, ready.loaded.model, ready.loaded.tokenizer, ready.stores["train"], settings,
         engine=engine, packing=ready.packing, rows=ready.rows["train"],
         validation=(lambda: judge("validation")) if "validation" in ready.rows else None,
-        hooks=hooks, folder=folder, decoding=ready.decoding, progress=progress,
+        hooks=hooks, folder=folder, decoding=ready.decoding, progress=progress, remember=ready.remember,
     )  # fmt: skip
     try:
         resume.check(loop)  # a refused one leaves the folder as it was
         training = _train(loop, ready, folder, hooks, progress)
     except OSError as error:
-        if error.errno not in FULL:
+        if (said := _refused(error, folder)) is None:
             raise
-        raise TrainingError(
-            f"{folder.path}: the disk is full ({error.strerror}). Make room there, or give another folder with --output."
-        ) from error
+        raise TrainingError(said) from error
     finally:
         loop.release()
     _take_best(loop, folder)
@@ -115,10 +116,27 @@ def fit(
     found["training"] = training
     write_json(folder.metrics, found)
     if not settings.keep_checkpoints and folder.checkpoints.is_dir():
-        import shutil
-
         shutil.rmtree(folder.checkpoints)
     return found
+
+
+def _refused(error: OSError, folder: RunFolder) -> str | None:
+    """The sentence for a run's folder that can't be written to any more; None for another error."""
+    last = checkpoint.newest(folder.checkpoints, lambda damaged: None)
+    safe = f"The checkpoint {last.name} is whole. " if last is not None else ""
+    if not folder.path.is_dir():
+        return f"{folder.path}: it is gone, removed or renamed while the model trained. Put it back and --resume, or train anew."
+    if error.errno in FULL:
+        free = shutil.disk_usage(folder.path).free / 2**20
+        return (
+            f"{folder.path}: the disk is full ({error.strerror}; {free:,.0f} MB are free). {safe}Make room there (older runs, their "
+            f"checkpoints; --checkpoints-kept 1 needs less), or give another folder with --output."
+        )
+    if error.errno in REFUSED:
+        return f"{folder.path}: it can't be written to ({error.strerror}). {safe}Make it writable, or give another folder with --output."
+    if error.errno in FAILING:
+        return f"{folder.path}: the disk fails ({error.strerror}). {safe}Copy what is there to another disk first."
+    return None
 
 
 def _train(loop: Loop, ready: Ready, folder: RunFolder, hooks: Sequence[Hook], progress: Progress) -> dict[str, Any]:

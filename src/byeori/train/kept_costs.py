@@ -39,18 +39,45 @@ def kept_cost(
     model: Any, task: Task, store: TokenStore, packing: Packing, device: torch.device, precision: str, max_length: int
 ) -> Cost:
     """As `measured`, from an earlier run where there was one. Raises what `measured` raises, SettingError."""
-    key = _key(model, task, store, packing, device, precision, max_length)
-    place = None
-    if key is not None and limit():
-        with contextlib.suppress(RuntimeError):  # a user without a home, as in containers
-            place = folder().parent / "budgets" / f"{key}.json"
+    place = place_of(model, task, store, packing, device, precision, max_length)
     if place is not None and (found := _read(place)) is not None:
         return found
     cost = measured(model, task, store, packing, device, precision, max_length)
     if place is not None:
         with contextlib.suppress(OSError):  # nowhere to write: measured again next time
-            _write(place, cost)
+            _write(place, dataclasses.asdict(cost))
     return cost
+
+
+def place_of(
+    model: Any, task: Task, store: TokenStore, packing: Packing, device: torch.device, precision: str, max_length: int
+) -> Path | None:
+    """The file of a model's cost here; None where nothing is kept. Raises SettingError."""
+    key = _key(model, task, store, packing, device, precision, max_length)
+    if key is None or not limit():
+        return None
+    try:
+        return folder().parent / "budgets" / f"{key}.json"
+    except RuntimeError:  # a user without a home, as in containers
+        return None
+
+
+def kept_limit(place: Path) -> int | None:
+    """Tokens a pack that memory once didn't suffice for more of; None if it always did."""
+    try:
+        found = json.loads(_limit_of(place).read_text(encoding="utf-8"))["tokens"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return found if isinstance(found, int) and found > 0 else None
+
+
+def keep_limit(place: Path, tokens: int) -> None:
+    with contextlib.suppress(OSError):  # nowhere to write: it is found again next time
+        _write(_limit_of(place), {"tokens": tokens})
+
+
+def _limit_of(place: Path) -> Path:
+    return place.with_suffix(".limit.json")
 
 
 def _read(place: Path) -> Cost | None:
@@ -63,12 +90,12 @@ def _read(place: Path) -> Cost | None:
     return cost if sound and len(values) == len(dataclasses.fields(Cost)) and cost.token > 0 else None
 
 
-def _write(place: Path, cost: Cost) -> None:
+def _write(place: Path, values: dict[str, Any]) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     handle, part = tempfile.mkstemp(prefix=".part-", dir=place.parent)
     try:
         with open(handle, "w", encoding="utf-8") as file:
-            json.dump(dataclasses.asdict(cost), file)
+            json.dump(values, file)
         os.replace(part, place)
     except BaseException:
         with contextlib.suppress(OSError):

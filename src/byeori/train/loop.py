@@ -12,33 +12,36 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from types import SimpleNamespace
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from byeori.batches.answers import of_rows
 from byeori.batches.loader import Batch, Packing
 from byeori.batches.order import Order
 from byeori.batches.pack import Pack
 from byeori.errors import SettingError, TrainingError
 from byeori.models import adapters, embedding
 from byeori.models.checks import place_of
-from byeori.models.device import asynchronous, autocast, failure, lost
+from byeori.models.device import asynchronous, failure, lost
 from byeori.models.heap import kept
 from byeori.models.packed import runner, unwrapped
 from byeori.predict.model_folder import save_model
 from byeori.text.ahead import ahead
-from byeori.train import checkpoint, partial, resume
+from byeori.train import checkpoint, partial, previews, resume
 from byeori.train.accelerator import accelerator_for, running
 from byeori.train.account import Account, peak_memory_mb
 from byeori.train.hooks import Hook
 from byeori.train.interrupt import asked_to_stop
+from byeori.train.keeper import Keeper
 from byeori.train.optimize import adamw, schedule_for, total_steps
 from byeori.train.progress import Progress
+from byeori.train.sentinel import Sentinel
 from byeori.train.stepper import Stepper, Update
 from byeori.train.trackers import Trackers
+from byeori.train.update import update
 
 if TYPE_CHECKING:
     from byeori.data.rows import Rows
@@ -80,6 +83,7 @@ class Loop:
         folder: RunFolder,
         decoding: dict[str, Any],
         progress: Progress,
+        remember: Callable[[int], None] | None = None,
     ):
         self.task, self.tokenizer, self.store, self.settings = task, tokenizer, store, settings
         self.engine, self.packing, self.rows, self.validation = engine, packing, rows, validation
@@ -97,7 +101,10 @@ class Loop:
         self.steps = total_steps(settings, self.order.steps)
         self.schedule = schedule_for(self.optimizer.optimizer, settings, self.steps)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "float16")
-        late = asynchronous(self.device) and bool(self.optimizer.optimizer.defaults["fused"])
+        # An update that is left out leaves those after it as they are: each is heard of before the next one.
+        late = (
+            asynchronous(self.device) and bool(self.optimizer.optimizer.defaults["fused"]) and settings.on_nan == "stop"
+        )
         self.stepper = Stepper(
             self.optimizer.optimizer, self.schedule, self.scaler, told=self._told, moved=self._moved, late=late
         )
@@ -114,6 +121,11 @@ class Loop:
         self.worse = 0  # evaluations since the best one
         self.stopped: str | None = None
         self.account = Account()
+        self.sentinel = Sentinel(settings, self.where, progress.note, lambda line: folder.append(folder.history, line))
+        self.keeper = Keeper(folder.checkpoints, settings.checkpoints_kept)
+        self.begins_at: Path | None = None  # the checkpoint that a resumed training goes on from
+        self.short: int | None = None  # tokens a pack since memory ran out
+        self.remember = remember or (lambda tokens: None)  # for the next training of this model here
         self.lost = False  # whether the device has failed, and the model with it
         self._updating = False  # inside an update
         self._save_wanted = False
@@ -152,32 +164,18 @@ class Loop:
         self._save_wanted = True
 
     def samples(self, pack: Pack, outputs: Any, most: int) -> list[dict[str, Any]]:
-        """At most so many rows of a pack, from the shortest to the longest, beside predictions and labels, from outputs at hand.
+        """At most so many rows of a pack, from the shortest to the longest, beside predictions and labels."""
+        return previews.samples(self, pack, outputs, most)
 
-        A task that generates writes these few rows; no other task runs the model again.
-        """
-        owners, counts = np.unique(pack.rows, return_counts=True)
-        whole = counts == self.store.row_offsets[owners + 1] - self.store.row_offsets[owners]
-        owners = owners[whole]  # a row of many windows may lie in several packs
-        if not len(owners) or most < 1:
-            return []
-        owners = owners[np.argsort(self.store.lengths(owners), kind="stable")]
-        rows = owners[np.unique(np.linspace(0, len(owners) - 1, min(most, len(owners))).round().astype(int))]
-        few = self.store.select(rows)
-        if self.task.generates:
-            with adapters.merged(unwrapped(self.model)):
-                answers = self.engine.run(few)
-        else:
-            values, lengths = self.task.gather(outputs, pack)
-            answers = of_rows(pack, values.detach().float().cpu().numpy(), lengths, self.store, rows)
-        found = []
-        for place, prediction in enumerate(self.task.decode(answers, few)):
-            row = few.row(place)
-            right = self.task.right_answer(row)
-            if "input_ids" in row:
-                row = {"text": self.tokenizer.decode(few[place]["input_ids"], skip_special_tokens=True)}
-            found.append(self.task.show(row, prediction, right))
-        return found
+    def where(self, row: int) -> str:
+        """A row's place in its file."""
+        return place_of(self.store, self.rows, row)
+
+    def shorten(self, tokens: int) -> None:
+        """Packs of so many tokens at most from now on, in evaluations too."""
+        self.short = tokens
+        self.packing = replace(self.packing, pack_tokens=min(tokens, self.packing.pack_tokens))
+        self.engine.pack_tokens = min(tokens, self.engine.pack_tokens)
 
     # the loop ---------------------------------------------------------------------------------------------------
     def run(self) -> dict[str, Any]:
@@ -200,12 +198,16 @@ class Loop:
         try:
             with running(self.device), kept(), asked_to_stop() as asked, ahead(self._batches(), self.ahead) as batches:
                 while self.step < self.steps and self.stopped is None:
-                    pack, outputs = self._update(next(batches))
+                    self._updating = True
+                    pack, outputs = update(self, next(batches))
+                    self.step += 1
+                    self._updating = False
                     self._after(pack, outputs)
                     if asked() and self.step < self.steps:
                         self._interrupted()
             if self.best is None:  # no update at all: the model as it came
                 self._evaluate()
+            self.keeper.wait()
             if self._unshown is not None:
                 self.progress.samples(*self._unshown)
         except Exception as error:
@@ -216,6 +218,7 @@ class Loop:
                 f"{'' if self._updating else 'after '}step {self.step + self._updating}: {said}"
             ) from error
         finally:
+            self.keeper.close()
             self.progress.stop()
             self.release()
         self._tell("train_end")
@@ -238,34 +241,12 @@ class Loop:
             batch = Batch(self.store, rows, self.packing, self.device, draw, self.task.apart, pinned)
             yield batch.built() if self.ahead else batch
 
-    def _update(self, batch: Batch) -> tuple[Pack, Any]:
-        """One optimizer step: summed losses of its packs, one division, clipping. Nothing of it waits for a GPU."""
-        self._updating = True
-        total: Any = 0.0
-        pack = outputs = None
-        for pack in batch:
-            with autocast(self.precision, self.device):
-                outputs = self.task.outputs(self.model, pack)
-            loss = self.task.losses(outputs, pack).sum() * batch.scale
-            self.accelerator.backward(self.scaler.scale(loss))
-            total = total + loss.detach()
-            self.account.pack(pack)
-        assert pack is not None and outputs is not None
-        self.scaler.unscale_(self.optimizer.optimizer)
-        limit = self.settings.max_grad_norm or math.inf
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit, foreach=True)
-        self.stepper.step(self.step + 1, batch, total, norm)
-        self.optimizer.zero_grad()
-        self.step += 1
-        self._updating = False
-        return pack, SimpleNamespace(**{k: v.detach() if torch.is_tensor(v) else v for k, v in vars(outputs).items()})
-
-    def _told(self, update: Update) -> None:
-        """An update's numbers are there: on a CPU before its weights move, on a GPU some updates later."""
+    def _told(self, update: Update) -> bool:
+        """An update's numbers are there: on a CPU before its weights move, on a GPU some updates later. Whether it is left out."""
         self._loss = update.loss
-        if not math.isfinite(update.loss) or (not math.isfinite(update.norm) and not self.scaler.is_enabled()):
-            self._not_a_number(update)
+        refused = self.sentinel.refuses(update, self.scaler.is_enabled())
         self.account.update(update.loss, update.norm, len(update.batch.rows))
+        return refused
 
     def _moved(self) -> None:
         """An update has moved the weights; one that overflowed in float16 moves neither schedule nor idle words."""
@@ -297,6 +278,7 @@ class Loop:
         every = self.settings.checkpoint_every
         if self._save_wanted or (every and self.step % every == 0 and not last):
             self._checkpoint()
+        self.keeper.finished()  # raises what the disk refused
         self.account.lap("watching")
 
     def _preview(self, pack: Pack, outputs: Any) -> None:
@@ -364,35 +346,32 @@ class Loop:
         save_model(self.folder.model, unwrapped(self.model), self.tokenizer, self.task, self.decoding, self.step)
         self.account.lap("checkpoint")
 
-    def _checkpoint(self) -> None:
+    def _checkpoint(self, now: bool = False) -> None:
+        """Written beside the training, or before it goes on: `now`, or where a hook waits for the folder.
+
+        Raises OSError where the disk refused this one or the last.
+        """
         self._save_wanted = False
+        now = now or any(type(hook).save is not Hook.save for hook in self.hooks)
         self._settle()
-        place = self.folder.checkpoints / checkpoint.name(self.step)
-        checkpoint.save(place, unwrapped(self.model), self.optimizer.optimizer, self.schedule, resume.state(self))
-        self._tell("save", place)
+        self.keeper.best = self.best["step"] if self.best is not None else -1
+        model, optimizer = unwrapped(self.model), self.optimizer.optimizer
+        state = resume.state(self)
+        self.keeper.save(
+            self.step, lambda held: checkpoint.snapshot(model, optimizer, self.schedule, state, held), now=now
+        )
+        for place in self.keeper.finished():
+            self._tell("save", place)
         self.account.lap("checkpoint")
 
     def _interrupted(self) -> None:
-        self._checkpoint()
+        self._checkpoint(now=True)
         self.progress.note(f"Stopped at step {self.step} of {self.steps}; --resume goes on from there.")
         raise KeyboardInterrupt
 
     def _tell(self, event: str, *arguments: Any) -> None:
         for hook in self.hooks:
             getattr(hook, event)(self, *arguments)
-
-    def _not_a_number(self, update: Update) -> None:
-        rows = update.batch.rows
-        where = ", ".join(place_of(self.store, self.rows, int(row)) for row in rows[:5])
-        rate = float(self.settings.learning_rate)
-        what = f"the loss is {update.loss}"
-        if math.isfinite(update.loss):
-            what = f"the gradient's norm is {update.norm}"
-        raise TrainingError(
-            f"step {update.step}: {what} at learning rate {update.rate:.2e}. Its {len(rows)} rows begin "
-            f"with {where}. The usual causes: a learning rate too high (try --learning-rate {rate / 10:g}), "
-            f"float16 (try --precision float32), a weight that was already not a number in the checkpoint."
-        )
 
     def _result(self) -> dict[str, Any]:
         return {
@@ -402,6 +381,8 @@ class Loop:
             "peak_memory_mb": peak_memory_mb(self.device),
             "best": self.best,
             "stopped": self.stopped,
+            "left_out": self.sentinel.left_out,
+            "spikes": self.sentinel.spikes,
             "packed": runner(self.model).packs_for(self.task),
         }
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial as partial_
 from typing import TYPE_CHECKING, Any
 
 from byeori.batches import budget
@@ -58,6 +59,7 @@ class Ready:
     decoding: dict[str, Any]
     findings: list[Finding] = dataclasses.field(default_factory=list)  # what the doctor saw in brief
     baseline_notes: list[str] = dataclasses.field(default_factory=list)  # what must be known of the baselines
+    remember: Callable[[int], None] | None = None  # told of packs that memory sufficed for after it ran out
 
     @property
     def judged_part(self) -> str | None:
@@ -110,6 +112,7 @@ def prepare(settings: Train, task: Task, progress: Progress) -> Ready:
     from byeori.models.device import device_for, precision_for, set_threads
     from byeori.models.packed import runner
     from byeori.predict.model_folder import cleaned_before
+    from byeori.train.kept_costs import keep_limit, kept_limit, place_of
     from byeori.train.optimize import learning_rate_for
 
     clock = time.perf_counter()
@@ -186,12 +189,20 @@ def prepare(settings: Train, task: Task, progress: Progress) -> Ready:
     packing = Packing(
         group_cost=budget.of_a_group(packed, precision, device.type), varlen=packed and run.varlen(precision)
     )
-    pack_tokens = settings.pack_tokens
+    pack_tokens, place = settings.pack_tokens, None
     if isinstance(pack_tokens, str):
         clock = time.perf_counter()
         pack_tokens, short = _budget(
             loaded.model, task, stores["train"], packing, device, precision, max_length, progress, settings.cache
         )
+        if settings.cache:
+            place = place_of(loaded.model, task, stores["train"], packing, device, precision, max_length)
+        if place is not None and (limit := kept_limit(place)) is not None and limit < pack_tokens:
+            pack_tokens, short = limit, True
+            progress.note(
+                f"Packs of {limit:,} tokens, as memory did not suffice for more in an earlier training of this model here; --pack-tokens "
+                f"says otherwise, or remove {place.with_suffix('.limit.json')}."
+            )
         if short:
             # An evaluation keeps no activations, so that what a training can hold at once it can, too.
             engine.pack_tokens = min(engine.pack_tokens, pack_tokens)
@@ -208,8 +219,9 @@ def prepare(settings: Train, task: Task, progress: Progress) -> Ready:
     )  # fmt: skip
     decoding = {"max_length": max_length, "truncation": settings.truncation}
     return Ready(
-        task, resolved, parts, stores, loaded, engine, packing, baselines, seconds, decoding, findings, baseline_notes
-    )
+        task, resolved, parts, stores, loaded, engine, packing, baselines, seconds, decoding, findings, baseline_notes,
+        remember=partial_(keep_limit, place) if place is not None else None,
+    )  # fmt: skip
 
 
 def _named_model(settings: Train, task: Task) -> Any:

@@ -34,14 +34,15 @@ class Update:
 
 
 class Stepper:
-    """`told` hears of every update, in order, and may raise; `moved` of each that moved weights, once that is known."""
+    """`told` hears of every update, in order, may raise, and says whether it must not move weights (known in time only where nothing
+    is late); `moved` hears of each that did, once that is known."""
 
     def __init__(
         self,
         optimizer: torch.optim.Optimizer,
         schedule: Any,
         scaler: torch.amp.GradScaler,
-        told: Callable[[Update], None],
+        told: Callable[[Update], bool],
         moved: Callable[[], None],
         late: bool,
     ):
@@ -55,8 +56,11 @@ class Stepper:
         if self.late:
             self._later(number, batch, loss, norm)
             return
-        self.told(Update(number, self._rate, batch, float(loss), float(norm)))
+        refused = self.told(Update(number, self._rate, batch, float(loss), float(norm)))
         scaled = self.scaler.is_enabled()
+        if refused and not scaled:
+            self.schedule.step()  # the others keep their rates
+            return
         scale = self.scaler.get_scale() if scaled else 0.0
         self.scaler.step(self.optimizer)
         self.scaler.update()

@@ -1,0 +1,47 @@
+"""Samples while a model trains: rows of a pack beside predictions and labels, from the outputs at hand.
+
+Invariants: a task that generates writes the few rows shown; no other task runs the model again.
+
+    for sample in samples(loop, pack, outputs, most=5): print(sample)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from byeori.batches.answers import of_rows
+from byeori.batches.pack import Pack
+from byeori.models import adapters
+from byeori.models.packed import unwrapped
+
+if TYPE_CHECKING:
+    from byeori.train.loop import Loop
+
+
+def samples(loop: Loop, pack: Pack, outputs: Any, most: int) -> list[dict[str, Any]]:
+    """At most so many rows of a pack, from the shortest to the longest."""
+    store = loop.store
+    owners, counts = np.unique(pack.rows, return_counts=True)
+    whole = counts == store.row_offsets[owners + 1] - store.row_offsets[owners]
+    owners = owners[whole]  # a row of many windows may lie in several packs
+    if not len(owners) or most < 1:
+        return []
+    owners = owners[np.argsort(store.lengths(owners), kind="stable")]
+    rows = owners[np.unique(np.linspace(0, len(owners) - 1, min(most, len(owners))).round().astype(int))]
+    few = store.select(rows)
+    if loop.task.generates:
+        with adapters.merged(unwrapped(loop.model)):
+            answers = loop.engine.run(few)
+    else:
+        values, lengths = loop.task.gather(outputs, pack)
+        answers = of_rows(pack, values.detach().float().cpu().numpy(), lengths, store, rows)
+    found = []
+    for place, prediction in enumerate(loop.task.decode(answers, few)):
+        row = few.row(place)
+        right = loop.task.right_answer(row)
+        if "input_ids" in row:
+            row = {"text": loop.tokenizer.decode(few[place]["input_ids"], skip_special_tokens=True)}
+        found.append(loop.task.show(row, prediction, right))
+    return found

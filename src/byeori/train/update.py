@@ -1,0 +1,103 @@
+"""One update: its packs forward and backward, in less memory where there isn't enough, then one step of the optimizer.
+
+Invariants: summed losses are scaled by one over the labels of the whole update; an update that ran out of memory is done again from
+its first pack, with the random state it began with and smaller packs, so that rows, schedule and order stay; what it had added up is
+forgotten. Nothing of it waits for a GPU.
+
+    pack, outputs = update(loop, batch)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import math
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from byeori.batches.loader import Batch
+from byeori.batches.pack import Pack
+from byeori.errors import TrainingError
+from byeori.models.device import autocast, full
+
+if TYPE_CHECKING:
+    from byeori.train.loop import Loop
+
+
+def update(loop: Loop, batch: Batch) -> tuple[Pack, Any]:
+    """Move the weights by one batch; returns its last pack and what the task made of it, detached. Raises TrainingError."""
+    random = _random(loop.device)
+    while True:
+        if batch.packing.pack_tokens > loop.packing.pack_tokens:  # packed, maybe ahead, before memory ran out
+            batch = dataclasses.replace(batch, packing=loop.packing)
+        account = loop.account.copy()
+        failed: tuple[Pack, str] | None = None
+        at: list[Pack] = []
+        try:
+            pack, outputs, total = _backward(loop, batch, at)
+        except (RuntimeError, MemoryError) as error:
+            if not full(error) or not at:
+                raise
+            failed = at[-1], " ".join(str(error).splitlines()[0].split())[:200] if str(error) else type(error).__name__
+            at.clear()
+        # Out of the except clause: the error held the frames, and they all that was computed.
+        if failed is None:
+            break
+        loop.account = account
+        loop.optimizer.zero_grad()
+        _shrink(loop, *failed)
+        _restore(random, loop.device)
+    loop.scaler.unscale_(loop.optimizer.optimizer)
+    limit = loop.settings.max_grad_norm or math.inf
+    norm = torch.nn.utils.clip_grad_norm_(loop.model.parameters(), limit, foreach=True)
+    loop.stepper.step(loop.step + 1, batch, total, norm)
+    loop.optimizer.zero_grad()
+    return pack, SimpleNamespace(**{k: v.detach() if torch.is_tensor(v) else v for k, v in vars(outputs).items()})
+
+
+def _backward(loop: Loop, batch: Batch, at: list[Pack]) -> tuple[Pack, Any, torch.Tensor]:
+    """Gradients of all packs; the last one, its outputs and the loss of the whole update. `at`: the pack it is at."""
+    total: Any = 0.0
+    pack = outputs = None
+    for pack in batch:
+        at[:] = [pack]
+        with autocast(loop.precision, loop.device):
+            outputs = loop.task.outputs(loop.model, pack)
+        loss = loop.task.losses(outputs, pack).sum() * batch.scale
+        loop.accelerator.backward(loop.scaler.scale(loss))
+        total = total + loss.detach()
+        loop.account.pack(pack)
+    assert pack is not None and outputs is not None
+    return pack, outputs, total
+
+
+def _shrink(loop: Loop, pack: Pack, said: str) -> None:
+    """Smaller packs from now on. Raises TrainingError where this one can't be cut."""
+    rows = np.unique(pack.rows)
+    if len(pack) == 1 or (len(rows) == 1 and not loop.task.apart):
+        raise TrainingError(
+            f"there is no memory left on {loop.device} ({said}) for one row alone, {loop.where(int(rows[0]))}: {pack.tokens:,} tokens. "
+            f"Give a smaller --max-length, or leave the row out; --gradient-checkpointing needs less memory in more time."
+        )
+    tokens = max(1, min(loop.packing.pack_tokens, pack.computed) // 2)
+    loop.shorten(tokens)
+    loop.remember(tokens)
+    loop.progress.note(
+        f"step {loop.step + 1}: there is no memory left on {loop.device} ({said}); it is done again in packs of {tokens:,} tokens."
+    )
+    gc.collect()
+    if loop.device.type == "cuda":
+        torch.cuda.empty_cache()
+
+
+def _random(device: torch.device) -> list[torch.Tensor]:
+    return [torch.get_rng_state(), *([torch.cuda.get_rng_state(device)] if device.type == "cuda" else [])]
+
+
+def _restore(states: list[torch.Tensor], device: torch.device) -> None:
+    torch.set_rng_state(states[0])
+    for state in states[1:]:
+        torch.cuda.set_rng_state(state, device)
