@@ -1,6 +1,6 @@
 """What training a part of a model takes beside training all of it: adapters, a frozen body, layers computed again.
 
-`--what adapters`: the demo's MiniLM on Korean film reviews; weights that train, bytes of a checkpoint and of a saved adapter, seconds
+`--what adapters`: the demo's MiniLM on texts of `--set`; weights that train, bytes of a checkpoint and of a saved adapter, seconds
 an update, accuracy. `--what memory`: a fresh BERT of MiniLM's size (6 layers, 384 wide) on 8 rows of 512 tokens; the peak of updates
 after the first, above what was there before the model, and seconds an update.
 
@@ -51,7 +51,7 @@ def adapted(job: dict[str, Any]) -> dict[str, Any]:
     import byeori
     from byeori.demo import model_folder
 
-    texts, labels = SETS["nsmc"](job["rows"])
+    texts, labels = SETS[job["set"]](job["rows"])
     given = [{"text": text, "label": label} for text, label in zip(texts, labels, strict=True)]
 
     class Weights(byeori.Hook):
@@ -118,7 +118,13 @@ def main() -> None:
         print(json.dumps(adapted(job) if job["what"] == "adapters" else kept(job)))
         return
     jobs = {
-        name: {"what": options.what, "settings": values, "rows": options.rows, "precision": options.precision}
+        name: {
+            "what": options.what,
+            "set": options.set,
+            "settings": values,
+            "rows": options.rows,
+            "precision": options.precision,
+        }
         for name, values in JOBS[options.what].items()
         if any(part in name for part in options.only.split(","))
     }

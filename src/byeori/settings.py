@@ -153,7 +153,7 @@ class Adapters:
     adapter_dropout: float = setting(0.0, "dropout of what the adapter reads", least=0, most=0.999999)
     adapter_targets: str | list[str] = setting(
         "auto",
-        "modules that get one (query,value), or all-linear; auto is peft's choice for the family, else all-linear",
+        "all-linear, or modules that get one (query,value); auto is peft's choice for the family, else all",
         metavar="MODULES",
     )
     adapter_config: Any = setting(

@@ -7,6 +7,7 @@ import copy
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 import byeori
 from byeori.batches.loader import Batch, Packing
@@ -137,11 +138,33 @@ def test_gradients_with_layers_computed_again_are_the_same(tiny, job, name):
     assert cost().token < 0.9 * whole.token
 
 
-def test_it_is_a_setting_and_is_off_afterwards(train, still_bert):
-    whole = train("whole", model=still_bert, log_every=1, max_steps=4)
-    again = train("again", model=still_bert, log_every=1, max_steps=4, gradient_checkpointing=True)
+@pytest.mark.parametrize("values", [{}, {"adapter": "lora"}, {"freeze": "embeddings,layers.0"}])
+def test_it_is_a_setting_and_is_off_afterwards(train, still_bert, values):
+    values = {"model": still_bert, "log_every": 1, "max_steps": 4, **values}
+    whole, again = train("whole", **values), train("again", gradient_checkpointing=True, **values)
     assert losses(again) == pytest.approx(losses(whole), rel=1e-5)
     assert not any(getattr(part, "gradient_checkpointing", False) for part in again.model.modules())
+
+
+class Cut(byeori.Hook):
+    def step_end(self, run, pack, outputs):
+        assert run.compact is not None
+        if run.step == 3:
+            raise RuntimeError("power cut")
+
+
+def test_word_vectors_in_use_are_in_a_checkpoint_beside_frozen_layers(train, minilm, tmp_path):
+    """All of them, also the idle ones, which shrink."""
+    values = {"model": str(minilm), "max_steps": 4, "freeze": "layers.0-5", "validation_size": 0, "learning_rate": 1e-3}
+    whole = train("whole", log_every=1, **values)
+    with pytest.raises(RuntimeError, match="power cut"):
+        train(checkpoint_every=2, hooks=[Cut()], **values)
+    (place,) = (tmp_path / "run" / "checkpoints").glob("step-*")
+    held = load_file(place / "model.safetensors")
+    assert "bert.embeddings.word_embeddings.weight" in held and not any("encoder.layer" in name for name in held)
+    resumed = train(resume=True, log_every=1, **values)
+    for key, value in whole.model.state_dict().items():
+        torch.testing.assert_close(resumed.model.state_dict()[key], value, rtol=1e-6, atol=1e-8)
 
 
 def test_a_family_without_it_is_refused(train, still_bert, monkeypatch):
