@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import sys
 
 import pytest
@@ -91,7 +92,7 @@ def trained(train, notes=None, **values):
     return train(adapter="lora", learning_rate=1e-2, log_every=1, **({"progress": notes} if notes else {}), **values)
 
 
-def test_an_adapter_alone_answers_as_the_merged_model(train, notes, still_bert):
+def test_an_adapter_alone_answers_as_the_merged_model(train, notes, still_bert, monkeypatch):
     """In the run at hand, loaded again, by peft, and trained further; the best one, not the last."""
     from peft import PeftModel
     from transformers import AutoConfig, AutoModelForSequenceClassification
@@ -109,6 +110,12 @@ def test_an_adapter_alone_answers_as_the_merged_model(train, notes, still_bert):
         for one, other in zip(run.predict(texts), expected, strict=True):
             assert one["label"] == other["label"] and one["score"] == pytest.approx(other["score"], abs=1e-5)
     assert alone.metrics["validation"] == byeori.load_run(alone.path).metrics["validation"]
+    (code,) = re.findall(r"```python\n(from peft.*?)```", (folder / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    monkeypatch.chdir(alone.path.parent)
+    exec(code, names := {})
+    assert type(names["model"]) is type(alone.model)
+    for key, value in alone.model.state_dict().items():
+        torch.testing.assert_close(names["model"].state_dict()[key], value, rtol=1e-5, atol=1e-6)
     assert byeori.pipeline(model=str(alone.path))(texts)[0]["label"] == expected[0]["label"]
     base = AutoModelForSequenceClassification.from_pretrained(still_bert, config=AutoConfig.from_pretrained(folder))
     theirs = PeftModel.from_pretrained(base, str(folder))

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from byeori import tasks
 from byeori.report.facts import Facts, table
 
 Said = Callable[[Facts], str]
@@ -39,6 +40,8 @@ def section(facts: Facts, use: Use) -> str:
     """Where the model lies, and the two blocks of code."""
     call = f"print({use.verb}({use.given(facts)}))"
     ours = f"import byeori\n\n{use.verb} = byeori.pipeline({quoted(facts.task)}, {_folder(facts)}{_cleaned_by(facts)})\n{call}"
+    if adapter := table(facts.saved, "adapter"):
+        return _of_adapter(facts, str(adapter.get("base")), ours)
     if use.alone is None:
         made = f"{use.verb} = pipeline({quoted(facts.task)}, model={_folder(facts)}{use.made(facts)})"
         theirs = (
@@ -59,6 +62,18 @@ def section(facts: Facts, use: Use) -> str:
             *([note] if note else []),
         ]
     )
+
+
+def _of_adapter(facts: Facts, base: str, ours: str) -> str:
+    """Of an adapter that was saved alone: what others load is both together."""
+    kind = tasks.find(facts.task).auto_class
+    theirs = (
+        f"from peft import PeftModel\nfrom transformers import AutoConfig, {kind}\n\nfolder = {_folder(facts)}\n"
+        f"base = {kind}.from_pretrained({quoted(base)}, config=AutoConfig.from_pretrained(folder))\n"
+        f"model = PeftModel.from_pretrained(base, folder).merge_and_unload()"
+    )
+    told = f"`{_place(facts)}` is the folder this card lies in. It holds an adapter alone, which stands on `{base.replace('`', '')}`."
+    return "\n\n".join([told, "With Byeori:", _block(ours), "With peft and transformers:", _block(theirs)])
 
 
 def of_own_task(facts: Facts) -> str:
