@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 import byeori
 from byeori.errors import ModelError, SettingError
+from byeori.train.optimize import learning_rate_for
 from plain import JOBS, losses
 from plain import train as train_job
 
@@ -204,3 +205,7 @@ def test_peft_is_not_imported_unless_asked(train):
 
     code = "import sys, byeori.train.fit, byeori.predict.run; sys.exit('peft' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_the_rate_of_an_adapter_is_ten_times_that_of_the_whole():
+    assert learning_rate_for(32, 768, adapter=True) == pytest.approx(10 * learning_rate_for(32, 768))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from byeori.settings import Optimization
 
 
-def learning_rate_for(batch_size: int, width: int, fresh: bool = False) -> float:
+def learning_rate_for(batch_size: int, width: int, fresh: bool = False, adapter: bool = False) -> float:
     """What `learning_rate="auto"` stands for; `batch_size` in rows an update, `width` the model's hidden size.
 
     5e-5 at 8 rows of a model 768 wide (transformers' default, what the tutorials train with), times the root of the
@@ -25,7 +25,11 @@ def learning_rate_for(batch_size: int, width: int, fresh: bool = False) -> float
 
     A `fresh` model has further to go: 1e-3 at 32 rows and a width of 256, falling with the root of the width, which is
     about what models of 768 to 1,600 were pretrained with (Brown et al., 2020, table 2.1: 6e-4 to 2e-4).
+
+    An `adapter` wants about ten times the rate of the whole model (Schulman et al., 2025, LoRA Without Regret; docs/adapters.md).
     """
+    if adapter:
+        return min(5e-3, 10 * learning_rate_for(batch_size, width))
     if fresh:
         return min(2e-3, 1e-3 * math.sqrt(batch_size / 32) * math.sqrt(256 / width))
     if width > 768:

@@ -179,8 +179,11 @@ def prepare(settings: Train, task: Task, progress: Progress) -> Ready:
 
     learning_rate = settings.learning_rate
     if isinstance(learning_rate, str):
-        learning_rate = learning_rate_for(settings.batch_size, width(loaded.model.config), fresh=config is not None)
-        begun = " and new weights" if config is not None else ""
+        adapter = bool(settings.adapter or settings.adapter_config)
+        learning_rate = learning_rate_for(
+            settings.batch_size, width(loaded.model.config), fresh=config is not None, adapter=adapter
+        )
+        begun = " and an adapter" if adapter else " and new weights" if config is not None else ""
         progress.note(
             f"learning rate {learning_rate:.1e}, for {settings.batch_size} rows an update, this model's size{begun}"
         )
