@@ -12,7 +12,10 @@ import torch
 from safetensors.torch import load_file
 
 import byeori
+from byeori.batches.loader import Packing
 from byeori.errors import ModelError, SettingError
+from byeori.models import adapters
+from byeori.train.memory import measured
 from byeori.train.optimize import learning_rate_for
 from plain import JOBS, losses
 from plain import train as train_job
@@ -209,3 +212,21 @@ def test_peft_is_not_imported_unless_asked(train):
 
 def test_the_rate_of_an_adapter_is_ten_times_that_of_the_whole():
     assert learning_rate_for(32, 768, adapter=True) == pytest.approx(10 * learning_rate_for(32, 768))
+
+
+def test_what_a_token_takes_is_measured_with_the_adapter(still_bert):
+    """Fewer optimizer states, and what layers keep for the adapter's own gradients."""
+    import peft
+
+    task = byeori.tasks.TextClassification(labels=["a", "b"])
+    model, tokenizer = byeori.load(still_bert, task)
+    store = byeori.encode([{"text": "where is my parcel", "label": "a"}] * 4, task, tokenizer, model=model)
+
+    def cost():
+        return measured(model, task, store, Packing(), torch.device("cpu"), "float32", 64)
+
+    whole = cost()
+    adapters.put_in(model, peft.LoraConfig(r=2, target_modules=["query"]), source=still_bert)
+    assert cost().fixed < 0.5 * whole.fixed and cost().token > 0
+    adapters.take_out(model)
+    assert cost() == whole

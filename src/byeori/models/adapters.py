@@ -22,11 +22,11 @@ import torch
 from torch import nn
 
 from byeori.errors import SettingError
+from byeori.models.adapter_folder import WEIGHTS
 from byeori.models.packed import runner
 from byeori.models.ready import sampled
 
 PLACE = "_byeori_adapter"  # where a model remembers its adapter
-WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 # peft's names for tasks, by our Auto class: what others load an adapter by.
 TASKS = {
     "AutoModelForSequenceClassification": "SEQ_CLS", "AutoModelForTokenClassification": "TOKEN_CLS",
