@@ -6,9 +6,11 @@ run = byeori.train(task="text-classification", model="klue/roberta-base", train=
 from __future__ import annotations
 
 import dataclasses
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +25,7 @@ from byeori.tasks import TASKS, Task, named
 if TYPE_CHECKING:
     from byeori.data.rows import Rows
     from byeori.doctor.inspection import Inspection
+    from byeori.models.world import World
     from byeori.predict.run import Run
     from byeori.text.learn import Trained
     from byeori.text.store import TokenStore
@@ -67,10 +70,34 @@ def train(
         )
     check_trackers(settings.tracker)
     folder = RunFolder(settings.output)
+    chosen = [*metrics, *([compute_metrics] if compute_metrics else [])]
+    if os.environ.get("WORLD_SIZE", "1") == "1":
+        return _train(settings, work, folder, chosen, hooks, progress, began)
+    from byeori.predict.sharing import ranks
+
+    with ranks(settings.device) as world:
+        if not world.main:  # one rank speaks, writes and has baselines beside it
+            progress, settings = Quiet(), dataclasses.replace(settings, baselines=False)
+        return _train(settings, work, folder, chosen, hooks, progress, began, world)
+
+
+def _train(
+    settings: Train,
+    work: Task,
+    folder: RunFolder,
+    metrics: Sequence[Callable],
+    hooks: Sequence[Hook],
+    progress: Progress,
+    began: float,
+    world: World | None = None,
+) -> Run:
+    """`train` with its settings resolved; `world`: the ranks that train together, None for one process alone."""
+    main = world is None or world.main
     if settings.resume and folder.finished:
         progress.note(f"{folder.path}: this run is finished; there is nothing to go on with.")
         return load_run(folder.path, task=work, clean_function=settings.clean_function)
-    folder.check(settings.overwrite, settings.resume)
+    if main:
+        folder.check(settings.overwrite, settings.resume)
 
     from byeori.predict.arrays import check_metrics
     from byeori.report.write import write_report
@@ -78,16 +105,23 @@ def train(
     from byeori.train.prepare import prepare
 
     ready = prepare(settings, work, progress)
-    chosen = [*metrics, *([compute_metrics] if compute_metrics else [])]
-    check_watching(ready, own_metrics=bool(chosen))
+    check_watching(ready, own_metrics=bool(metrics))
     for part, store in ready.stores.items():
         if part != "train":
-            check_metrics(work, store, chosen)
-    with folder.writing(settings.overwrite, settings.resume):
+            check_metrics(work, store, metrics)
+    if world is not None:
+        ready.engine.world = world
+    with folder.writing(settings.overwrite, settings.resume) if main else nullcontext():
+        if world is not None:
+            world.wait()  # until the folder is as the main rank wants it
         with progress:
-            found = fit(ready, folder, metrics=chosen, hooks=hooks, progress=progress, began=began)
+            found = fit(ready, folder, metrics=metrics, hooks=hooks, progress=progress, began=began)
         ready.engine.watch = None
-        write_report(folder)
+        if main:
+            write_report(folder)
+    if world is not None:
+        world.wait()
+        ready.engine.world = type(world)()
 
     from byeori.predict.run import Run
 

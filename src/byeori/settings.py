@@ -139,6 +139,9 @@ class Batches:
     gradient_checkpointing: bool = setting(
         False, "compute each layer again for its gradients instead of keeping what they need: less memory, more time"
     )
+    fsdp: bool = setting(
+        False, "on ranks (torchrun): a share of weights, gradients and moments on each, instead of all of them on each"
+    )
     order: str = setting("grouped", "rows of like length together, or not", choices=("grouped", "random"))
     seed: int = setting(0, "seed of the split, the order, new weights and dropout", least=0)
 

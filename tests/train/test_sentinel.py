@@ -19,7 +19,7 @@ from byeori.train.stepper import Update
 
 
 def update(step: int, loss: float, norm: float = 1.0) -> Update:
-    return Update(step, 1e-3, SimpleNamespace(rows=np.array([7, 8])), loss, norm)
+    return Update(step, 1e-3, SimpleNamespace(update=np.array([7, 8])), loss, norm)
 
 
 def sentinel(**values):

@@ -57,6 +57,12 @@ class Batch:
     draw: Callable[[Pack], Pack] | None = None
     apart: bool = False
     pinned: bool = False
+    of_all: np.ndarray | None = None  # the update's rows on all ranks, where `rows` are those of one
+
+    @property
+    def update(self) -> np.ndarray:
+        """The rows of the whole update."""
+        return self.rows if self.of_all is None else self.of_all
 
     @cached_property
     def labels(self) -> int:

@@ -21,16 +21,20 @@ from byeori.text.normalizer import holds
 
 
 def save_model(
-    folder: Path, model: Any, tokenizer: Any, task: tasks.Task, decoding: dict[str, Any], step: int | None = None
-) -> None:
-    """Write model/ whole, of an update `step`. It loads with `AutoModel…from_pretrained` and no Byeori."""
+    folder: Path, model: Any, tokenizer: Any, task: tasks.Task, decoding: dict[str, Any], step: int | None = None,
+    weights: dict[str, Any] | None = None,
+) -> None:  # fmt: skip
+    """Write model/ whole, of an update `step`. It loads with `AutoModel…from_pretrained` and no Byeori.
 
-    write_folder(folder, lambda path: write_files(path, model, tokenizer, task, decoding, step))
+    `weights`: by name, where the model at hand holds but a share of them.
+    """
+    write_folder(folder, lambda path: write_files(path, model, tokenizer, task, decoding, step, weights))
 
 
 def write_files(
-    folder: Path, model: Any, tokenizer: Any, task: tasks.Task | None, decoding: dict[str, Any], step: int | None = None
-) -> None:
+    folder: Path, model: Any, tokenizer: Any, task: tasks.Task | None, decoding: dict[str, Any], step: int | None = None,
+    weights: dict[str, Any] | None = None,
+) -> None:  # fmt: skip
     """The files of `save_model` into a folder that is there, whose others stay; without `task` no byeori.json."""
     adapter = adapters.adapter_of(model)
     alone: dict[str, Any] = {}
@@ -39,7 +43,7 @@ def write_files(
             alone = {"adapter": adapters.save_alone(folder, model)}
         else:
             with adapters.merged(model), full_weights(model):
-                model.save_pretrained(folder)
+                model.save_pretrained(folder, state_dict=weights)
         tokenizer.save_pretrained(folder)
     if task is None:
         return

@@ -4,7 +4,7 @@ Invariants: all of it is plain numbers that go into a checkpoint and come back, 
 training are those of one that was never cut; `seconds["training"]` runs from the fetch of the first batch to the last
 update, without what lies between (evaluations, checkpoints, logging).
 
-    account = Account(); account.pack(pack); account.update(loss=0.7, norm=1.2, rows=32); account.lap("training")
+    account = Account(); account.tokens(900, 1_000); account.update(loss=0.7, norm=1.2, rows=32); account.lap("training")
 """
 
 from __future__ import annotations
@@ -40,10 +40,11 @@ class Account:
             self.window["seconds"] += taken
         return taken
 
-    def pack(self, pack: Any) -> None:
-        self.done["tokens"] += pack.tokens
-        self.done["computed"] += pack.computed
-        self.window["tokens"] += pack.tokens
+    def tokens(self, tokens: int, computed: int) -> None:
+        """Real ones, and those computed on, padding included."""
+        self.done["tokens"] += tokens
+        self.done["computed"] += computed
+        self.window["tokens"] += tokens
 
     def update(self, loss: float, norm: float, rows: int) -> None:
         """An update is over; a norm that is no number (float16, a step left out) is not averaged."""

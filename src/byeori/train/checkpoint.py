@@ -4,7 +4,7 @@ Invariants: a checkpoint holds the weights that train, optimizer, schedule, rand
 appears under its name only when everything in it is on disk, with a manifest of sizes and checksums by which damage is found;
 tensors go by the names of the parameters, so that any number of ranks reads them; loading runs no code.
 
-    write(folder / "step-00000200", snapshot(model, optimizer, schedule, state))
+    write(folder / "step-00000200", snapshot(model, optimizer, schedule, state, random_states(World())))
     state = load(newest(folder, print), model, optimizer, schedule, compact)
 """
 
@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import random
+import os
+import random as random_
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ import torch
 from byeori.errors import ModelError
 from byeori.models.adapters import digest
 from byeori.models.embedding import CompactEmbedding, full_weights
+from byeori.models.world import World
 from byeori.run import write_folder, write_json
 from byeori.train import tensors
 from byeori.train.tensors import Tensors
@@ -90,39 +92,82 @@ def damage(folder: Path) -> str | None:
 
 @dataclass
 class Snapshot:
-    """What a checkpoint will hold: tensors by file, and the rest as JSON."""
+    """What a checkpoint will hold: tensors by file, and the rest as JSON.
+
+    `rows`: of tensors that ranks share, by file and name, the first row and the one after the last of each rank.
+    """
 
     files: dict[str, dict[str, torch.Tensor]]
     state: dict[str, Any]
+    rows: dict[str, dict[str, list[list[int]]]] = field(default_factory=dict)
 
     @property
     def bytes(self) -> int:
         return sum(one.numel() * one.element_size() for file in self.files.values() for one in file.values())
 
 
-def snapshot(model: Any, optimizer: Any, schedule: Any, state: dict[str, Any], held: Held | None = None) -> Snapshot:
-    """All of a training as it is now; with `held`, copied there, so that the training may go on.
+def snapshot(
+    model: Any, optimizer: Any, schedule: Any, state: dict[str, Any], random: dict[str, torch.Tensor], held: Held | None = None,
+    world: World | None = None,
+) -> Snapshot:  # fmt: skip
+    """All of a training as it is now, on ranks that share it this one's part; with `held`, copied there, so that the training may go on.
 
     The copies' memory is taken again by the next snapshot of the same `held`.
     """
+    world = world or World()
     with full_weights(model):
         # Tied tensors are one storage: each is saved once, and load_state_dict fills both from it.
         seen: set[int] = set()
         weights: dict[str, torch.Tensor] = {}
         frozen = _frozen(model)
-        for key, value in model.state_dict().items():
-            if key in frozen or (value.numel() and value.data_ptr() in seen):  # a frozen one comes with the model again
+        for key, value in model.state_dict(keep_vars=True).items():
+            if key in frozen or _place(value) in seen:  # a frozen one comes with the model again
                 continue
-            seen.add(value.data_ptr())
+            seen.add(_place(value))
             weights[key] = value
-        found = {"model": _kept("model", weights, held)}
+        found = {"model": _kept("model", _own(weights, world), held)}
     moments, plain = _flatten(model, optimizer)
-    found["optimizer"] = _kept("optimizer", moments, held)
-    found["random"] = _random_states()
+    found["optimizer"] = _kept("optimizer", _own(moments, world), held)
+    found["random"] = random
+    rows = {"model": _shares(weights, world), "optimizer": _shares(moments, world)}
     more = {"frozen": _digest(model), "python": _python_states(), "optimizer": plain, "schedule": _schedule(schedule)}
     if held is not None and torch.cuda.is_available():
         torch.cuda.synchronize()  # copies into pinned memory are on their way
-    return Snapshot(found, {**state, **more})
+    return Snapshot(found, {**state, **more}, rows)
+
+
+def _own(values: dict[str, torch.Tensor], world: World) -> dict[str, torch.Tensor]:
+    """What this rank writes: its part of what is shared, and on the main one the rest."""
+    return {key: _local(value) for key, value in values.items() if world.main or _is_shared(value)}
+
+
+def _is_shared(value: torch.Tensor) -> bool:
+    return hasattr(value, "to_local")
+
+
+def _place(value: Any) -> int:
+    """By which tied ones are the same."""
+    local = _local(value)
+    return local.data_ptr() if local.numel() else id(value)
+
+
+def _local(value: Any) -> torch.Tensor:
+    return value.to_local() if _is_shared(value) else value
+
+
+def _shares(values: dict[str, torch.Tensor], world: World) -> dict[str, list[list[int]]]:
+    """The rows that each rank has of each shared tensor."""
+    return {
+        key: [list(_stretch(value, rank, world.size)) for rank in range(world.size)]
+        for key, value in values.items()
+        if _is_shared(value)
+    }
+
+
+def _stretch(value: torch.Tensor, rank: int, ranks: int) -> tuple[int, int]:
+    """As `torch.chunk` cuts the first dimension, which is how FSDP2 shares."""
+    each = -(-value.shape[0] // ranks)
+    return min(value.shape[0], rank * each), min(value.shape[0], (rank + 1) * each)
 
 
 def _kept(file: str, values: dict[str, torch.Tensor], held: Held | None) -> dict[str, torch.Tensor]:
@@ -141,12 +186,27 @@ def _kept(file: str, values: dict[str, torch.Tensor], held: Held | None) -> dict
     return found
 
 
-def write(folder: Path, taken: Snapshot) -> None:
-    """Raises OSError where the disk doesn't take it; then nothing is there under that name."""
+def write_part(folder: Path, taken: Snapshot, world: World) -> None:
+    """What this rank has of the tensors that ranks share, into a folder that is there. Raises OSError."""
+    for file in taken.rows:
+        tensors.write(folder / tensors.part(file, world.rank, world.size), taken.files[file])
+
+
+def write(folder: Path, taken: Snapshot, parts: Path | None = None) -> None:
+    """Raises OSError where the disk doesn't take it; then nothing is there under that name.
+
+    `parts`: a folder with what ranks wrote of what they share, which goes along.
+    """
 
     def fill(path: Path) -> None:
         for file, values in taken.files.items():
-            tensors.write(path / tensors.part(file, 0, 1), values)
+            if parts is None or file not in taken.rows:
+                tensors.write(path / tensors.part(file, 0, 1), values)
+                continue
+            shared = sorted(one.name for one in parts.glob(f"{file}-*.safetensors"))
+            for one in shared:
+                os.replace(parts / one, path / one)
+            write_json(path / tensors.index_of(file), {"files": shared, "rows": taken.rows[file]})
         write_json(path / STATE, taken.state)
         files = {one.name: {"bytes": one.stat().st_size, "sha256": _sha256(one)} for one in sorted(path.iterdir())}
         write_json(path / MANIFEST, {"format": FORMAT, "files": files})
@@ -159,36 +219,47 @@ def state_of(folder: Path) -> dict[str, Any]:
     return json.loads((folder / STATE).read_text(encoding="utf-8"))
 
 
-def load(folder: Path, model: Any, optimizer: Any, schedule: Any, compact: Any) -> dict[str, Any]:
-    """Put a sound checkpoint back into these objects; returns its state. Raises ModelError for another model's."""
+def load(
+    folder: Path, model: Any, optimizer: Any, schedule: Any, compact: Any, world: World | None = None
+) -> dict[str, Any]:
+    """Put a sound checkpoint back into these objects; returns its state. Raises ModelError for another model's.
+
+    Whatever the number of ranks that wrote it, each rank reads its own part; a rank that wasn't there draws its own random numbers.
+    """
+    world = world or World()
     state = state_of(folder)
     if state.get("frozen") not in (None, _digest(model)):
         raise ModelError(
             f"{folder}: this checkpoint holds what trains alone, and the weights that stay are other ones now. Give the --model it began "
             f"with, or start anew with --overwrite."
         )
-    weights = Tensors(folder, "model").all()
+    reader = Tensors(folder, "model")
     with full_weights(model):
-        frozen, here = _frozen(model), model.state_dict()
-        shapes = [key for key, value in weights.items() if key in here and here[key].shape != value.shape]
-        missing, unexpected = ([], []) if shapes else model.load_state_dict(weights, strict=False)
+        frozen, here = _frozen(model), model.state_dict(keep_vars=True)
+        weights = {key: _part_of(reader, key, here[key], world) if key in here else torch.empty(0) for key in reader}
+        shapes = [key for key, value in weights.items() if key in here and _local(here[key]).shape != value.shape]
+        missing = [key for key in here if key not in weights]
+        unexpected = [key for key in weights if key not in here]
         untied = [key for key in missing if key not in frozen and not _tied_to(model, key, weights)]
     if shapes or untied or unexpected:
         raise ModelError(
             f"{folder}: its weights are another model's ({', '.join((shapes + untied + list(unexpected))[:3])} of {len(here)}). Give the "
             f"--model it began with, or start anew with --overwrite."
         )
+    with torch.no_grad(), full_weights(model):
+        for key, value in weights.items():
+            _local(here[key]).copy_(value)
     if compact is not None:
         compact.read_again()
     own, bases = [{key: group[key] for key in OWN} for group in optimizer.param_groups], schedule.base_lrs
-    optimizer.load_state_dict(_unflatten(folder, model, optimizer, state["optimizer"]))
+    optimizer.load_state_dict(_unflatten(folder, model, optimizer, state["optimizer"], world))
     schedule.load_state_dict(state["schedule"])
     # What this run was told holds, where the checkpoint was made with another rate or decay.
     schedule.base_lrs = bases
     for group, values, base, by in zip(optimizer.param_groups, own, bases, schedule.lr_lambdas, strict=True):
         group.update(values, lr=base * by(schedule.last_epoch))
     schedule._last_lr = [group["lr"] for group in optimizer.param_groups]
-    _set_random_states(Tensors(folder, "random").all())
+    _set_random_states(Tensors(folder, "random").all(), world, state)
     _set_python_states(state["python"])
     return state
 
@@ -212,8 +283,8 @@ def _digest(model: Any) -> str | None:
 
 
 def _tied_to(model: Any, key: str, weights: dict[str, torch.Tensor]) -> bool:
-    here = model.state_dict()
-    return any(other in weights and here[other].data_ptr() == here[key].data_ptr() for other in here if other != key)
+    here = model.state_dict(keep_vars=True)
+    return any(other in weights and _place(here[other]) == _place(here[key]) for other in here if other != key)
 
 
 def _named(model: Any, optimizer: Any) -> list[list[str]]:
@@ -234,7 +305,12 @@ def _flatten(model: Any, optimizer: Any) -> tuple[dict[str, torch.Tensor], dict[
     return moments, {"param_groups": groups, "names": names}
 
 
-def _unflatten(folder: Path, model: Any, optimizer: Any, plain: dict[str, Any]) -> dict[str, Any]:
+def _part_of(reader: Tensors, key: str, like: torch.Tensor, world: World) -> torch.Tensor:
+    """A tensor, or of one that ranks share this rank's rows."""
+    return reader.read(key, *_stretch(like, world.rank, world.size)) if _is_shared(like) else reader.read(key)
+
+
+def _unflatten(folder: Path, model: Any, optimizer: Any, plain: dict[str, Any], world: World) -> dict[str, Any]:
     """As `load_state_dict` takes it. Raises ModelError where other weights train now."""
     names = _named(model, optimizer)
     if names != plain["names"]:
@@ -244,13 +320,22 @@ def _unflatten(folder: Path, model: Any, optimizer: Any, plain: dict[str, Any]) 
         )
     places = {name: place for place, name in enumerate(name for own in names for name in own)}
     state: dict[int, dict[str, torch.Tensor]] = {}
-    for key, value in Tensors(folder, "optimizer").all().items():
+    sizes, wrong = dict(model.named_parameters()), []
+    reader = Tensors(folder, "optimizer")
+    for key in reader:
         kind, _, name = key.partition("/")
+        like = sizes[name]
+        value = reader.read(key) if kind == "step" else _part_of(reader, key, like, world)
+        if kind != "step" and value.shape != _local(like).shape:
+            wrong.append(name)
+        elif kind != "step" and _is_shared(like):
+            from torch.distributed.tensor import DTensor
+
+            shared: Any = like
+            value = DTensor.from_local(
+                value, shared.device_mesh, shared.placements, shape=like.shape, stride=like.stride()
+            )
         state.setdefault(places[name], {})[kind] = value
-    sizes = dict(model.named_parameters())
-    wrong = [
-        n for n, at in places.items() if "exp_avg" in state.get(at, {}) and state[at]["exp_avg"].shape != sizes[n].shape
-    ]
     if wrong:
         raise ModelError(
             f"{folder}: {wrong[0]} has another shape than in this checkpoint, as other words are in use now. Resume with the data it "
@@ -271,29 +356,35 @@ def _schedule(schedule: Any) -> dict[str, Any]:
     } | {"lr_lambdas": [None] * len(schedule.base_lrs)}
 
 
-def _random_states() -> dict[str, torch.Tensor]:
+def random_states(world: World) -> dict[str, torch.Tensor]:
+    """torch's generators of all ranks, uint8, by rank: "cpu.0", "cuda.0" (that of the GPU in use)."""
     states = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
-        states |= {f"cuda{i}": state for i, state in enumerate(torch.cuda.get_rng_state_all())}
-    return states
+        states["cuda"] = torch.cuda.get_rng_state()
+    return {
+        f"{kind}.{rank}": torch.from_numpy(one.copy())
+        for kind, state in states.items()
+        for rank, one in enumerate(world.gathered(state.numpy()))
+    }
 
 
-def _set_random_states(states: dict[str, torch.Tensor]) -> None:
-    torch.set_rng_state(states["cpu"])
-    if torch.cuda.is_available():
-        for i in range(torch.cuda.device_count()):
-            if f"cuda{i}" in states:
-                torch.cuda.set_rng_state(states[f"cuda{i}"], i)
+def _set_random_states(states: dict[str, torch.Tensor], world: World, told: dict[str, Any]) -> None:
+    if f"cpu.{world.rank}" not in states:
+        torch.manual_seed(told["settings"]["seed"] + (told["step"] + 1) * world.size + world.rank)
+        return
+    torch.set_rng_state(states[f"cpu.{world.rank}"])
+    if torch.cuda.is_available() and f"cuda.{world.rank}" in states:
+        torch.cuda.set_rng_state(states[f"cuda.{world.rank}"])
 
 
 def _python_states() -> dict[str, Any]:
     """Python's and NumPy's own, which hooks and tasks of somebody's may draw from."""
     kind, words, *rest = np.random.get_state(legacy=True)
-    return {"random": random.getstate(), "numpy": [kind, np.asarray(words).tolist(), *rest]}
+    return {"random": random_.getstate(), "numpy": [kind, np.asarray(words).tolist(), *rest]}
 
 
 def _set_python_states(states: dict[str, Any]) -> None:
     version, words, gauss = states["random"]
-    random.setstate((version, tuple(words), gauss))
+    random_.setstate((version, tuple(words), gauss))
     kind, keys, *rest = states["numpy"]
     np.random.set_state((kind, np.array(keys, np.uint32), *rest))

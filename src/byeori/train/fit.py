@@ -68,6 +68,10 @@ def fit(
     began: float,
 ) -> dict[str, Any]:
     """Returns metrics.json. `began` is time.perf_counter() at the start of everything. Raises TrainingError."""
+    import torch
+
+    from byeori.models.load import quiet
+
     task, settings, engine = ready.task, ready.settings, ready.engine
     references = {name: task.references(rows.table) for name, rows in ready.rows.items() if name != "train"}
 
@@ -92,7 +96,13 @@ def fit(
         raise TrainingError(said) from error
     finally:
         loop.release()
-    _take_best(loop, folder)
+    if loop.parallel.sharded:
+        loop.world.wait()  # until the main rank has written it
+        with quiet():
+            kind: Any = type(loop.model)
+            engine.model = ready.loaded.model = kind.from_pretrained(folder.model, dtype=torch.float32).to(loop.device)
+    else:
+        _take_best(loop, folder)
 
     found: dict[str, Any] = {"format": FORMAT, "task": task.name, "headline": loop.headline}
     for part in references:
@@ -114,6 +124,8 @@ def fit(
             found["baseline_notes"] = ready.baseline_notes
     training |= {**ready.seconds, "total_seconds": time.perf_counter() - began}
     found["training"] = training
+    if not loop.world.main:
+        return found
     write_json(folder.metrics, found)
     if not settings.keep_checkpoints and folder.checkpoints.is_dir():
         shutil.rmtree(folder.checkpoints)
@@ -144,8 +156,9 @@ def _train(loop: Loop, ready: Ready, folder: RunFolder, hooks: Sequence[Hook], p
     task = ready.task
     # Neither wish is one to repeat: a rerun that overwrites what it finds has to be asked for again.
     again = dataclasses.replace(ready.settings, resume=False, overwrite=False)
-    write_text(folder.settings, dump_yaml(again, task.settings, _found(ready, hooks)))
-    write_json(folder.data, data_facts(ready))
+    if loop.world.main:
+        write_text(folder.settings, dump_yaml(again, task.settings, _found(ready, hooks)))
+        write_json(folder.data, data_facts(ready))
     for label in dict.fromkeys(task.of_class.values() if ready.judged_part else ()):
         names = [name for name, one in task.of_class.items() if one == label]
         progress.note(f"{', '.join(names)}: of the class {label}")
@@ -186,6 +199,9 @@ def _take_best(loop: Loop, folder: RunFolder) -> None:
 @contextmanager
 def _predictions(ready: Ready, folder: RunFolder, part: str, references: Any) -> Iterator[Tell]:
     """What writes the decoded predictions of a part, some rows at a time; the file appears when it is whole."""
+    if not ready.engine.world.main:
+        yield lambda predictions: None
+        return
     path, done = folder.predictions / f"{part}.jsonl", 0
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole(path) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as file:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psutil
 
+from byeori.models.world import World
 from byeori.train import checkpoint
 from byeori.train.checkpoint import Held, Snapshot
 
@@ -24,20 +25,26 @@ SPARE = 2.0  # times a snapshot's bytes that must be free for a copy of it
 class Keeper:
     """The checkpoints of one training. `best`: the update whose checkpoint stays beside the newest `keep`."""
 
-    def __init__(self, folder: Path, keep: int):
-        self.folder, self.keep, self.best = folder, keep, -1
+    def __init__(self, folder: Path, keep: int, world: World):
+        self.folder, self.keep, self.best, self.world = folder, keep, -1, world
         self._held: Held = {}
         self._writing: threading.Thread | None = None
         self._error: BaseException | None = None
         self._done: list[Path] = []
 
-    def save(self, step: int, take: Callable[[Held | None], Snapshot], now: bool = False) -> None:
-        """Write what `take` gives as the checkpoint of an update: beside the training, or before this returns (`now`).
+    def save(self, step: int, take: Callable[[Held | None], Snapshot], now: bool = False, shares: bool = False) -> None:
+        """Write what `take` gives as the checkpoint of an update: beside the training, or before this returns (`now`). On ranks the main
+        one does, but where each has its own share of it (`shares`).
 
         `take` is given where to copy to, or None where the training stands still meanwhile. Raises what the disk refused.
         """
         self.wait()
         place = self.folder / checkpoint.name(step)
+        if shares:
+            self._together(place, take(None))
+            return
+        if not self.world.main:
+            return
         if not now and not self._held:
             direct = take(None)
             now = psutil.virtual_memory().available < SPARE * direct.bytes
@@ -48,6 +55,21 @@ class Keeper:
         taken = take(self._held)
         self._writing = threading.Thread(target=self._write, args=(place, taken), name="byeori-checkpoint", daemon=True)
         self._writing.start()
+
+    def _together(self, place: Path, taken: Snapshot) -> None:
+        """Every rank writes its part, then the main one makes a checkpoint of them."""
+        parts = place.with_name(f".{place.name}.allparts")  # by its name cleared away if what writes it is killed
+        with self.world.together():
+            if self.world.main:
+                shutil.rmtree(parts, ignore_errors=True)
+                parts.mkdir(parents=True)
+        with self.world.together():
+            checkpoint.write_part(parts, taken, self.world)
+        with self.world.together():
+            if self.world.main:
+                self._write(place, taken, parts)
+                shutil.rmtree(parts, ignore_errors=True)
+                self._raise()
 
     def finished(self) -> list[Path]:
         """The checkpoints that became whole since the last call. Raises what the disk refused."""
@@ -75,9 +97,9 @@ class Keeper:
         if error is not None:
             raise error
 
-    def _write(self, place: Path, taken: Snapshot) -> None:
+    def _write(self, place: Path, taken: Snapshot, parts: Path | None = None) -> None:
         try:
-            checkpoint.write(place, taken)
+            checkpoint.write(place, taken, parts)
             step = checkpoint.step_of(place)
             whole = [one for one in checkpoint.all_of(self.folder) if checkpoint.step_of(one) <= step]
             for old in whole[: -self.keep]:  # later ones are damaged, else this training had begun there

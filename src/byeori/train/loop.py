@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,7 @@ from byeori.train.hooks import Hook
 from byeori.train.interrupt import asked_to_stop
 from byeori.train.keeper import Keeper
 from byeori.train.optimize import adamw, schedule_for, total_steps
+from byeori.train.parallel import Parallel
 from byeori.train.progress import Progress
 from byeori.train.sentinel import Sentinel
 from byeori.train.stepper import Stepper, Update
@@ -59,6 +61,8 @@ FEW_UPDATES, FEW_RATE = 300, 5e-5
 # Updates whose packs are built, by a thread, while a device that works by itself is at another one. On a CPU the thread would
 # take its time from the compute, and gains nothing: packs are 0.2% of an update (docs/log.md).
 AHEAD = 2
+
+RANKS = 1_000_003  # between the seeds of two ranks
 
 # Below so many updates "every min(500, updates / 10)" is each of them: all samples are written, the last ones shown.
 FEW_PREVIEWS = 20
@@ -90,13 +94,20 @@ class Loop:
         self.hooks, self.folder, self.decoding, self.progress = list(hooks), folder, decoding, progress
         self.device, self.precision = engine.device, engine.precision
         engine.watch = progress.writing
-        self.trackers = Trackers(settings, task.settings, folder, progress)
+        self.world = engine.world
+        self.hooks = self.hooks if self.world.main else []  # they watch, write and print
+        watched = settings if self.world.main else replace(settings, tracker="none")
+        self.trackers = Trackers(watched, task.settings, folder, progress)
         self.accelerator = accelerator_for(self.device)
-        torch.manual_seed(settings.seed)
+        torch.manual_seed(settings.seed + RANKS * self.world.rank)  # dropout of a rank is its own
         self.compact = self._compact(model)
-        self.model: Any
+        self.parallel = Parallel(self.world, model, settings.fsdp)
+        self.model: Any = model
         self.optimizer: Any  # accelerate's, around ours
-        self.model, self.optimizer = self.accelerator.prepare(model, adamw(model, settings))
+        if self.world.alone:
+            self.model, self.optimizer = self.accelerator.prepare(model, adamw(model, settings))
+        else:
+            self.optimizer = self.accelerator.prepare(adamw(model, settings))
         self.order = Order(len(store), settings.batch_size, settings.seed, settings.order, store.lengths)
         self.steps = total_steps(settings, self.order.steps)
         self.schedule = schedule_for(self.optimizer.optimizer, settings, self.steps)
@@ -121,8 +132,8 @@ class Loop:
         self.worse = 0  # evaluations since the best one
         self.stopped: str | None = None
         self.account = Account()
-        self.sentinel = Sentinel(settings, self.where, progress.note, lambda line: folder.append(folder.history, line))
-        self.keeper = Keeper(folder.checkpoints, settings.checkpoints_kept)
+        self.sentinel = Sentinel(settings, self.where, progress.note, self._write)
+        self.keeper = Keeper(folder.checkpoints, settings.checkpoints_kept, self.world)
         self.begins_at: Path | None = None  # the checkpoint that a resumed training goes on from
         self.short: int | None = None  # tokens a pack since memory ran out
         self.remember = remember or (lambda tokens: None)  # for the next training of this model here
@@ -133,7 +144,11 @@ class Loop:
 
     def _compact(self, model: Any) -> embedding.CompactEmbedding | None:
         """Train only the word vectors in use, where the store says which these are."""
-        if self.store.list_offsets or self.task.drawing(0, 0) is not None:
+        if (
+            self.store.list_offsets
+            or self.task.drawing(0, 0) is not None
+            or (self.settings.fsdp and not self.world.alone)
+        ):
             return None
         size = model.get_input_embeddings().num_embeddings
         return embedding.use_rows(model, embedding.used_ids(self.store, size, int(self.store.pad["input_ids"])))
@@ -203,7 +218,8 @@ class Loop:
                     self.step += 1
                     self._updating = False
                     self._after(pack, outputs)
-                    if asked() and self.step < self.steps:
+                    (stop,) = self.world.most(int(asked()))
+                    if stop and self.step < self.steps:
                         self._interrupted()
             if self.best is None:  # no update at all: the model as it came
                 self._evaluate()
@@ -238,14 +254,15 @@ class Loop:
             epoch, place = divmod(step, self.order.steps)
             draw = self.task.drawing(self.settings.seed, epoch)
             rows = self.order.batch(epoch, place)
-            batch = Batch(self.store, rows, self.packing, self.device, draw, self.task.apart, pinned)
-            yield batch.built() if self.ahead else batch
+            mine = self.parallel.mine(self.store, rows)
+            batch = Batch(self.store, mine, self.packing, self.device, draw, self.task.apart, pinned, rows)
+            yield batch.built() if self.ahead and len(mine) else batch
 
     def _told(self, update: Update) -> bool:
         """An update's numbers are there: on a CPU before its weights move, on a GPU some updates later. Whether it is left out."""
         self._loss = update.loss
         refused = self.sentinel.refuses(update, self.scaler.is_enabled())
-        self.account.update(update.loss, update.norm, len(update.batch.rows))
+        self.account.update(update.loss, update.norm, len(update.batch.update))
         return refused
 
     def _moved(self) -> None:
@@ -264,9 +281,12 @@ class Loop:
     def _after(self, pack: Pack, outputs: Any) -> None:
         """All that follows an update: history, samples, hooks, evaluation, checkpoint."""
         self.account.lap("training")
-        last = self.step == self.steps
         self._tell("step_end", pack, outputs)
-        last = last or self.stopped is not None
+        stopped, wanted = self.world.most(int(self.stopped is not None), int(self._save_wanted))
+        if stopped and self.stopped is None:
+            self.stopped = "another rank was told to"
+        self._save_wanted = bool(wanted)
+        last = self.step == self.steps or self.stopped is not None
         if self.step % self.log_every == 0 or last:
             self._log()
         if self.settings.previews and (self.step % self.preview_every == 0 or last):
@@ -283,7 +303,8 @@ class Loop:
 
     def _preview(self, pack: Pack, outputs: Any) -> None:
         self._settle()
-        samples = self.samples(pack, outputs, self.settings.previews)
+        with self.parallel.whole() if self.task.generates else nullcontext():
+            samples = self.samples(pack, outputs, self.settings.previews) if self.world.main else []
         for sample in samples:
             self.folder.append(self.folder.samples, {"step": self.step, **sample})
         if self.steps < FEW_PREVIEWS and not self.settings.preview_every:
@@ -305,7 +326,7 @@ class Loop:
             "memory_mb": peak_memory_mb(self.device),
             "seconds": self.account.seconds.get("training", 0.0),
         }
-        self.folder.append(self.folder.history, record)
+        self._write(record)
         self.trackers.log(record)
         self.progress.log(record)
 
@@ -318,7 +339,7 @@ class Loop:
             self.best = {"step": self.step, "value": None, "metric": None}
             self._keep()
             return
-        with adapters.merged(unwrapped(self.model)):
+        with self.parallel.whole(), adapters.merged(unwrapped(self.model)):
             judged = self.validation()
         self.metrics = judged.values
         seconds = self.account.lap("evaluate")
@@ -327,7 +348,7 @@ class Loop:
             raise SettingError(f"best_metric={name!r}: the scores here are {', '.join(self.metrics)}.")
         value = self.metrics[name]
         record = {"step": self.step, "epoch": round(self.epoch, 4), "validation": self.metrics, "seconds": seconds}
-        self.folder.append(self.folder.history, record)
+        self._write(record)
         self.trackers.log(record)
         better = self.best is None or _better(value, self.best["value"], name in self.task.lower_is_better)
         if better:
@@ -342,8 +363,18 @@ class Loop:
             self.stop(f"{name} has not improved for {patience} evaluations")
         self.model.train()
 
+    def _write(self, record: dict[str, Any]) -> None:
+        """A line of history."""
+        if self.world.main:
+            self.folder.append(self.folder.history, record)
+
     def _keep(self) -> None:
-        save_model(self.folder.model, unwrapped(self.model), self.tokenizer, self.task, self.decoding, self.step)
+        weights = self.parallel.weights()
+        with self.world.together():
+            if self.world.main:
+                save_model(
+                    self.folder.model, unwrapped(self.model), self.tokenizer, self.task, self.decoding, self.step, weights
+                )
         self.account.lap("checkpoint")
 
     def _checkpoint(self, now: bool = False) -> None:
@@ -356,9 +387,12 @@ class Loop:
         self._settle()
         self.keeper.best = self.best["step"] if self.best is not None else -1
         model, optimizer = unwrapped(self.model), self.optimizer.optimizer
-        state = resume.state(self)
+        state, random = resume.state(self), checkpoint.random_states(self.world)
         self.keeper.save(
-            self.step, lambda held: checkpoint.snapshot(model, optimizer, self.schedule, state, held), now=now
+            self.step,
+            lambda held: checkpoint.snapshot(model, optimizer, self.schedule, state, random, held, self.world),
+            now=now,
+            shares=self.parallel.sharded,
         )
         for place in self.keeper.finished():
             self._tell("save", place)

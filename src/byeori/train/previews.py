@@ -15,6 +15,7 @@ from byeori.batches.answers import of_rows
 from byeori.batches.pack import Pack
 from byeori.models import adapters
 from byeori.models.packed import unwrapped
+from byeori.models.world import World
 
 if TYPE_CHECKING:
     from byeori.train.loop import Loop
@@ -32,8 +33,12 @@ def samples(loop: Loop, pack: Pack, outputs: Any, most: int) -> list[dict[str, A
     rows = owners[np.unique(np.linspace(0, len(owners) - 1, min(most, len(owners))).round().astype(int))]
     few = store.select(rows)
     if loop.task.generates:
-        with adapters.merged(unwrapped(loop.model)):
-            answers = loop.engine.run(few)
+        shared, loop.engine.world = loop.engine.world, World()  # of these rows no other rank knows
+        try:
+            with adapters.merged(unwrapped(loop.model)):
+                answers = loop.engine.run(few)
+        finally:
+            loop.engine.world = shared
     else:
         values, lengths = loop.task.gather(outputs, pack)
         answers = of_rows(pack, values.detach().float().cpu().numpy(), lengths, store, rows)

@@ -50,7 +50,10 @@ def check(loop: Loop) -> None:
     """
     if not loop.settings.resume:
         return
-    place = loop.begins_at = checkpoint.newest(loop.folder.checkpoints, loop.progress.note)
+    place = checkpoint.newest(loop.folder.checkpoints, loop.progress.note) if loop.world.main else None
+    if found := loop.world.texts(place.name if place is not None else "")[0]:
+        loop.begins_at = loop.folder.checkpoints / found
+    place = loop.begins_at
     if place is None:
         return
     made, now = checkpoint.state_of(place)["settings"], _settings(loop)
@@ -77,7 +80,7 @@ def go_on(loop: Loop) -> None:
     folder, place = loop.folder, loop.begins_at
     if place is None:
         loop.progress.note("No whole checkpoint in the folder: training starts at step 0.")
-        for path in (folder.history, folder.samples):
+        for path in (folder.history, folder.samples) if loop.world.main else ():
             path.unlink(missing_ok=True)
         return
     found = take_up(loop, place)
@@ -87,6 +90,8 @@ def go_on(loop: Loop) -> None:
         loop.best["metric"] not in (None, loop.headline) or kept not in (None, loop.best["step"])
     ):
         loop.best, loop.worse = None, 0
+    if not loop.world.main:
+        return
     folder.cut(folder.history, found["history"])
     folder.cut(folder.samples, found["samples"])
     absent = set(found["hooks"]) - {f"{i}.{type(hook).__name__}" for i, hook in enumerate(loop.hooks)}
@@ -97,7 +102,9 @@ def go_on(loop: Loop) -> None:
 
 def take_up(loop: Loop, place: Path) -> dict[str, Any]:
     """Make a loop what it was at a checkpoint; returns its state. Nothing is written."""
-    found = checkpoint.load(place, unwrapped(loop.model), loop.optimizer.optimizer, loop.schedule, loop.compact)
+    found = checkpoint.load(
+        place, unwrapped(loop.model), loop.optimizer.optimizer, loop.schedule, loop.compact, loop.world
+    )
     loop.step, loop.best, loop.worse, loop.metrics = found["step"], found["best"], found["worse"], found["metrics"]
     loop.account.restore(found)
     loop.sentinel.restore(found["watched"])

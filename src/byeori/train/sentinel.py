@@ -87,7 +87,7 @@ class Sentinel:
         self.losses.append(update.loss)
 
     def _rows(self, update: Update) -> list[str]:
-        return [self.where(int(row)) for row in update.batch.rows[:NAMED]]
+        return [self.where(int(row)) for row in update.batch.update[:NAMED]]
 
     def _what(self, update: Update) -> str:
         if math.isfinite(update.loss):
@@ -103,7 +103,7 @@ class Sentinel:
             else ", rows that hold something odd (--on-nan skip leaves such updates out)"
         )
         return (
-            f"step {update.step}: {self._what(update)} at learning rate {update.rate:.2e}. Its {len(update.batch.rows)} rows begin "
+            f"step {update.step}: {self._what(update)} at learning rate {update.rate:.2e}. Its {len(update.batch.update)} rows begin "
             f"with {', '.join(self._rows(update))}.{often} The usual causes: a learning rate too high (try --learning-rate "
             f"{rate / 10:g}), float16 (try --precision float32), a weight that was already not a number in the checkpoint{skip}."
         )

@@ -22,6 +22,7 @@ from byeori.batches.loader import Batch
 from byeori.batches.pack import Pack
 from byeori.errors import TrainingError
 from byeori.models.device import autocast, full
+from byeori.train.parallel import Elsewhere
 
 if TYPE_CHECKING:
     from byeori.train.loop import Loop
@@ -34,14 +35,16 @@ def update(loop: Loop, batch: Batch) -> tuple[Pack, Any]:
         if batch.packing.pack_tokens > loop.packing.pack_tokens:  # packed, maybe ahead, before memory ran out
             batch = dataclasses.replace(batch, packing=loop.packing)
         account = loop.account.copy()
-        failed: tuple[Pack, str] | None = None
+        failed: tuple[Pack | None, str] | None = None
         at: list[Pack] = []
         try:
-            pack, outputs, total = _backward(loop, batch, at)
+            backward = _backward if loop.world.alone else loop.parallel.backward
+            pack, outputs, total = backward(loop, batch, at)
         except (RuntimeError, MemoryError) as error:
-            if not full(error) or not at:
+            if not full(error) or not at or loop.parallel.sharded:  # whose ranks wait for each other at every layer
                 raise
-            failed = at[-1], " ".join(str(error).splitlines()[0].split())[:200] if str(error) else type(error).__name__
+            own = None if isinstance(error, Elsewhere) else at[-1]
+            failed = own, " ".join(str(error).splitlines()[0].split())[:200] if str(error) else type(error).__name__
             at.clear()
         # Out of the except clause: the error held the frames, and they all that was computed.
         if failed is None:
@@ -52,7 +55,7 @@ def update(loop: Loop, batch: Batch) -> tuple[Pack, Any]:
         _restore(random, loop.device)
     loop.scaler.unscale_(loop.optimizer.optimizer)
     limit = loop.settings.max_grad_norm or math.inf
-    norm = torch.nn.utils.clip_grad_norm_(loop.model.parameters(), limit, foreach=True)
+    norm = loop.parallel.norm(torch.nn.utils.clip_grad_norm_(loop.model.parameters(), limit, foreach=True))
     loop.stepper.step(loop.step + 1, batch, total, norm)
     loop.optimizer.zero_grad()
     return pack, SimpleNamespace(**{k: v.detach() if torch.is_tensor(v) else v for k, v in vars(outputs).items()})
@@ -69,20 +72,16 @@ def _backward(loop: Loop, batch: Batch, at: list[Pack]) -> tuple[Pack, Any, torc
         loss = loop.task.losses(outputs, pack).sum() * batch.scale
         loop.accelerator.backward(loop.scaler.scale(loss))
         total = total + loss.detach()
-        loop.account.pack(pack)
+        loop.account.tokens(pack.tokens, pack.computed)
     assert pack is not None and outputs is not None
     return pack, outputs, total
 
 
-def _shrink(loop: Loop, pack: Pack, said: str) -> None:
-    """Smaller packs from now on. Raises TrainingError where this one can't be cut."""
-    rows = np.unique(pack.rows)
-    if len(pack) == 1 or (len(rows) == 1 and not loop.task.apart):
-        raise TrainingError(
-            f"there is no memory left on {loop.device} ({said}) for one row alone, {loop.where(int(rows[0]))}: {pack.tokens:,} tokens. "
-            f"Give a smaller --max-length, or leave the row out; --gradient-checkpointing needs less memory in more time."
-        )
-    tokens = max(1, min(loop.packing.pack_tokens, pack.computed) // 2)
+def _shrink(loop: Loop, pack: Pack | None, said: str) -> None:
+    """Smaller packs from now on, on all ranks. Raises TrainingError where this one can't be cut. `pack`: None if it is another rank's."""
+    with loop.world.together():
+        tokens = loop.packing.pack_tokens if pack is None else _half(loop, pack, said)
+    tokens = -loop.world.most(-tokens)[0]
     loop.shorten(tokens)
     loop.remember(tokens)
     loop.progress.note(
@@ -91,6 +90,16 @@ def _shrink(loop: Loop, pack: Pack, said: str) -> None:
     gc.collect()
     if loop.device.type == "cuda":
         torch.cuda.empty_cache()
+
+
+def _half(loop: Loop, pack: Pack, said: str) -> int:
+    rows = np.unique(pack.rows)
+    if len(pack) == 1 or (len(rows) == 1 and not loop.task.apart):
+        raise TrainingError(
+            f"there is no memory left on {loop.device} ({said}) for one row alone, {loop.where(int(rows[0]))}: {pack.tokens:,} tokens. "
+            f"Give a smaller --max-length, or leave the row out; --gradient-checkpointing needs less memory in more time."
+        )
+    return max(1, min(loop.packing.pack_tokens, pack.computed) // 2)
 
 
 def _random(device: torch.device) -> list[torch.Tensor]:

@@ -1,0 +1,207 @@
+"""Training on ranks: one model on each (DistributedDataParallel) or a share of it on each (FSDP2), gradients added up once an update.
+
+Invariants: an update's rows are those of one process, shared by tokens; losses are divided once, by the labels of the whole update on
+all ranks, and gradients are sums; nothing goes from rank to rank before the last pack of an update, so that one that ran out of memory
+is done again by all. Alone, all of it is nothing.
+
+    parallel = Parallel(world, model, sharded=False); outputs = parallel.outputs(task, pack)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import distributed, nn
+
+from byeori.batches.loader import Batch
+from byeori.batches.pack import Pack
+from byeori.batches.ranks import costs, share
+from byeori.models.device import autocast, full
+from byeori.models.world import World
+
+if TYPE_CHECKING:
+    from byeori.train.loop import Loop
+
+
+class Elsewhere(torch.OutOfMemoryError):
+    """Memory ran out on another rank."""
+
+
+class Whole(nn.Module):
+    """What ranks are wrapped around: all that a task does with the model runs inside one forward of it."""
+
+    def __init__(self, module: nn.Module):
+        super().__init__()
+        self.module = module  # the name by which `unwrapped` finds it
+
+    def forward(self, task: Any, pack: Pack) -> dict[str, Any]:
+        return dict(vars(task.outputs(self.module, pack)))  # a dict: hooks look for tensors in trees, not in namespaces
+
+
+class Parallel:
+    """How the ranks of a training share its model. `sharded`: each holds a part of every weight, gradient and moment."""
+
+    def __init__(self, world: World, model: nn.Module, sharded: bool = False):
+        self.world, self.model, self.sharded = world, model, sharded and not world.alone
+        self.proven = 0  # tokens of the largest pack that memory sufficed for
+        self.wrapped: Any = None
+        if world.alone:
+            return
+        if self.sharded:
+            self.wrapped = _sharded(model, world)
+        else:
+            from torch.nn.parallel import DistributedDataParallel
+
+            # A last pack may leave parameters without a gradient (a head without labels), which would be waited for; a forward
+            # without adding up would still send buffers.
+            self.wrapped = DistributedDataParallel(
+                Whole(model), find_unused_parameters=True, broadcast_buffers=False, gradient_as_bucket_view=True
+            )
+            self.wrapped.register_comm_hook(None, _summed)
+
+    def outputs(self, task: Any, pack: Pack) -> Any:
+        if self.wrapped is None:
+            return task.outputs(self.model, pack)
+        return SimpleNamespace(**self.wrapped(task, pack))
+
+    def mine(self, store: Any, rows: np.ndarray) -> np.ndarray:
+        """Those rows of an update that this rank computes."""
+        if self.world.alone:
+            return rows
+        return rows[share(costs(store, rows), self.world.size)[self.world.rank]]
+
+    def norm(self, norm: torch.Tensor) -> torch.Tensor:
+        """A gradient's norm over all ranks, of what `clip_grad_norm_` gave."""
+        given: Any = norm
+        return given.full_tensor() if self.sharded else given
+
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """All weights are on every rank for its time: models are called any number of times and saved."""
+        if not self.sharded:
+            yield
+            return
+        parts = _parts(self.wrapped)
+        self.wrapped.set_reshard_after_forward(False)
+        for part in parts:
+            part.unshard()
+        try:
+            yield
+        finally:
+            for part in parts:
+                part.reshard()
+            self.wrapped.set_reshard_after_forward(True)
+            self.wrapped.set_reshard_after_forward(False, recurse=False)  # the root stays, as fully_shard has it
+
+    def weights(self) -> dict[str, torch.Tensor] | None:
+        """All weights of a model that ranks share, by name, on the main rank's CPU, for saving; else None. One after the other is put
+        together, by all ranks. (A `state_dict` of the model itself is one of shares, also while it is whole.)"""
+        if not self.sharded:
+            return None
+        found: dict[str, torch.Tensor] = {}
+        made: dict[int, torch.Tensor] = {}  # tied ones once
+        for name, value in self.model.state_dict(keep_vars=True).items():
+            if id(value) not in made:
+                shared: Any = value
+                whole = shared.full_tensor() if hasattr(value, "full_tensor") else value
+                made[id(value)] = whole.detach().cpu() if self.world.main else value
+            found[name] = made[id(value)]
+        return found if self.world.main else None
+
+    # an update ----------------------------------------------------------------------------------------------------------
+    def backward(self, loop: Loop, batch: Batch, at: list[Pack]) -> tuple[Pack, Any, torch.Tensor]:
+        """Gradients of an update, added up over ranks; the last pack here, its outputs and the loss of all ranks.
+
+        `at`: the pack it is at. Raises what an own pack raises; Elsewhere on the others where one had no memory.
+        """
+        packs = list(batch) if len(batch.rows) else []
+        packs.sort(key=lambda pack: -pack.computed)  # the largest while nobody waits for another
+        told = (batch.labels if packs else 0, sum(p.tokens for p in packs), sum(p.computed for p in packs))
+        labels, tokens, computed = self.world.sums(*told)
+        scale = 1.0 / max(1, labels)
+        empty = self._dummy(loop, batch)
+        total = torch.zeros((), device=loop.device)
+        found: tuple[Pack, Any] = empty, None
+
+        def one(pack: Pack, scale: float) -> None:
+            nonlocal total, found
+            at[:] = [pack]
+            with autocast(loop.precision, loop.device):
+                outputs = self.outputs(loop.task, pack)
+            loss = loop.task.losses(outputs, pack).sum() * scale
+            loop.accelerator.backward(loop.scaler.scale(loss))
+            total = total + loss.detach()
+            if scale:
+                found = pack, outputs
+
+        if self.sharded:
+            # Every forward and backward is one of all ranks, so that all make as many.
+            (most,) = self.world.most(len(packs))
+            for number in range(most):
+                self.wrapped.set_requires_gradient_sync(number == most - 1)
+                one(*((packs[number], scale) if number < len(packs) else (empty, 0.0)))
+        else:
+            # The last one adds up, if memory surely suffices for it; else one of a single row does, which counts nothing.
+            sure = bool(packs) and packs[-1].computed <= self.proven
+            last = (packs.pop(), scale) if sure else (empty, 0.0)
+            failure: BaseException | None = None
+            try:
+                for pack in packs:
+                    with self.wrapped.no_sync():
+                        one(pack, scale)
+            except (RuntimeError, MemoryError) as error:
+                if not full(error):
+                    raise
+                failure = error
+            (failed,) = self.world.most(int(failure is not None))
+            if failed:
+                raise failure or Elsewhere("out of memory on another rank")
+            self.proven = max([self.proven, *(pack.computed for pack in packs)])
+            one(*last)
+        distributed.all_reduce(total)
+        loop.account.tokens(tokens, computed)
+        pack, outputs = found
+        if outputs is None:  # no rows here
+            outputs = SimpleNamespace()
+        return pack, outputs, total
+
+    def _dummy(self, loop: Loop, batch: Batch) -> Pack:
+        """One row whose losses count nothing: the shortest of the first ones."""
+        first = np.arange(min(len(loop.store), 64))
+        row = first[[int(np.argmin(loop.store.lengths(first) + loop.store.list_lengths(first)))]]
+        return next(iter(Batch(loop.store, row, batch.packing, batch.device, batch.draw, batch.apart)))
+
+
+def _summed(group, bucket):  # torch reads types where there are some, and not as text
+    """DDP divides by the number of ranks before it adds; here losses are divided already."""
+    sent = distributed.all_reduce(bucket.buffer(), group=group, async_op=True)
+    assert sent is not None
+    return sent.get_future().then(lambda done: done.value()[0])
+
+
+def _sharded(model: nn.Module, world: World) -> Any:
+    """FSDP2: each layer a group, what is left (embeddings, a head that may be tied to them) the root's."""
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+    from transformers.modeling_layers import GradientCheckpointingLayer
+
+    mesh = init_device_mesh(next(model.parameters()).device.type, (world.size,))
+    for part in model.modules():
+        if isinstance(part, GradientCheckpointingLayer):  # transformers' class of all layers that repeat
+            fully_shard(part, mesh=mesh)
+    whole: Any = fully_shard(Whole(model), mesh=mesh)
+    for part in _parts(whole):  # neither reaches into what is inside
+        part.set_force_sum_reduction_for_comms(True)  # gloo adds up and has no means
+        part.set_gradient_divide_factor(1.0)
+    return whole
+
+
+def _parts(whole: nn.Module) -> list[Any]:
+    from torch.distributed.fsdp import FSDPModule
+
+    return [part for part in whole.modules() if isinstance(part, FSDPModule)]

@@ -1,0 +1,126 @@
+"""One step of a finished or cut training run again: its rows, its losses, its gradient's norm.
+
+Invariants: the step is made of the same rows, weights and random numbers as then, from the newest sound checkpoint before it (or from
+the beginning); nothing is written into the run.
+
+    found = replay("run", 200); found["loss"], found["rows"][0]
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from byeori.errors import SettingError
+from byeori.run import RunFolder
+from byeori.settings import load_yaml
+
+if TYPE_CHECKING:
+    from byeori.tasks.base import Task
+    from byeori.train.progress import Progress
+
+LONG = 300  # characters of a text that are shown
+
+
+class Seen(Exception):
+    """The step that was asked for is over."""
+
+
+def settings_of(run: str | Path) -> dict[str, Any]:
+    """What a run was trained with. Raises SettingError for a folder that holds no run."""
+    folder = RunFolder(run)
+    if not folder.settings.is_file():
+        raise SettingError(f"{folder.path}: there is no settings.yaml in it, so it is no run whose steps could be run again.")
+    return load_yaml(folder.settings)
+
+
+def replay(run: str | Path, settings: Any, task: Task, step: int, progress: Progress) -> dict[str, Any]:
+    """{"step", "loss", "grad_norm", "learning_rate", "from": step of the checkpoint, "rows": […]}; rows with the largest loss first, where
+    losses are a row's own: {"row", "where", "loss", "labels", "input"}.
+
+    Raises SettingError for a step the training doesn't have, or settings that gave other ones; DataError, ModelError as a training.
+    """
+    from byeori.train import checkpoint, resume
+    from byeori.train.loop import Loop
+    from byeori.train.prepare import prepare
+
+    folder = RunFolder(run)
+    quiet = dataclasses.replace(
+        settings, previews=0, baselines=False, resume=False, overwrite=False, checkpoint_every=None, evaluate_every="end",
+        tracker="none", on_nan="stop", output=str(folder.path),
+    )  # fmt: skip
+    ready = prepare(quiet, task, progress)
+    with tempfile.TemporaryDirectory() as scratch:
+        loop = Loop(
+            task, ready.loaded.model, ready.loaded.tokenizer, ready.stores["train"], ready.settings, engine=ready.engine,
+            packing=ready.packing, rows=ready.rows["train"], folder=RunFolder(scratch), decoding=ready.decoding, progress=progress,
+        )  # fmt: skip
+        try:
+            if not 1 <= step <= loop.steps:
+                raise SettingError(f"step={step}: the training has {loop.steps} steps, counted from 1.")
+            place = checkpoint.newest(folder.checkpoints, progress.note, before=step)
+            if place is not None:
+                made = checkpoint.state_of(place)["settings"]
+                now = resume.settings(loop)
+                other = [f"{n} {made[n]} → {now.get(n)}" for n in ("rows", "data", "batch_size", "seed", "order") if made[n] != now.get(n)]
+                if other:
+                    raise SettingError(
+                        f"{place}: it was made with other rows ({', '.join(other)}), so the step would be another one. Put the data back as "
+                        f"it was."
+                    )
+                resume.take_up(loop, place)
+            progress.note(
+                f"From {place.name if place is not None else 'the beginning'}; {step - loop.step} updates to step {step}."
+            )
+            return {"from": loop.step, **_run(loop, step)}
+        finally:
+            loop.release()
+
+
+def _run(loop: Any, step: int) -> dict[str, Any]:
+    """Updates up to the one asked for, whose losses are kept row by row."""
+    found: dict[str, Any] = {}
+    losses = np.zeros(len(loop.store))
+    labels = np.zeros(len(loop.store), np.int64)
+    inner = loop.task.losses
+
+    def watched(outputs: Any, pack: Any) -> Any:
+        made = inner(outputs, pack)
+        if loop.step == step - 1:
+            from byeori.predict.evaluate import by_row
+
+            for kept, values in zip((losses, labels), by_row(made.detach(), pack), strict=True):
+                np.add.at(kept, pack.rows, values)
+        return made
+
+    def told(update: Any) -> bool:
+        if update.step == step:
+            found.update(step=step, loss=update.loss, grad_norm=update.norm, learning_rate=update.rate)
+            rows = [_row(loop, int(row), losses, labels) for row in update.batch.update]
+            found["rows"] = sorted(rows, key=lambda one: -one["loss"] if math.isfinite(one["loss"]) else -math.inf)
+            raise Seen
+        return False
+
+    loop.stepper.told = told
+    vars(loop.task)["losses"] = watched
+    try:
+        loop.advance(step)
+    except Seen:
+        pass
+    finally:
+        del vars(loop.task)["losses"]
+    return found
+
+
+def _row(loop: Any, row: int, losses: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+    values = loop.store.row(row) if loop.store.source is not None else {}
+    texts = {role: value[:LONG] if isinstance(value, str) else value for role, value in values.items() if role in loop.task.roles}
+    return {
+        "row": row, "where": loop.where(row), "loss": float(losses[row]) / max(1, int(labels[row])), "labels": int(labels[row]),
+        "input": texts,
+    }  # fmt: skip
