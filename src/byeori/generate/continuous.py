@@ -2,7 +2,8 @@
 
 Invariants: every strand that was added comes back once, with what it would get alone; no step computes on a text that has
 ended; keys and values stay within `budget` bytes (of one strand, as many as it needs): where they would not, the
-youngest strand goes back to those that wait and begins again later, which changes nothing of what it gets.
+youngest strand goes back to those that wait and begins again later, which changes nothing of what it gets. Where a step finds
+no memory for them, `retreat` has all that are not done begin again, half as many at a time.
 
     engine = Continuous(lean, config, budget=1 << 28); engine.add(strands)
     while engine.busy:
@@ -15,6 +16,7 @@ import itertools
 from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,7 +53,10 @@ class Continuous:
         self.rules = Rules(config, ends=self.ends, vocabulary=lean.vocabulary, device=lean.device)
         self.lines = lines_of(config, self.ends, lean.device, stops)
         self.budget = budget or _budget(lean, self.lines.width)
-        self.pool = Pool(lean, self.lines.width, self.budget)
+        self.tokens = lean.pack  # of sources and prompts that are run at once
+        self.pool = Pool(lean, self.lines.width, self.budget, self.tokens)
+        self._lines = partial(lines_of, config, self.ends, lean.device, stops)
+        self.trying: list[Strand] = []  # what the step that is under way is for
         self.most = max(
             1, min(ROWS.get(kind, 256), LOGITS.get(kind, 1 << 26) // (4 * lean.vocabulary)) // self.lines.width
         )
@@ -78,6 +83,7 @@ class Continuous:
     @torch.no_grad()
     def step(self) -> list[tuple[Strand, list[Text]]]:
         """One token for every strand that is in; those that are done with it, and their texts."""
+        self.trying = list(self.lines.strands)
         self._shrink()
         self._join()
         lines, pool = self.lines, self.pool
@@ -92,6 +98,25 @@ class Continuous:
         if lines.done:
             self._leave(list(lines.done))
         return found
+
+    def retreat(self, strands: list[Strand]) -> bool:
+        """After a step that found no memory, with all that are not done: they wait again, and from here on at most half as many, of
+        half their tokens and bytes, are in. False, with nothing held any more, where the step was for one alone."""
+        tried, width = self.trying, self.lines.width
+        columns = np.array([len(one.prompt) + min(AHEAD, one.most) * width for one in tried], np.int64)
+        lengths = np.array([len(one.source or ()) for one in tried], np.int64)
+        filled = self.pool.filled[: self.pool.slots]
+        bytes = max(self.pool.bytes_of(columns, lengths), self.pool.bytes_of(filled, lengths[: len(filled)]))
+        self.most = min(self.most, max(1, len(tried) // 2))
+        self.tokens = min(self.tokens, max(1, sum(len(one.source or one.prompt) for one in tried) // 2))
+        self.budget = min(self.budget, max(1, bytes // 2))
+        self.encoded, self.ages, self.fresh = {}, [], []
+        self.lines = self._lines()
+        self.pool = Pool(self.lean, self.lines.width, self.budget, self.tokens)
+        self.waiting.clear()
+        self.open.clear()
+        self.add(strands)
+        return len(tried) > 1
 
     def _leave(self, slots: list[int]) -> None:
         for slot in sorted(slots, reverse=True):
@@ -114,6 +139,7 @@ class Continuous:
         for one in strands:
             self.waiting.popleft()
             self.open[one.request] -= 1
+        self.trying += strands
         sources = None
         if self.lean.encode is not None:
             self._encode(strands)
@@ -161,12 +187,13 @@ class Continuous:
         for strand in itertools.chain(strands, self.waiting):
             if strand.request in self.encoded or strand.request in wanted or strand.source is None:
                 continue
-            if len(wanted) >= len(strands) and tokens + len(strand.source) > self.lean.pack:
+            if len(wanted) >= len(strands) and tokens + len(strand.source) > self.tokens:
                 break
             wanted[strand.request] = strand.source
             tokens += len(strand.source)
         if wanted:
-            self.encoded |= dict(zip(wanted, self.lean.encode(list(wanted.values())), strict=True))
+            self.trying += [one for one in self.waiting if one.request in wanted and one.text == 0]
+            self.encoded |= dict(zip(wanted, self.lean.encode(list(wanted.values()), self.tokens), strict=True))
 
 
 def _budget(lean: Lean, width: int) -> int:

@@ -22,6 +22,7 @@ from byeori.generate.attend import Whole, parts
 from byeori.generate.plain import rectangle
 from byeori.generate.pool import Pool
 from byeori.generate.stacks import Map, Stack, Unfit, dense
+from byeori.models.device import full
 from byeori.models.ready import place, sampled
 from byeori.models.seq2seq import decoder_inputs, globally
 
@@ -29,7 +30,7 @@ TOLERANCE, COARSE = 1e-4, 3e-2  # of float32 and of 16 bits
 PACK = {"cpu": 512, "cuda": 65_536, "mps": 16_384}  # tokens encoded at once: more of them leave a processor's cache
 PROBE = (5, 3, 7, 3)
 
-Encode = Callable[[Sequence[Sequence[int]]], list[torch.Tensor]]
+Encode = Callable[[Sequence[Sequence[int]], int], list[torch.Tensor]]
 
 
 def pack_of(device: torch.device) -> int:
@@ -47,7 +48,8 @@ class Lean:
     vocabulary: int
     device: torch.device
     weight: torch.Tensor  # of the head
-    encode: Encode | None = None  # sources → hidden states (tokens, size) each; None for a decoder alone
+    # Sources, and how many of their tokens are run at once → hidden states (tokens, size) each; None for a decoder alone.
+    encode: Encode | None = None
 
     @property
     def pack(self) -> int:
@@ -112,9 +114,9 @@ def _made(model: Any, scaled: bool) -> Lean:
         try:
             encoder = _stack(model.get_encoder())
         except Unfit:  # LED's: the model's own forward, in rectangles
-            lean.encode = lambda sources: _by_model(own(), sources, pack_of(device))
+            lean.encode = lambda sources, tokens: _by_model(own(), sources, tokens)
         else:
-            lean.encode = lambda sources: _packed(encoder, sources, device)
+            lean.encode = lambda sources, tokens: _packed(encoder, sources, device, tokens)
     return lean
 
 
@@ -133,10 +135,10 @@ def _head(model: Any, linear: nn.Module, scaled: bool) -> Map:
     return head
 
 
-def _packed(stack: Stack, sources: Sequence[Sequence[int]], device: torch.device) -> list[torch.Tensor]:
+def _packed(stack: Stack, sources: Sequence[Sequence[int]], device: torch.device, tokens: int) -> list[torch.Tensor]:
     """Hidden states of each source: sources end to end, by length, so many tokens at a time."""
     found: dict[int, torch.Tensor] = {}
-    for part in parts(sources, pack_of(device)):
+    for part in parts(sources, tokens):
         lengths = [len(sources[place]) for place in part]
         ids = torch.tensor([one for place in part for one in sources[place]], device=device)
         places = torch.cat([torch.arange(length, device=device) for length in lengths])
@@ -196,9 +198,9 @@ def lean_of(model: Any) -> Lean | str:
     _judged.pop(model, None)
     try:
         lean = _taken_apart(model)
-    except torch.OutOfMemoryError:
-        raise
     except (Unfit, AttributeError, TypeError, RuntimeError, ValueError, LookupError) as error:
+        if full(error):  # says nothing of the model
+            raise
         _judged[model] = (seen, str(error))
         return str(error)
     _leans[model] = (seen, lean)
@@ -266,7 +268,7 @@ def _logits(lean: Lean, rows: list[list[int]]) -> list[torch.Tensor]:
         fed = [decoder_inputs(lean.model(), torch.tensor([row], device=lean.device))[0].tolist() for row in rows]
     skipped = 0 if seq2seq else 2
     pool = Pool(lean)
-    pool.join([row[:skipped] for row in fed], lean.encode(rows) if lean.encode is not None else None)
+    pool.join([row[:skipped] for row in fed], lean.encode(rows, lean.pack) if lean.encode is not None else None)
     made = []
     for step in range(skipped, max(map(len, fed))):
         ids = torch.tensor([[row[min(step, len(row) - 1)]] for row in fed], device=lean.device)

@@ -10,7 +10,8 @@ may get, only prompts of equal length go together.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -20,6 +21,7 @@ from byeori.errors import ModelError
 from byeori.generate.decoding import Decoding, counts_prompt, only, resolve, room
 from byeori.generate.lines import Text
 from byeori.models.seq2seq import globally
+from byeori.models.shortage import LESS, OutOfMemory, attempted
 
 TOKENS = 16_384  # of a rectangle, its beams and what is to be written included: what its cache holds
 ROWS = {"cpu": 32, "cuda": 256, "mps": 64}  # written together at most; more made beam search slower on a CPU
@@ -30,20 +32,42 @@ Prompts = Sequence[Sequence[int]]
 
 @torch.no_grad()
 def by_generate(
-    model: Any, prompts: Prompts, decoding: Decoding, *, pad: int, tokenizer: Any = None, **forced: Any
+    model: Any,
+    prompts: Prompts,
+    decoding: Decoding,
+    *,
+    pad: int,
+    tokenizer: Any = None,
+    short: Callable[[torch.device], None] | None = None,
+    **forced: Any,
 ) -> list[list[Text]]:
     """`num_return_sequences` texts for each prompt (an encoder-decoder: source), in order; arguments as in `write.texts`.
 
-    Raises SettingError, and ModelError where the model can't generate as it is configured.
+    A rectangle that finds no memory is written in halves, and `short` told the device. Raises SettingError, ModelError where the
+    model can't generate as it is configured, OutOfMemory for a prompt that finds no memory alone.
     """
     seq2seq = bool(model.config.is_encoder_decoder)
     found: dict[int, list[Text]] = {}
-    for places in _rectangles(model, prompts, decoding, pad):
-        rows = [list(prompts[place]) for place in places]
-        filled = rectangle(rows, pad, next(model.parameters()).device, left=not seq2seq)
+    device = next(model.parameters()).device
+
+    def run(rows: list[list[int]]) -> list[Text]:
+        filled = rectangle(rows, pad, device, left=not seq2seq)
         if seq2seq:
             filled = globally(model, filled)
-        made = _rectangle(model, filled, decoding, pad, tokenizer, forced)
+        return _rectangle(model, filled, decoding, pad, tokenizer, forced)
+
+    waiting = _rectangles(model, prompts, decoding, pad)[::-1]
+    while waiting:
+        places = waiting.pop()
+        made, said = attempted(partial(run, [list(prompts[place]) for place in places]), device)
+        if made is None:
+            if len(places) == 1:
+                raise OutOfMemory(places[0], len(prompts[places[0]]), device, said, LESS)
+            if short is not None:
+                short(device)
+            half = (len(places) + 1) // 2
+            waiting += [places[half:], places[:half]]
+            continue
         each = len(made) // len(places)
         found |= {place: made[at * each : (at + 1) * each] for at, place in enumerate(places)}
     return [found[place] for place in range(len(prompts))]

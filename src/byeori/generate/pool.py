@@ -30,10 +30,11 @@ UNSEEN = -torch.inf
 
 
 class Pool:
-    def __init__(self, lean: Lean, width: int = 1, budget: int | None = None):
+    def __init__(self, lean: Lean, width: int = 1, budget: int | None = None, tokens: int | None = None):
         stack = lean.decoder
         self.lean, self.stack, self.width, self.device = lean, stack, width, lean.device
         self.budget = budget  # bytes that spare columns must not go beyond
+        self.tokens = tokens or lean.pack  # of sources and prompts that are run at once
         self.slots = 0
         self.own = Cells(lean, stack.kv_heads)
         self.sources = Cells(lean, stack.heads) if stack.crosses else None
@@ -77,7 +78,7 @@ class Pool:
     def _prefill(self, first: int, prefixes: list[list[int]]) -> None:
         """Keys and values of prefixes: end to end, so many tokens at a time."""
         filled = [place for place, prefix in enumerate(prefixes) if prefix]
-        for part in parts([prefixes[place] for place in filled], self.lean.pack):
+        for part in parts([prefixes[place] for place in filled], self.tokens):
             self._prefill_part({first + filled[at]: prefixes[filled[at]] for at in part})
 
     def _prefill_part(self, prefixes: dict[int, list[int]]) -> None:
@@ -100,7 +101,7 @@ class Pool:
         assert self.sources is not None
         lengths = [len(one) for one in sources]
         self.sources.fit(max(len(self.lengths), self.own.slots), int(self.lengths.max()), self.lengths[:first])
-        for part in parts(sources, self.lean.pack):
+        for part in parts(sources, self.tokens):
             flat = torch.cat([sources[place] for place in part])
             split = [lengths[place] for place in part]
             for number, layer in enumerate(self.stack.layers):

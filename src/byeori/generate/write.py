@@ -12,6 +12,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -28,6 +29,7 @@ from byeori.generate.scores import unfit
 from byeori.generate.watching import Progress, watcher
 from byeori.models.checks import position_table
 from byeori.models.packed import unwrapped
+from byeori.models.shortage import LESS, OutOfMemory, attempted
 
 Prompts = Sequence[Sequence[int]]
 SEEDS = 1 << 62
@@ -64,7 +66,8 @@ def texts(
 
     `pad` fills up rectangles where `generate` does the work; `tokenizer` is needed for stop texts; `budget`: bytes of keys and
     values; `forced`: further values of generation_config (decoder_start_token_id, forced_bos_token_id…). Raises SettingError,
-    DataError for a prompt that is empty or leaves no room, and ModelError where the model can't generate as it is configured.
+    DataError for a prompt that is empty or leaves no room, ModelError where the model can't generate as it is configured, and
+    OutOfMemory for one that finds no memory alone.
     """
     if not len(prompts):
         return []
@@ -74,7 +77,8 @@ def texts(
         engine = _engine(inner, prompts, decoding, tokenizer, budget, forced)
         if isinstance(engine, str):
             _say(inner, engine)
-            written = by_generate(inner, prompts, decoding, pad=pad, tokenizer=tokenizer, **forced)
+            short = partial(_fewer, inner)
+            written = by_generate(inner, prompts, decoding, pad=pad, tokenizer=tokenizer, short=short, **forced)
             if progress is not None:
                 progress(len(prompts), len(prompts))
             return written
@@ -106,7 +110,9 @@ def stream(
 def _stepwise(model: Any, engine: Continuous, within: Callable[[], AbstractContextManager[Any]]) -> Iterator[int]:
     while engine.busy:
         with within(), evaluating(model):
-            engine.step()
+            stepped, short = attempted(engine.step, engine.lean.device)
+        if stepped is None:
+            raise _alone(engine.trying[0], engine, short)
         for strand, token in engine.fresh:
             if strand.text == 0 and token not in engine.ends:
                 yield token
@@ -115,8 +121,16 @@ def _stepwise(model: Any, engine: Continuous, within: Callable[[], AbstractConte
 def _drained(engine: Continuous, count: int, progress: Progress | None, model: Any) -> list[list[Text]]:
     found: list[dict[int, list[Text]]] = [{} for _ in range(count)]
     total, done, endless = len(engine.waiting), 0, 0
+    strands = list(engine.waiting)
     while engine.busy:
-        for strand, made in engine.step():
+        stepped, short = attempted(engine.step, engine.lean.device)
+        if stepped is None:
+            tried = engine.trying[0]
+            if not engine.retreat([one for one in strands if one.text not in found[one.request]]):
+                raise _alone(tried, engine, short)
+            _fewer(model, engine.lean.device)
+            continue
+        for strand, made in stepped:
             found[strand.request][strand.text] = made
             endless += strand.most >= LONG and all(len(one.ids) == strand.most for one in made)
             done += 1
@@ -132,18 +146,32 @@ def _drained(engine: Continuous, count: int, progress: Progress | None, model: A
     return [[text for at in sorted(several) for text in several[at]] for several in found]
 
 
+def _alone(strand: Strand, engine: Continuous, said: str) -> OutOfMemory:
+    return OutOfMemory(strand.request, len(strand.source or strand.prompt), engine.lean.device, said, LESS)
+
+
 _endless: WeakSet[nn.Module] = WeakSet()
 _said: WeakKeyDictionary[nn.Module, set[str]] = WeakKeyDictionary()
 
 
 def _say(model: Any, reason: str) -> None:
+    _once(
+        model, f"{type(model).__name__} decodes by transformers' generate, in batches by length: {reason.rstrip('.')}."
+    )
+
+
+def _fewer(model: Any, device: torch.device) -> None:
+    _once(
+        model,
+        f"There is no memory on {device} for so many texts at once: fewer are written together, which changes none.",
+    )
+
+
+def _once(model: Any, sentence: str) -> None:
     said = _said.setdefault(model, set())
-    if reason not in said:
-        said.add(reason)
-        warnings.warn(
-            f"{type(model).__name__} decodes by transformers' generate, in batches by length: {reason.rstrip('.')}.",
-            stacklevel=2,
-        )
+    if sentence not in said:
+        said.add(sentence)
+        warnings.warn(sentence, stacklevel=3)
 
 
 def _engine(

@@ -19,6 +19,7 @@ from byeori.generate.write import write as write_texts
 from byeori.models.checks import position_table
 from byeori.models.packed import unwrapped
 from byeori.models.seq2seq import decoder_inputs
+from byeori.models.shortage import placed
 from byeori.text import language_tokens as languages
 from byeori.text.targets import adds_end
 
@@ -160,7 +161,8 @@ def written(
     wanted = np.flatnonzero(pack.rows < most).tolist()
     sources = [ids[starts[place] : starts[place] + lengths[place]] for place in wanted]
     found: list[list[int]] = [[] for _ in range(len(pack))]
-    texts = write_texts(inner, sources, decoding, pad=pack.pad_token_id, tokenizer=tokenizer, ends=ends, **forced)
+    with placed(wanted.__getitem__):
+        texts = write_texts(inner, sources, decoding, pad=pack.pad_token_id, tokenizer=tokenizer, ends=ends, **forced)
     for place, several in zip(wanted, texts, strict=True):
         found[place] = _joined(several)
     flat = torch.tensor([one for ids in found for one in ids], dtype=torch.int64)

@@ -266,6 +266,7 @@ class TextGeneration(Likelihood):
 
         from byeori.generate.decoding import own_way
         from byeori.generate.write import write
+        from byeori.models.shortage import placed
 
         starts, lengths = pack.starts.tolist(), pack.lengths.tolist()
         ids = pack.input_ids.cpu().numpy()
@@ -283,7 +284,7 @@ class TextGeneration(Likelihood):
                 skipped = [max(0, n + most - self.limit) for n in lengths]
                 starts, lengths = np.add(starts, skipped).tolist(), np.subtract(lengths, skipped).tolist()
         prompts = [ids[starts[place] : starts[place] + lengths[place]].tolist() for place in wanted]
-        with own_way(model, own):
+        with own_way(model, own), placed(lambda place: int(wanted[place])):
             written = write(model, prompts, decoding, pad=pack.pad_token_id, tokenizer=tokenizer, ends=ends)
         counts = np.zeros(len(pack), np.int64)
         values: list[int] = []
