@@ -61,7 +61,8 @@ def main(arguments: list[str] | None = None) -> None:
     except ByeoriError as error:
         if debug:
             raise
-        print(f"byeori: {error}", file=sys.stderr)
+        if not getattr(error, "said", False):  # by another rank
+            print(f"byeori: {error}", file=sys.stderr)
         code = error.exit_code
     except BrokenPipeError:
         code = _closed()
@@ -171,25 +172,29 @@ def evaluate(model: str | None, data: str | None, as_json: bool, **values: Any) 
 
     A settings file in the place of MODEL_OR_RUN may say all of it: model, data, and the flags by their names.
     """
+    from byeori.predict.sharing import ranks
     from byeori.report.table import print_scores
     from byeori.train.progress import progress_for
 
     values = told({"model": model, "data": data}, values)
     name, data = values.pop("model"), values.pop("data")
-    run = byeori.load_run(name, **_using(values))
-    progress = progress_for(as_json)
-    note, run.engine.watch = progress.note, progress.writing
-    reading, own = given(values, Reading, run.task.Columns), given(values)
-    with run.scoring(**own):
-        rows = run.read(data, **reading)
-    for line in (f"{data}: {len(rows):,} rows", *rows.notes):
-        note(line)
-    said = len(rows.notes)
-    with progress:
-        scores = run.evaluate(rows, **own)
-    for line in rows.notes[said:]:
-        note(line)
-    print(dumps(scores)) if as_json else print_scores(scores, run.of_class)
+    using = _using(values)
+    with ranks(using.get("device")) as world, world.together():
+        run = byeori.load_run(name, **using)
+        progress = progress_for(as_json, quiet=not world.main)
+        note, run.engine.watch, run.engine.world = progress.note, progress.writing, world
+        reading, own = given(values, Reading, run.task.Columns), given(values)
+        with run.scoring(**own):
+            rows = run.read(data, **reading)
+        for line in (f"{data}: {len(rows):,} rows", *rows.notes):
+            note(line)
+        said = len(rows.notes)
+        with progress:
+            scores = run.evaluate(rows, **own)
+        for line in rows.notes[said:]:
+            note(line)
+    if world.main:
+        print(dumps(scores)) if as_json else print_scores(scores, run.of_class)
 
 
 @cli.command(
@@ -210,20 +215,25 @@ def predict(model: str | None, input: str | None, as_json: bool, **values: Any) 
     """
     from byeori.predict.files import predict_file
     from byeori.predict.run import load_to_predict
+    from byeori.predict.sharing import ranks
     from byeori.train.progress import progress_for
 
     values = told({"model": model, "input": input}, values)
     name, source = values.pop("model"), values.pop("input")
     (written,) = settings.read(given(values, Written), Written)
-    run, call = load_to_predict(name, _using(values))
-    reading = given(values, Reading, run.task.Columns)
-    progress = progress_for(as_json)
-    run.engine.watch = progress.writing
-    with progress:
-        found = predict_file(
-            run, source, written.output, call={**values, **call}, read=reading, with_inputs=written.with_inputs,
-            note=progress.note,
-        )  # fmt: skip
+    using = _using(values)
+    with ranks(using.get("device")) as world, world.together():
+        run, call = load_to_predict(name, using)
+        reading = given(values, Reading, run.task.Columns)
+        progress = progress_for(as_json, quiet=not world.main)
+        run.engine.watch = progress.writing
+        with progress:
+            found = predict_file(
+                run, source, written.output, call={**values, **call}, read=reading, with_inputs=written.with_inputs,
+                note=progress.note,
+            )  # fmt: skip
+    if not world.main:
+        return
     line = f"{found['rows']:,} rows, {found['errors']:,} with errors, {found['seconds']:.1f} s, {found['rows_per_second']:.0f} rows/s"
     to_stdout = as_json and written.output != "-"  # where the predictions are not
     print(dumps(found) if as_json else line, file=sys.stdout if to_stdout else sys.stderr)

@@ -14,7 +14,7 @@ import pytest
 
 import byeori
 from byeori.errors import DataError, SettingError
-from byeori.predict import files
+from byeori.predict import parts
 from byeori.predict.files import predict_file
 from families import texts
 
@@ -67,7 +67,7 @@ def write(path: Path, rows: list[str]) -> Path:
 @pytest.mark.parametrize("call", [{}, {"top_k": 2}, {"top_k": None}], ids=str)
 def test_every_row_has_its_line(run, sample_texts, tmp_path, output, monkeypatch, kind, window, call):
     """Lengths in no order, windows that end in the middle: line n is the prediction of row n."""
-    monkeypatch.setattr(files, "WINDOW", window)
+    monkeypatch.setattr(parts, "WINDOW", window)
     source = write(tmp_path / f"in.{kind}", sample_texts)
     found = predict(run, str(source), output, call)
     assert (found["rows"], found["errors"]) == (len(sample_texts), 0)
@@ -92,7 +92,7 @@ def test_a_label_column_is_not_needed_and_does_not_matter(run, tmp_path, output)
 
 @pytest.mark.parametrize("window", [2, 4_096])
 def test_a_row_that_cannot_be_used_keeps_its_line(run, tmp_path, output, monkeypatch, window):
-    monkeypatch.setattr(files, "WINDOW", window)
+    monkeypatch.setattr(parts, "WINDOW", window)
     source = tmp_path / "in.jsonl"
     rows = [
         '{"text": "좋아요"}',
@@ -195,7 +195,7 @@ def test_nothing_half_written(run, tmp_path, output, monkeypatch):
     """A crash in the middle leaves the old file as it was, and no temporary one."""
     source = write(tmp_path / "in.txt", list(texts()[:9]))
     output.write_text("old")
-    monkeypatch.setattr(files, "WINDOW", 3)
+    monkeypatch.setattr(parts, "WINDOW", 3)
     calls = []
 
     def fail(*args, **kwargs):

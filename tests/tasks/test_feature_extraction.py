@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 import byeori
 from byeori.errors import SettingError
-from byeori.predict import vectors
+from byeori.predict import parts, vectors
 from byeori.tasks import TextClassification
 from byeori.tasks.feature_extraction import Call, FeatureExtraction
 from byeori.tasks.zero_shot import ZeroShotClassification
@@ -200,7 +200,7 @@ def written(both, rows, tmp_path, monkeypatch):
     """`written("x.parquet", pooling=…)` → (the path, what the pipeline gives for the rows that can be used)."""
     from byeori.tasks import feature_extraction
 
-    monkeypatch.setattr(vectors, "WINDOW", 3)  # several windows in one file
+    monkeypatch.setattr(parts, "WINDOW", 3)  # several windows in one file
     monkeypatch.setattr(feature_extraction, "TOKENS_AT_ONCE", 300)
 
     def write(name: str, **call: Any):

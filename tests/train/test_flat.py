@@ -23,12 +23,12 @@ import pyarrow
 import byeori
 from byeori.data import clean_rows, disk, mapped, stream
 from byeori.doctor import brief, copied
-from byeori.predict import engine, evaluate, files
+from byeori.predict import engine, evaluate, files, parts
 from byeori.text import encode_rows
 
 # What is held at once, so small that the few rows fill it as the many do.
 disk.MOST, disk.BATCH, stream.BLOCK, mapped.LEAST, mapped.BLOCK = 1 << 15, 500, 1 << 15, 1 << 11, 500
-clean_rows.BLOCK = copied.BLOCK = encode_rows.CHUNK = engine.WINDOW = evaluate.WINDOW = files.WINDOW = 500
+clean_rows.BLOCK = copied.BLOCK = encode_rows.CHUNK = engine.WINDOW = evaluate.WINDOW = parts.WINDOW = 500
 brief.HELD, copied.MOST = 500, 500
 
 def peak(work):

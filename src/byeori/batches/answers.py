@@ -47,7 +47,22 @@ class Gathered:
 
     def add(self, pack: Pack, values: np.ndarray, counts: np.ndarray | None) -> None:
         """`values` in the order of the pack's sequences, `counts` of them a sequence (None: one each)."""
-        self._parts.append((pack.sequences - self.first, values, counts))
+        self.put(pack.sequences - self.first, values, counts)
+
+    def flat(self) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """What was added so far, end to end: places of sequences int64, values, and how many of them each has (None: one each)."""
+        if not self._parts:
+            return np.zeros(0, np.int64), np.zeros(0, np.float32), None
+        places, values, counts = zip(*self._parts, strict=True)
+        several = None
+        if any(one is not None for one in counts):
+            ones = (np.ones(len(at), np.int64) if one is None else one for at, one in zip(places, counts, strict=True))
+            several = np.concatenate([*ones])
+        return np.concatenate(places), np.concatenate(values), several
+
+    def put(self, places: np.ndarray, values: np.ndarray, counts: np.ndarray | None) -> None:
+        """As `add`, of places counted from the first sequence on."""
+        self._parts.append((places, values, counts))
 
     def done(self) -> Answers:
         """All of them in the store's order."""

@@ -25,6 +25,8 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 
 def device_for(asked: str) -> torch.device:
     """The device of a setting. Raises SettingError where the machine has none such."""
+    if asked in ("auto", "cuda") and (own := _own_gpu()) is not None:
+        asked = own
     if asked == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
         return torch.device(name)
@@ -44,6 +46,13 @@ def device_for(asked: str) -> torch.device:
             f"device={asked}: PyTorch sees {torch.cuda.device_count()} CUDA devices here, counted from 0."
         )
     return device
+
+
+def _own_gpu() -> str | None:
+    """The GPU of this process among those that torchrun started on the machine; None where it is alone, or there is none."""
+    place = os.environ.get("LOCAL_RANK", "")
+    several = os.environ.get("WORLD_SIZE", "1") != "1" and place.isdecimal()
+    return f"cuda:{place}" if several and torch.cuda.is_available() else None
 
 
 def asynchronous(device: torch.device) -> bool:

@@ -4,16 +4,28 @@ Invariants: alone, everything is what it would be without; numbers go by the CPU
 pickled; all ranks call the same in the same order, and get the same.
 
     world = World.here(); labels, = world.sums(len(mine)); parts = world.gathered(answers)
+    with world.together(): ...          # where one of them fails, all raise what it said
 """
 
 from __future__ import annotations
 
+import os
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
 import torch
 from torch import distributed
 
+from byeori import errors
+from byeori.errors import ByeoriError, SettingError
+
+# A rank that dies is noticed at once, by its connection or by torchrun, and one that fails says so: this bounds one that hangs.
+PATIENCE = timedelta(minutes=30)
+NEEDED = ("RANK", "MASTER_ADDR", "MASTER_PORT")
 _groups: dict[int, Any] = {}  # by the default group they stand beside
 
 
@@ -29,6 +41,73 @@ class World:
         if not (distributed.is_available() and distributed.is_initialized()):
             return cls()
         return cls(distributed.get_rank(), distributed.get_world_size())
+
+    @classmethod
+    def start(cls, device: torch.device | str = "cpu") -> World:
+        """As torchrun's environment has it: of several processes each is told to the others. Where something was started before
+        (accelerate), or there is but one process, nothing is done. `device`: where this rank computes; for the CPU gloo is taken,
+        for a GPU nccl. Raises SettingError for an environment that says half of it."""
+        size = os.environ.get("WORLD_SIZE", "").strip() or "1"
+        if size == "1" or not distributed.is_available() or distributed.is_initialized():
+            return cls.here()
+        lacking = [name for name in NEEDED if not os.environ.get(name)]
+        if lacking or not size.isdecimal():
+            without = f" without {', '.join(lacking)}" if lacking else ""
+            raise SettingError(
+                f"WORLD_SIZE={size} stands in the environment{without}: it says how many processes compute together. Start them with "
+                f"torchrun, or unset it."
+            )
+        where = torch.device(device)
+        if where.type == "cuda":
+            torch.cuda.set_device(where)
+        distributed.init_process_group("nccl" if where.type == "cuda" else "gloo", timeout=PATIENCE)
+        return cls.here()
+
+    @staticmethod
+    def stop() -> None:
+        """The end of what `start` began; nothing where nothing was. NCCL complains of a process that leaves without."""
+        if distributed.is_available() and distributed.is_initialized():
+            _groups.clear()
+            distributed.destroy_process_group()
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What a rank raises within it (but to stop the program) is raised by all of them, in the same words: the rank's own error there,
+        elsewhere one of its kind. They learn of it at its end, or at that of one within it: where more than that is asked of
+        others within it, one of these comes before, so that who has failed isn't waited for."""
+        if self.alone:
+            yield
+            return
+        failed: Exception | None = None
+        try:
+            yield
+        except Exception as error:
+            if _agreed(error):
+                raise
+            failed = error
+        try:
+            told = self.texts("" if failed is None else _told(failed))
+        except RuntimeError as error:  # how gloo says that a connection was closed
+            raise failed or ByeoriError(
+                f"another of the {self.size} processes that compute together has ended before its work was done (said by rank {self.rank}: "
+                f"{' '.join(str(error).split())[:200]}). Look for what it said above, and start all of them again."
+            ) from error
+        if failed is None:
+            kind, _, text = next(filter(None, told), "").partition("\n")
+            failed = getattr(errors, kind)(text) if kind else None
+        if failed is not None:
+            vars(failed)["agreed"] = True
+            raise failed
+
+    def first(self, text: str) -> bool:
+        """Whether this rank is the first to say this; what all of them find is to be said once."""
+        if self.alone:
+            return True
+        try:
+            said: int = _store().add(f"byeori/said/{zlib.crc32(text.encode('utf-8', 'replace')):x}", 1)
+        except RuntimeError:  # who keeps the store has gone: better twice than never
+            return True
+        return said == 1
 
     @property
     def main(self) -> bool:
@@ -104,3 +183,29 @@ class World:
         if id(default) not in _groups:
             _groups[id(default)] = distributed.new_group(backend="gloo")
         return _groups[id(default)]
+
+
+def _store() -> Any:
+    return distributed.distributed_c10d._get_default_store()
+
+
+def _told(error: Exception) -> str:
+    """The class in `byeori.errors` and the sentence of an error, for other ranks."""
+    if isinstance(error, ByeoriError):
+        # Of a kind that needs more than a sentence, or that stands elsewhere, the next above that doesn't.
+        kind = next(
+            one
+            for one in type(error).__mro__
+            if getattr(errors, one.__name__, None) is one and one is not errors.RowsError
+        )
+        return f"{kind.__name__}\n{error}"
+    return f"ByeoriError\n{type(error).__name__}: {' '.join(str(error).split())[:400]}"
+
+
+def _agreed(error: BaseException | None) -> bool:
+    """Whether all ranks have raised it, or what it was made of."""
+    while error is not None:
+        if "agreed" in vars(error):
+            return True
+        error = error.__cause__
+    return False

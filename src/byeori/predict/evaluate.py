@@ -32,6 +32,7 @@ from byeori.text.blocks import IGNORED
 from byeori.text.store import TOKEN, TokenStore
 
 if TYPE_CHECKING:
+    from byeori.models.world import World
     from byeori.predict.engine import Engine
 
 Tell = Callable[[list[Any]], None]
@@ -82,6 +83,8 @@ def evaluate(
     `metrics` are functions of (predictions, references), or of the course's eval_pred; they get the rows that have a
     prediction (of a task that writes, those of `eval_max_rows`).
 
+    On ranks (`engine.world`) all of them call it with the same, and find the same.
+
     Raises SettingError for a metric that can't have what it asks for, or that gives, as an own task's loss may, something
     else than it should.
     """
@@ -106,6 +109,7 @@ def evaluate(
         predictions = task.predictions(answers, store)
         if tell is not None:
             tell(task.decode(answers, store))
+    losses.add_up(engine.world)
     judged = Judged({}, answers, store)
     scores = task.score(predictions, references, resamples=resamples, seed=seed)
     scores |= losses.scores(resamples, seed)
@@ -181,6 +185,15 @@ class Losses:
             losses, counted = (_by_sequence(values, pack) for values in (losses, counted))
         for found, values in ((self.sums, losses), (self.labels, counted)):
             np.add.at(found, pack.rows, values.reshape(len(pack), -1).sum(1))
+
+    def add_up(self, world: World) -> None:
+        """Those of all ranks, on all of them; each row was on one."""
+        if world.alone:
+            return
+        with world.together():  # one that has failed by now adds nothing
+            pass
+        for block in mapped.spans(self.sums.shape[0]):
+            self.sums[block], self.labels[block] = world.added(np.stack([self.sums[block], self.labels[block]]))
 
     def scores(self, resamples: int = 0, seed: int = 0) -> dict[str, Interval]:
         """{"loss": {"value", "low", "high"}}; the interval is the bootstrap's over rows."""

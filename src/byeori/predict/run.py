@@ -10,6 +10,7 @@ import dataclasses
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from byeori.models.checks import check_ids, find_folder, length_for
 from byeori.models.device import device_for, precision_for, set_threads
 from byeori.models.heads import check_head, check_languages
 from byeori.models.load import load_model
+from byeori.models.shortage import placed
 from byeori.predict.arguments import length
 from byeori.predict.arrays import lacking, lacking_labelled, logits_of, sequences_a_row
 from byeori.predict.engine import WINDOW, Engine, columns, cutting, numbered_from
@@ -119,9 +121,11 @@ class Run:
         chosen = self.task.call_settings(call)
         if arrays and (why := lacking(self.task, np.ones(0, np.int64), True, self.task.generates)):
             raise SettingError(f"arrays=True gives logits with a place for each row, and {why}. Leave it out.")
-        found, answers, counts = [], [], [np.ones(0, np.int64)]
+        found: list[Any] = []
+        answers, counts = [], [np.ones(0, np.int64)]
         for store in self._stores(data, read or {}, chosen):
-            part = self.engine.run(store, call=chosen)
+            with placed(partial(int.__add__, len(found))):
+                part = self.engine.run(store, call=chosen)
             found += self.engine.decode(part, store, chosen)
             answers += [part] if arrays else []
             counts.append(sequences_a_row(store))

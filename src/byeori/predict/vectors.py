@@ -12,23 +12,30 @@ The output appears under its name only when it is whole.
 
 from __future__ import annotations
 
+import io
+import json
 import tempfile
 import zipfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from byeori.batches.answers import Answers
 from byeori.errors import SettingError
-from byeori.predict.engine import WINDOW
+from byeori.models.shortage import placed
+from byeori.models.world import World
+from byeori.predict.parts import in_order, spans
 from byeori.run import whole
 
 if TYPE_CHECKING:
-    from byeori.batches.answers import Answers
     from byeori.data.rows import Rows
     from byeori.predict.run import Run
 
+# Positions of the table, those of them that can be used, their vectors, and how many texts were cut.
+Window = tuple[range, list[int], Answers | None, int]
 SUFFIXES = (".parquet", ".npy", ".npz")
 
 
@@ -61,20 +68,49 @@ def write_vectors(run: Run, rows: Rows, output: str | Path, call: Any, with_inpu
     path = Path(output)
     check(run, path, call, with_inputs)
     write = {".parquet": _parquet, ".npy": _npy, ".npz": _npz}[path.suffix.lower()]
+    if not World.here().main:
+        return sum(cut for *_, cut in _windows(run, rows, call))
     with whole(path) as temporary:
         return write(run, rows, str(temporary), call, with_inputs)
 
 
-def _windows(run: Run, rows: Rows, call: Any) -> Iterator[tuple[range, list[int], Answers | None, int]]:
-    """(positions of the table, those of them that can be used, their vectors, texts cut), a window after the other."""
-    size = min(WINDOW, run.task.window(call, run.engine.encoder.max_length) or WINDOW)  # type: ignore[attr-defined]
-    for first in range(0, len(rows), size):
-        places = range(first, min(first + size, len(rows)))
-        good, store = run.encode_usable(rows, places, call)
-        if store is None:
-            yield places, good, None, 0
-            continue
-        yield places, good, run.engine.run(store, call=call), store.truncated
+def _windows(run: Run, rows: Rows, call: Any) -> Iterator[Window]:
+    """A window after the other; on ranks each makes some, and gets all."""
+    world = World.here()
+    windows = spans(run, len(rows), call, world)
+    return in_order(world, windows, partial(_window, run, rows, call), partial(_packed, rows), partial(_unpacked, rows))
+
+
+def _window(run: Run, rows: Rows, call: Any, places: range) -> Window:
+    good, store = run.encode_usable(rows, places, call)
+    if store is None:
+        return places, good, None, 0
+    with placed(good.__getitem__, rows.origin.where):
+        return places, good, run.engine.run(store, call=call), store.truncated
+
+
+def _packed(rows: Rows, made: Window) -> bytes:
+    """As a .npz, with why some rows can't be used."""
+    places, good, answers, cut = made
+    errors = json.dumps({place: rows.errors[place] for place in places if place in rows.errors})
+    arrays: dict[str, Any] = {
+        "head": [places.start, places.stop, cut],
+        "good": np.array(good, np.int64),
+        "errors": errors,
+    }
+    if answers is not None:
+        arrays |= {"values": answers.values} | ({} if answers.offsets is None else {"offsets": answers.offsets})
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
+
+
+def _unpacked(rows: Rows, given: bytes) -> Window:
+    with np.load(io.BytesIO(given)) as found:
+        first, last, cut = found["head"].tolist()
+        rows.errors.update({int(place): reason for place, reason in json.loads(str(found["errors"])).items()})
+        answers = Answers(found["values"], found.get("offsets")) if "values" in found else None
+        return range(first, last), found["good"].tolist(), answers, cut
 
 
 def _parquet(run: Run, rows: Rows, name: str, call: Any, with_inputs: bool) -> int:
