@@ -17,6 +17,7 @@ __version__ = "0.1.0"
 _LAZY = {
     "train": "byeori.api",
     "tune": "byeori.api",
+    "replay": "byeori.api",
     "load": "byeori.api",
     "encode": "byeori.api",
     "evaluate": "byeori.api",
@@ -81,6 +82,7 @@ __all__ = [
     "train",
     "train_tokenizer",
     "tune",
+    "replay",
 ]
 
 

@@ -153,6 +153,23 @@ def tune(
     return load_run(study.folder.best, task=study.task, clean_function=study.base.clean_function)
 
 
+def replay(
+    run: str | Path, step: int, *, task: Task | str | None = None, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Run a step of a training again, from the newest checkpoint before it or from the beginning; nothing is written.
+
+    Returns {"step", "from", "loss", "grad_norm", "learning_rate", "rows": [{"row", "where", "loss", "labels", "input"}]}, the rows of
+    the largest losses first. Raises SettingError for a step that isn't there, DataError, ModelError.
+    """
+    from byeori.train.progress import Quiet
+    from byeori.train.replay import replay as run_again
+    from byeori.train.replay import settings_of
+
+    values = settings_of(run)
+    settings, work = resolve(task or values.pop("task", None), {k: v for k, v in values.items() if k != "task"})
+    return run_again(run, settings, work, step, progress or Quiet())
+
+
 def resolve(task: Any, values: dict[str, Any]) -> tuple[Train, Task]:
     """Settings and task from what was given: a name, a class or a Task, and flat values of both."""
     if task is None:

@@ -16,13 +16,13 @@ import click
 import byeori
 from byeori import settings
 from byeori.bench import options as beside
-from byeori.commandline import SCORING, Flag, Settings, answer, given, title, told
+from byeori.cli_training import replay, tune
+from byeori.commandline import SCORING, Settings, answer, common, debugging, given, told, used_task
 from byeori.doctor.options import KINDS
 from byeori.errors import ByeoriError, DataError, SettingError
 from byeori.predict.options import TOLD, Reading, Using, Written
 from byeori.run import dumps
 from byeori.text import tokenizer_settings as learning
-from byeori.train.space import Tune
 
 
 def _escape(error: UnicodeError) -> tuple[str, int]:
@@ -91,22 +91,6 @@ def cli(debug: bool) -> None:
     """From raw text to a fine-tuned, measured, documented and served transformer."""
 
 
-def debugging(command: Any) -> Any:
-    """--debug, which `main` looks for itself."""
-    return click.option("--debug", is_flag=True, expose_value=False, help="show the traceback of an error")(command)
-
-
-def common(command: Any) -> Any:
-    help = "JSON for programs: notes on stderr, the result on stdout"
-    return debugging(click.option("--json", "as_json", is_flag=True, help=help)(command))
-
-
-def used_task(command: Any) -> Any:
-    """--task of a command that uses a model: most say their own."""
-    help = "what it was trained for, or FILE.py:CLASS; needed for a model that doesn't say"
-    return click.option("--task", cls=Flag, metavar="TASK", help=help, section=title(Using))(command)
-
-
 @cli.command(
     cls=Settings, kinds=(*settings.SECTIONS, "Training"), first=("task", "model", "train", "output"),
     needed="Needed, here or in SETTINGS.yaml",
@@ -132,29 +116,8 @@ def train(file: str | None, task: str | None, as_json: bool, **values: Any) -> N
         print_summary(run.folder, run.metrics)
 
 
-@cli.command(
-    cls=Settings, kinds=(*settings.SECTIONS, "Training", Tune), without=("search",),
-    first=("output", "trials", "timeout", "metric", "sampler", "pruner"), needed="The search",
-)  # fmt: skip
-@click.argument("file", metavar="SETTINGS.yaml")
-@click.option("--task", metavar="TASK", help="what to train for, or FILE.py:CLASS; `byeori tasks` lists them")
-@common
-def tune(file: str, task: str | None, as_json: bool, **values: Any) -> None:
-    """Search for good settings: trainings with values that Optuna proposes.
-
-    SETTINGS.yaml is a training's, with a section `tune` whose `search` says what to vary; flags go before what it says.
-    """
-    from byeori.report.trials import print_trials, trials_of
-    from byeori.train.progress import progress_for
-    from byeori.train.study_folder import StudyFolder
-
-    merged = {**settings.load_yaml(file), **given(values)}
-    task = task or merged.pop("task", None)
-    merged.pop("task", None)
-    run = byeori.tune(task, progress=progress_for(as_json), **merged)
-    assert run.path is not None
-    folder = StudyFolder(run.path.parent)
-    print(dumps(trials_of(folder))) if as_json else print_trials(folder)
+for command in (tune, replay):
+    cli.add_command(command)
 
 
 def _using(values: dict[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ import click
 from byeori import settings
 from byeori.errors import SettingError
 from byeori.oldnames import OLD_NAMES
+from byeori.predict.options import Using
 from byeori.run import read_json
 
 ELSE = "Other"  # the section of flags that belong to no other
@@ -35,6 +36,22 @@ class Flag(click.Option):
         if found is None or self.opposite:
             return found
         return found[0].split(" / ")[0], found[1]
+
+
+def debugging(command: Any) -> Any:
+    """--debug, which `main` looks for itself."""
+    return click.option("--debug", is_flag=True, expose_value=False, help="show the traceback of an error")(command)
+
+
+def common(command: Any) -> Any:
+    help = "JSON for programs: notes on stderr, the result on stdout"
+    return debugging(click.option("--json", "as_json", is_flag=True, help=help)(command))
+
+
+def used_task(command: Any) -> Any:
+    """--task of a command that uses a model: most say their own."""
+    help = "what it was trained for, or FILE.py:CLASS; needed for a model that doesn't say"
+    return click.option("--task", cls=Flag, metavar="TASK", help=help, section=title(Using))(command)
 
 
 class Settings(click.Command):

@@ -174,7 +174,11 @@ class Losses:
         self.sums, self.labels = mapped.zeros((2, rows), np.float64)
 
     def __call__(self, outputs: Any, pack: Pack) -> None:
-        losses = self.task.losses(outputs, pack).float().cpu().numpy().astype(np.float64)
+        self.add(self.task.losses(outputs, pack), pack)
+
+    def add(self, given: Any, pack: Pack) -> None:
+        """Unreduced losses of a pack, as a task gives them."""
+        losses = given.float().cpu().numpy().astype(np.float64)
         labels = pack.labels.cpu().numpy()
         if losses.shape == labels.shape and np.issubdtype(labels.dtype, np.integer):
             counted = (labels != IGNORED).astype(np.float64)

@@ -213,10 +213,7 @@ class Loop:
         try:
             with running(self.device), kept(), asked_to_stop() as asked, ahead(self._batches(), self.ahead) as batches:
                 while self.step < self.steps and self.stopped is None:
-                    self._updating = True
-                    pack, outputs = update(self, next(batches))
-                    self.step += 1
-                    self._updating = False
+                    pack, outputs = self._update(next(batches))
                     self._after(pack, outputs)
                     (stop,) = self.world.most(int(asked()))
                     if stop and self.step < self.steps:
@@ -239,6 +236,21 @@ class Loop:
             self.release()
         self._tell("train_end")
         return self._result()
+
+    def advance(self, step: int) -> None:
+        """Only updates, up to one, and nothing of what follows them: nothing is scored, shown or written."""
+        self.model.train()
+        with running(self.device), kept(), ahead(self._batches(), self.ahead) as batches:
+            while self.step < step:
+                self._update(next(batches))
+        self.stepper.settle()
+
+    def _update(self, batch: Batch) -> tuple[Pack, Any]:
+        self._updating = True
+        found = update(self, batch)
+        self.step += 1
+        self._updating = False
+        return found
 
     def release(self) -> None:
         """Give the model back as transformers knows it, however the training ended."""
@@ -373,7 +385,13 @@ class Loop:
         with self.world.together():
             if self.world.main:
                 save_model(
-                    self.folder.model, unwrapped(self.model), self.tokenizer, self.task, self.decoding, self.step, weights
+                    self.folder.model,
+                    unwrapped(self.model),
+                    self.tokenizer,
+                    self.task,
+                    self.decoding,
+                    self.step,
+                    weights,
                 )
         self.account.lap("checkpoint")
 

@@ -14,28 +14,26 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from byeori.errors import SettingError
+from byeori.predict.evaluate import Losses
 from byeori.run import RunFolder
 from byeori.settings import load_yaml
 
 if TYPE_CHECKING:
     from byeori.tasks.base import Task
+    from byeori.train.loop import Loop
     from byeori.train.progress import Progress
 
 LONG = 300  # characters of a text that are shown
-
-
-class Seen(Exception):
-    """The step that was asked for is over."""
 
 
 def settings_of(run: str | Path) -> dict[str, Any]:
     """What a run was trained with. Raises SettingError for a folder that holds no run."""
     folder = RunFolder(run)
     if not folder.settings.is_file():
-        raise SettingError(f"{folder.path}: there is no settings.yaml in it, so it is no run whose steps could be run again.")
+        raise SettingError(
+            f"{folder.path}: there is no settings.yaml in it, so it is no run whose steps could be run again."
+        )
     return load_yaml(folder.settings)
 
 
@@ -67,11 +65,15 @@ def replay(run: str | Path, settings: Any, task: Task, step: int, progress: Prog
             if place is not None:
                 made = checkpoint.state_of(place)["settings"]
                 now = resume.settings(loop)
-                other = [f"{n} {made[n]} → {now.get(n)}" for n in ("rows", "data", "batch_size", "seed", "order") if made[n] != now.get(n)]
+                other = [
+                    f"{n} {made[n]} → {now.get(n)}"
+                    for n in ("rows", "data", "batch_size", "seed", "order")
+                    if made[n] != now.get(n)
+                ]
                 if other:
                     raise SettingError(
-                        f"{place}: it was made with other rows ({', '.join(other)}), so the step would be another one. Put the data back as "
-                        f"it was."
+                        f"{place}: it was made with other rows ({', '.join(other)}), so the step would be another one. Put the data back "
+                        f"as it was."
                     )
                 resume.take_up(loop, place)
             progress.note(
@@ -82,45 +84,39 @@ def replay(run: str | Path, settings: Any, task: Task, step: int, progress: Prog
             loop.release()
 
 
-def _run(loop: Any, step: int) -> dict[str, Any]:
+def _run(loop: Loop, step: int) -> dict[str, Any]:
     """Updates up to the one asked for, whose losses are kept row by row."""
     found: dict[str, Any] = {}
-    losses = np.zeros(len(loop.store))
-    labels = np.zeros(len(loop.store), np.int64)
-    inner = loop.task.losses
+    judged, inner = Losses(loop.task, len(loop.store)), loop.task.losses
 
     def watched(outputs: Any, pack: Any) -> Any:
         made = inner(outputs, pack)
         if loop.step == step - 1:
-            from byeori.predict.evaluate import by_row
-
-            for kept, values in zip((losses, labels), by_row(made.detach(), pack), strict=True):
-                np.add.at(kept, pack.rows, values)
+            judged.add(made.detach(), pack)
         return made
 
     def told(update: Any) -> bool:
         if update.step == step:
             found.update(step=step, loss=update.loss, grad_norm=update.norm, learning_rate=update.rate)
-            rows = [_row(loop, int(row), losses, labels) for row in update.batch.update]
+            rows = [_row(loop, int(row), judged) for row in update.batch.update]
+            # What is no number comes first, then what is largest.
             found["rows"] = sorted(rows, key=lambda one: -one["loss"] if math.isfinite(one["loss"]) else -math.inf)
-            raise Seen
+            return True
         return False
 
     loop.stepper.told = told
     vars(loop.task)["losses"] = watched
     try:
         loop.advance(step)
-    except Seen:
-        pass
     finally:
         del vars(loop.task)["losses"]
     return found
 
 
-def _row(loop: Any, row: int, losses: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    values = loop.store.row(row) if loop.store.source is not None else {}
-    texts = {role: value[:LONG] if isinstance(value, str) else value for role, value in values.items() if role in loop.task.roles}
+def _row(loop: Loop, row: int, judged: Losses) -> dict[str, Any]:
+    values = {role: value for role, value in loop.store.row(row).items() if role in loop.task.roles}
+    labels = int(judged.labels[row])
     return {
-        "row": row, "where": loop.where(row), "loss": float(losses[row]) / max(1, int(labels[row])), "labels": int(labels[row]),
-        "input": texts,
+        "row": row, "where": loop.where(row), "loss": float(judged.sums[row]) / max(1, labels), "labels": labels,
+        "input": {role: value[:LONG] if isinstance(value, str) else value for role, value in values.items()},
     }  # fmt: skip

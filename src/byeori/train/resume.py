@@ -36,7 +36,7 @@ def state(loop: Loop) -> dict[str, Any]:
     """All of a loop that is neither weights nor optimizer: JSON-ready."""
     folder = loop.folder
     return {
-        "format": checkpoint.FORMAT, "settings": _settings(loop), "step": loop.step, "best": loop.best, "worse": loop.worse,
+        "format": checkpoint.FORMAT, "settings": settings(loop), "step": loop.step, "best": loop.best, "worse": loop.worse,
         "metrics": loop.metrics, **loop.account.state(), "scaler": loop.scaler.state_dict(), "short": loop.short,
         "watched": loop.sentinel.state(), "history": folder.length(folder.history), "samples": folder.length(folder.samples),
         "hooks": {f"{i}.{type(hook).__name__}": hook.state() for i, hook in enumerate(loop.hooks)},
@@ -56,7 +56,7 @@ def check(loop: Loop) -> None:
     place = loop.begins_at
     if place is None:
         return
-    made, now = checkpoint.state_of(place)["settings"], _settings(loop)
+    made, now = checkpoint.state_of(place)["settings"], settings(loop)
     other = {name: f"{name} {made[name]} → {now.get(name)}" for name in made if made[name] != now.get(name)}
     if changed := [other[name] for name in TRAINS if name in other]:
         raise SettingError(
@@ -117,7 +117,7 @@ def take_up(loop: Loop, place: Path) -> dict[str, Any]:
     return found
 
 
-def _settings(loop: Loop) -> dict[str, Any]:
+def settings(loop: Loop) -> dict[str, Any]:
     """What a checkpoint was made with: another order of rows would train some twice and some never."""
     own = dataclasses.asdict(loop.task.settings)
     return {
