@@ -90,7 +90,7 @@ class World:
         except RuntimeError as error:  # how gloo says that a connection was closed
             raise failed or ByeoriError(
                 f"another of the {self.size} processes that compute together has ended before its work was done (said by rank {self.rank}: "
-                f"{' '.join(str(error).split())[:200]}). Look for what it said above, and start all of them again."
+                f"{' '.join(str(error).split('. ')[0].split())[:200]}). Look for what it said above, and start all of them again."
             ) from error
         if failed is None:
             kind, _, text = next(filter(None, told), "").partition("\n")
