@@ -76,13 +76,13 @@ __all__ = [
     "pipeline",
     "predict",
     "read",
+    "replay",
     "report_tokenizer",
     "settings",
     "tasks",
     "train",
     "train_tokenizer",
     "tune",
-    "replay",
 ]
 
 

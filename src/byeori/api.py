@@ -95,6 +95,10 @@ def _train(
     main = world is None or world.main
     if settings.resume and folder.finished:
         progress.note(f"{folder.path}: this run is finished; there is nothing to go on with.")
+        if main and not folder.report.is_file():  # killed while it was written
+            from byeori.report.write import write_report
+
+            write_report(folder)
         return load_run(folder.path, task=work, clean_function=settings.clean_function)
     if main:
         folder.check(settings.overwrite, settings.resume)

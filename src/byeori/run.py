@@ -62,7 +62,9 @@ class RunFolder:
         """Raises SettingError if a run can't be put here. Writes nothing."""
         if self.path.exists() and not self.path.is_dir():
             raise SettingError(f"output {self.path}: this is a file. Name a folder with --output.")
-        filled = self.path.is_dir() and any(self.path.iterdir())
+        # What a process that was killed at its very beginning left, a lock and half-written files, is nothing.
+        begun = (self.lock.name, *(one.name for one in self._halves())) if self.path.is_dir() else ()
+        filled = self.path.is_dir() and any(one.name not in begun for one in self.path.iterdir())
         if filled and not (overwrite or resume):
             raise SettingError(
                 f"output {self.path}: the folder exists and isn't empty. Go on with --resume, replace it with --overwrite, "
@@ -141,13 +143,16 @@ class RunFolder:
 
     def _clear_halves(self) -> None:
         """What a process that was killed while it wrote has left: files and folders under temporary names."""
+        for half in list(self._halves()):
+            named = half.with_name(half.name.removeprefix(".").removesuffix(".old"))
+            if half.suffix == ".old" and not named.exists():  # killed between two renames: this one is whole
+                os.replace(half, named)
+            else:
+                shutil.rmtree(half) if half.is_dir() else half.unlink(missing_ok=True)
+
+    def _halves(self) -> Iterator[Path]:
         for part in (*self.parts, self.checkpoints / "step-*", self.predictions / "*.jsonl"):
-            for half in (one for one in part.parent.glob(f".{part.name}.*") if HALF.fullmatch(one.suffix)):
-                named = half.with_name(half.name.removeprefix(".").removesuffix(".old"))
-                if half.suffix == ".old" and not named.exists():  # killed between two renames: this one is whole
-                    os.replace(half, named)
-                else:
-                    shutil.rmtree(half) if half.is_dir() else half.unlink(missing_ok=True)
+            yield from (one for one in part.parent.glob(f".{part.name}.*") if HALF.fullmatch(one.suffix))
 
     def _move_aside(self) -> None:
         if self.before.is_dir():  # a process that was replacing a run was killed

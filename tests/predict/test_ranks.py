@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +13,10 @@ import byeori
 from byeori.predict.files import predict_file
 from families import texts
 from labelled import CASES, close
+from together import torchrun
 
 HERE = Path(__file__).parent
 USING: dict[str, Any] = {"device": "cpu", "precision": "float32", "threads": 1}
-
-
-def torchrun(ranks: int, *arguments: Any, fails: bool = False) -> subprocess.CompletedProcess:
-    path = os.pathsep.join([str(HERE.parents[1] / "src"), str(HERE.parent), os.environ.get("PYTHONPATH", "")])
-    found = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks), *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
-    assert bool(found.returncode) == fails, found.stdout + found.stderr
-    return found
 
 
 @pytest.fixture(scope="module")

@@ -82,13 +82,13 @@ def test_what_is_written_is_from_one_moment(train, tmp_path, monkeypatch):
     write = checkpoint.write
     seen = {}
 
-    def slow(folder, taken):
+    def slow(folder, taken, parts=None):
         before = {name: value.clone() for name, value in taken.files["model"].items()}
         import time
 
         time.sleep(0.2)
         seen[folder.name] = all(torch.equal(before[name], value) for name, value in taken.files["model"].items())
-        write(folder, taken)
+        write(folder, taken, parts)
 
     monkeypatch.setattr(keeper.checkpoint, "write", slow)
     whole = train("whole", **VALUES)

@@ -195,9 +195,15 @@ def _sharded(model: nn.Module, world: World) -> Any:
         if isinstance(part, GradientCheckpointingLayer):  # transformers' class of all layers that repeat
             fully_shard(part, mesh=mesh)
     whole: Any = fully_shard(Whole(model), mesh=mesh)
-    for part in _parts(whole):  # neither reaches into what is inside
+    parts = _parts(whole)
+    layers = parts[1:]
+    for place, part in enumerate(parts):  # neither reaches into what is inside
         part.set_force_sum_reduction_for_comms(True)  # gloo adds up and has no means
         part.set_gradient_divide_factor(1.0)
+        # By itself a layer fetches the one that ran before it, also where that was in a preview which another rank had no part in:
+        # ranks would fetch different ones. Here it is the layer before it, and on the CPU, where nothing waits meanwhile, none.
+        before = layers[place - 2] if place >= 2 and mesh.device_type != "cpu" else part
+        part.set_modules_to_backward_prefetch([before])
     return whole
 
 

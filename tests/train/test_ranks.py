@@ -1,0 +1,101 @@
+"""A training of two or three processes is that of one: rows, losses, weights, scores, also resumed on another number of them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.torch import load_file
+
+from byeori.run import RunFolder
+from families import texts
+from labelled import CASES as LABELLED
+from together import torchrun
+from trained_together import CASES, WAYS, train
+
+SCRIPT = Path(__file__).parents[1] / "trained_together.py"
+
+
+@pytest.fixture(scope="module")
+def folder(tiny, tmp_path_factory) -> Path:
+    """Models and rows by task, and the runs of one process."""
+    made = tmp_path_factory.mktemp("ranks")
+    families = {
+        "text-classification": ("bert", {"auto": "AutoModel"}), "token-classification": ("roberta", {"auto": "AutoModel"}),
+        "fill-mask": ("distilbert", {"auto": "AutoModelForMaskedLM"}), "text-generation": ("llama", {"auto": "AutoModelForCausalLM"}),
+        "summarization": ("t5", {"auto": "AutoModelForSeq2SeqLM"}),
+    }  # fmt: skip
+    said = (texts() * 3)[:60]
+    for task, (family, values) in families.items():
+        rows = LABELLED[task][2] if task in LABELLED else [{"text": one} for one in said]
+        rows = [{**row} for row in (rows * 5)[:60]]
+        for number, row in enumerate(rows):  # none twice, else a split keeps them together
+            for name in ("text", "source"):
+                if name in row:
+                    row[name] = f"{row[name]} {number}"
+        (made / task).symlink_to(tiny(family, **values))
+        (made / f"{task}.json").write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
+    for case in CASES:
+        train(made, case, f"one-{case}")
+    return made
+
+
+def assert_same(folder: Path, found: str, alone: str) -> None:
+    ours, theirs = RunFolder(folder / found), RunFolder(folder / alone)
+    lines = [[line for line in one.lines(one.history)] for one in (ours, theirs)]
+    assert [line["step"] for line in lines[0]] == [line["step"] for line in lines[1]]
+    for one, other in zip(*lines, strict=True):
+        if "loss" in one:
+            assert one["loss"] == pytest.approx(other["loss"], rel=1e-6, abs=1e-6), (found, one["step"])
+            assert one["grad_norm"] == pytest.approx(other["grad_norm"], rel=1e-5), (found, one["step"])
+    weights = [load_file(one.model / "model.safetensors") for one in (ours, theirs)]
+    assert weights[0].keys() == weights[1].keys()
+    farthest = {name: float((value - weights[1][name]).abs().max()) for name, value in weights[0].items()}
+    assert max(farthest.values()) <= 3e-6, (found, max(farthest.items(), key=lambda one: one[1]))
+    tests = [json.loads(one.metrics.read_text())["test"] for one in (ours, theirs)]
+    for name, score in tests[1].items():
+        if score["value"] is not None:
+            assert tests[0][name]["value"] == pytest.approx(score["value"], rel=1e-5, abs=1e-5), (found, name)
+
+
+def training(folder: Path, name: str) -> dict[str, Any]:
+    return json.loads((folder / name / "metrics.json").read_text())["training"]
+
+
+def test_two_are_one_and_go_on_as_one_or_three(folder):
+    names = [f"{way}-{case}" for way in WAYS for case in (*CASES, "cut")]
+    done = torchrun(2, SCRIPT, folder, *names)
+    assert done.stdout.count("stopped") == len(WAYS)
+    for way in WAYS:
+        for case in CASES:
+            assert_same(folder, f"{way}-{case}", f"one-{case}")
+            tokens = [
+                one["tokens_per_second"] * one["seconds"]
+                for one in (training(folder, f"{n}-{case}") for n in (way, "one"))
+            ]
+            assert tokens[0] == pytest.approx(tokens[1]), "every token was computed once"
+        place = folder / f"{way}-cut" / "checkpoints" / "step-00000004"
+        files = {path.name for path in place.iterdir()}
+        assert ("model-00002-of-00002.safetensors" in files) == (way == "fsdp") and "manifest.json" in files
+        shutil.copytree(folder / f"{way}-cut", folder / f"{way}-kept")
+        train(folder, "labels", f"{way}-cut", resume=True)
+        assert_same(folder, f"{way}-cut", "one-labels")
+        shutil.rmtree(folder / f"{way}-cut")
+        shutil.copytree(folder / f"{way}-kept", folder / f"{way}-cut")
+    torchrun(3, SCRIPT, folder, "ddp-resumed", "fsdp-resumed", "ddp-short")
+    for way in WAYS:
+        assert_same(folder, f"{way}-cut", "one-labels")
+    assert_same(folder, "ddp-short", "one-labels")
+
+
+def test_an_error_of_data_is_said_and_ends_all(folder):
+    (folder / "text-classification.json").rename(folder / "away.json")
+    (folder / "text-classification.json").write_text('[{"text": "a", "label": "b"}]', encoding="utf-8")
+    try:
+        done = torchrun(2, SCRIPT, folder, "ddp-labels", fails=True)
+    finally:
+        (folder / "away.json").replace(folder / "text-classification.json")
+    assert "Error" in done.stderr

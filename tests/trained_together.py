@@ -1,0 +1,89 @@
+"""Trainings of several processes, whose runs test_ranks.py compares with those of one.
+
+torchrun --nproc-per-node 2 tests/trained_together.py FOLDER NAME...
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import byeori
+from byeori.models.world import World
+from byeori.tasks import TextClassification
+
+# Of gradients that are nothing but rounding a smaller epsilon makes whole steps.
+SMALL: dict[str, Any] = {
+    "batch_size": 10, "max_steps": 6, "learning_rate": 1e-3, "adam_epsilon": 1e-5, "threads": 1, "precision": "float32", "log_every": 1,
+    "evaluate_every": 3, "baselines": False, "device": "cpu", "pack_tokens": 150, "validation_size": 0.2, "test_size": 0.2,
+    "previews": 2, "cache": False,
+}  # fmt: skip
+CASES: dict[str, tuple[str, dict[str, Any]]] = {
+    "labels": ("text-classification", {}),
+    "tags": ("token-classification", {}),
+    "masked": ("fill-mask", {}),
+    "causal": ("text-generation", {}),
+    "written": ("summarization", {"max_new_tokens": 4}),
+    "few": ("text-classification", {"batch_size": 1, "max_steps": 4}),
+}
+WAYS: dict[str, dict[str, Any]] = {"ddp": {}, "fsdp": {"fsdp": True}}
+
+
+class Stop(byeori.Hook):
+    """A signal that only the main rank gets."""
+
+    def step_end(self, run: Any, pack: Any, outputs: Any) -> None:
+        if run.step == 4:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def train(folder: Path, case: str, output: str, **values: Any) -> Any:
+    task, own = CASES[case]
+    rows = json.loads((folder / f"{task}.json").read_text(encoding="utf-8"))
+    return byeori.train(task, str(folder / task), train=rows, output=str(folder / output), **{**SMALL, **own, **values})
+
+
+def without_memory(rank: int, world: World) -> None:
+    """One rank's third pack finds no memory, in the forward pass."""
+    calls, loss = [], TextClassification.loss
+
+    def failing(self: Any, outputs: Any, pack: Any) -> Any:
+        if outputs.logits.requires_grad and world.rank == rank and len(pack) > 1:
+            calls.append(1)
+            if len(calls) in (2, 5):
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return loss(self, outputs, pack)
+
+    TextClassification.loss = failing  # type: ignore[method-assign]
+
+
+def main() -> None:
+    folder, *names = sys.argv[1:]
+    world = World.start("cpu")
+    for name in names:
+        way, _, case = name.partition("-")
+        if case == "cut":
+            try:
+                train(Path(folder), "labels", name, hooks=[Stop()], **WAYS[way])
+            except KeyboardInterrupt:
+                if world.main:
+                    print("stopped", name)
+        elif case == "resumed":
+            train(Path(folder), "labels", f"{way}-cut", resume=True, **WAYS[way])
+        elif case == "short":
+            without_memory(1, world)
+            train(Path(folder), "labels", name, **WAYS[way])
+        else:
+            train(Path(folder), case, name, **WAYS[way])
+    world.wait()
+    World.stop()
+
+
+if __name__ == "__main__":
+    main()
