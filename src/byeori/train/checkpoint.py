@@ -10,11 +10,11 @@ tensors go by the names of the parameters, so that any number of ranks reads the
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import random as random_
 import re
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +34,7 @@ from byeori.train.tensors import Tensors
 FORMAT = 2
 OWN = ("initial_lr", "weight_decay", "betas", "eps")  # of an optimizer's group: settings, not state
 NAME = re.compile(r"step-(\d{8,})$")
+BLOCK = 1 << 20  # bytes read at once
 STATE, MANIFEST = "state.json", "manifest.json"
 Held = dict[tuple[str, str], torch.Tensor]
 
@@ -85,7 +86,7 @@ def damage(folder: Path) -> str | None:
             return f"{file} is missing"
         if path.stat().st_size != facts["bytes"]:
             return f"{file} has {path.stat().st_size:,} bytes instead of {facts['bytes']:,}"
-        if _sha256(path) != facts["sha256"]:
+        if _crc32(path) != facts["crc32"]:
             return f"{file} is not what was written"
     return None
 
@@ -208,7 +209,7 @@ def write(folder: Path, taken: Snapshot, parts: Path | None = None) -> None:
                 os.replace(parts / one, path / one)
             write_json(path / tensors.index_of(file), {"files": shared, "rows": taken.rows[file]})
         write_json(path / STATE, taken.state)
-        files = {one.name: {"bytes": one.stat().st_size, "sha256": _sha256(one)} for one in sorted(path.iterdir())}
+        files = {one.name: {"bytes": one.stat().st_size, "crc32": _crc32(one)} for one in sorted(path.iterdir())}
         write_json(path / MANIFEST, {"format": FORMAT, "files": files})
 
     write_folder(folder, fill)
@@ -264,9 +265,13 @@ def load(
     return state
 
 
-def _sha256(path: Path) -> str:
+def _crc32(path: Path) -> str:
+    """Of a file: it finds damage, and takes a third of the time of a hash that nobody could forge."""
+    found = 0
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while block := file.read(BLOCK):
+            found = zlib.crc32(block, found)
+    return f"{found:08x}"
 
 
 def _frozen(model: Any) -> set[str]:
