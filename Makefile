@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test check format bench clean
+.PHONY: install drill demo test check format bench clean
 
 install: $(STAMP)
 
@@ -32,6 +32,10 @@ check: install
 format: install
 	$(BIN)/ruff check --fix src tests benchmarks
 	$(BIN)/ruff format src tests benchmarks
+
+# Trainings killed at random moments, beside one that never was: half an hour.
+drill: install
+	$(BIN)/python -m benchmarks.drill
 
 bench: install
 	$(BIN)/python -m benchmarks.train

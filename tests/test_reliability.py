@@ -8,8 +8,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "reliability.md"
-LINK = re.compile(r"\[(test_\w+\.py)\]\(\.\./([\w/]+\.py)\)")
-NAMED = re.compile(r"`?(test_\w+\.py)`?(?:\]\([^)]*\))?`?:((?:[ ,]*`test_\w+`)+)")
+LINK = re.compile(r"\[((?:\w+/)?test_\w+\.py)\]\(\.\./([\w/]+\.py)\)")
+NAMED = re.compile(r"`?((?:\w+/)?test_\w+\.py)`?(?:\]\([^)]*\))?`?:((?:[ ,]*`test_\w+`)+)")
 
 
 def test_every_test_that_a_promise_names_is_there():
