@@ -49,14 +49,22 @@ def train(folder: Path, case: str, output: str, **values: Any) -> Any:
     return byeori.train(task, str(folder / task), train=rows, output=str(folder / output), **{**SMALL, **own, **values})
 
 
-def without_memory(rank: int, world: World) -> None:
-    """One rank's third pack finds no memory, in the forward pass."""
+class Scored(byeori.Hook):
+    """Stops and saves in another event than `step_end`."""
+
+    def evaluate_end(self, run: Any, metrics: dict[str, Any]) -> None:
+        run.save()
+        run.stop("scored")
+
+
+def without_memory(rank: int, world: World, at: tuple[int, ...]) -> None:
+    """Some of one rank's packs find no memory, in the forward pass."""
     calls, loss = [], TextClassification.loss
 
     def failing(self: Any, outputs: Any, pack: Any) -> Any:
         if outputs.logits.requires_grad and world.rank == rank and len(pack) > 1:
             calls.append(1)
-            if len(calls) in (2, 5):
+            if len(calls) in at:
                 raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
         return loss(self, outputs, pack)
 
@@ -76,8 +84,13 @@ def main() -> None:
                     print("stopped", name)
         elif case == "resumed":
             train(Path(folder), "labels", f"{way}-cut", resume=True, **WAYS[way])
+        elif case == "scored":
+            train(Path(folder), "labels", name, hooks=[Scored()], keep_checkpoints=True, **WAYS[way])
+        elif case == "single":
+            without_memory(1, world, (1,))
+            train(Path(folder), "labels", name, **{**WAYS[way], "pack_tokens": 4_000})
         elif case == "short":
-            without_memory(1, world)
+            without_memory(1, world, (1, 3))
             train(Path(folder), "labels", name, **WAYS[way])
         else:
             train(Path(folder), case, name, **WAYS[way])

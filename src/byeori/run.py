@@ -15,13 +15,14 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from byeori.errors import ByeoriError, ModelError, SettingError
 
 FORMAT = 1
+CODE = re.compile(r"os error (\d+)")  # how safetensors tells what the system said
 HALF = re.compile(r"\.(old|[a-z0-9_]{8})")  # how tempfile ends the names of what is being written
 
 
@@ -138,7 +139,10 @@ class RunFolder:
         try:
             yield
         finally:
-            self.lock.unlink(missing_ok=True)
+            if os.name == "nt":  # where nobody removes what is open
+                lock.release()
+            with suppress(OSError):
+                self.lock.unlink(missing_ok=True)
             lock.release()
 
     def _clear_halves(self) -> None:
@@ -253,6 +257,18 @@ def whole(path: Path) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def refusals(path: Path) -> Iterator[None]:
+    """What safetensors says of the system's errors, as the OSError that it was."""
+    try:
+        yield
+    except Exception as error:
+        found = CODE.search(str(error)) if type(error).__name__ == "SafetensorError" else None
+        if found is None:
+            raise
+        raise OSError(int(found[1]), os.strerror(int(found[1])), str(path)) from error
 
 
 def _sync(file: Path) -> None:

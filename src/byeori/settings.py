@@ -218,7 +218,7 @@ class Output:
         None, "updates between checkpoints to resume from; none if not given", least=1
     )
     checkpoints_kept: int = setting(
-        2, "newest checkpoints that stay while it trains, beside that of the best score", least=1
+        2, "newest checkpoints that stay while it trains, beside one of the best score if there is one", least=1
     )
     keep_checkpoints: bool = setting(False, "keep the checkpoints when the run is done")
     resume: bool = setting(False, "go on from the last whole checkpoint in the folder")

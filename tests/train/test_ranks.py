@@ -85,10 +85,14 @@ def test_two_are_one_and_go_on_as_one_or_three(folder):
         assert_same(folder, f"{way}-cut", "one-labels")
         shutil.rmtree(folder / f"{way}-cut")
         shutil.copytree(folder / f"{way}-kept", folder / f"{way}-cut")
-    torchrun(3, SCRIPT, folder, "ddp-resumed", "fsdp-resumed", "ddp-short")
+    torchrun(3, SCRIPT, folder, "ddp-resumed", "fsdp-resumed", "ddp-scored", "ddp-single", "ddp-short")
     for way in WAYS:
         assert_same(folder, f"{way}-cut", "one-labels")
     assert_same(folder, "ddp-short", "one-labels")
+    assert_same(folder, "ddp-single", "one-labels")
+    scored = training(folder, "ddp-scored")
+    assert scored["steps"] == 3 and scored["stopped"] == "scored"
+    assert [path.name for path in (folder / "ddp-scored" / "checkpoints").iterdir()] == ["step-00000003"]
 
 
 def test_an_error_of_data_is_said_and_ends_all(folder):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 from click.testing import CliRunner
 
 import byeori
+from byeori.batches.order import Order
 from byeori.cli import cli
 from byeori.errors import SettingError
+from byeori.tasks import TextClassification
 
 
 @pytest.fixture
@@ -34,6 +37,23 @@ def test_a_step_is_what_it_was(run, notes):
         )
         assert all(one["where"].startswith("requests.tsv, row") and one["input"]["text"] for one in found["rows"])
     assert {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()} == before
+
+
+def test_updates_that_were_left_out_are_so_again(train, monkeypatch):
+    loss, batch, at = TextClassification.loss, Order.batch, []
+
+    def watched(self, epoch, step):
+        at[:] = [epoch * self.steps + step]
+        return batch(self, epoch, step)
+
+    def second(self, outputs, pack):
+        found = loss(self, outputs, pack)
+        return found * math.nan if outputs.logits.requires_grad and at == [1] else found
+
+    monkeypatch.setattr(Order, "batch", watched)
+    monkeypatch.setattr(TextClassification, "loss", second)
+    run = train(log_every=1, on_nan="skip")
+    assert byeori.replay(run.path, 4)["loss"] == step(run, 4)["loss"]
 
 
 def test_what_cannot_be_run_again(run, tmp_path):

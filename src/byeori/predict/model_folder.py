@@ -16,7 +16,7 @@ from byeori.models import adapters
 from byeori.models.checks import explain, find_folder
 from byeori.models.embedding import full_weights
 from byeori.models.load import quiet
-from byeori.run import FORMAT, read_json, write_folder, write_json
+from byeori.run import FORMAT, read_json, refusals, write_folder, write_json
 from byeori.text.normalizer import holds
 
 
@@ -28,7 +28,12 @@ def save_model(
 
     `weights`: by name, where the model at hand holds but a share of them.
     """
-    write_folder(folder, lambda path: write_files(path, model, tokenizer, task, decoding, step, weights))
+
+    def fill(path: Path) -> None:
+        with refusals(path):
+            write_files(path, model, tokenizer, task, decoding, step, weights)
+
+    write_folder(folder, fill)
 
 
 def write_files(

@@ -82,12 +82,15 @@ def damage(folder: Path) -> str | None:
         return f"its format is {told.get('format')}, and this version reads {FORMAT}"
     for file, facts in told["files"].items():
         path = folder / file
-        if not path.is_file():
-            return f"{file} is missing"
-        if path.stat().st_size != facts["bytes"]:
-            return f"{file} has {path.stat().st_size:,} bytes instead of {facts['bytes']:,}"
-        if _crc32(path) != facts["crc32"]:
-            return f"{file} is not what was written"
+        try:
+            if not path.is_file():
+                return f"{file} is missing"
+            if path.stat().st_size != facts["bytes"]:
+                return f"{file} has {path.stat().st_size:,} bytes instead of {facts['bytes']:,}"
+            if _crc32(path) != facts["crc32"]:
+                return f"{file} is not what was written"
+        except OSError as error:
+            return f"{file}: {error.strerror}"
     return None
 
 
@@ -132,8 +135,9 @@ def snapshot(
     found["random"] = random
     rows = {"model": _shares(weights, world), "optimizer": _shares(moments, world)}
     more = {"frozen": _digest(model), "python": _python_states(), "optimizer": plain, "schedule": _schedule(schedule)}
-    if held is not None and torch.cuda.is_available():
-        torch.cuda.synchronize()  # copies into pinned memory are on their way
+    if held is not None:
+        for device in {value.device for value in weights.values() if value.is_cuda}:
+            torch.cuda.synchronize(device)  # copies into pinned memory are on their way
     return Snapshot(found, {**state, **more}, rows)
 
 
@@ -183,7 +187,7 @@ def _kept(file: str, values: dict[str, torch.Tensor], held: Held | None) -> dict
         if place is None or place.shape != value.shape or place.dtype != value.dtype:
             place = torch.empty(value.shape, dtype=value.dtype, pin_memory=value.is_cuda)
             held[file, key] = place
-        found[key] = place.copy_(value, non_blocking=True)
+        found[key] = place.copy_(value, non_blocking=value.is_cuda)
     return found
 
 
@@ -229,7 +233,7 @@ def load(
     """
     world = world or World()
     state = state_of(folder)
-    if state.get("frozen") not in (None, _digest(model)):
+    if None not in (state.get("frozen"), mine := _digest(model)) and state["frozen"] != mine:
         raise ModelError(
             f"{folder}: this checkpoint holds what trains alone, and the weights that stay are other ones now. Give the --model it began "
             f"with, or start anew with --overwrite."
@@ -282,7 +286,9 @@ def _frozen(model: Any) -> set[str]:
 
 
 def _digest(model: Any) -> str | None:
-    """Of the frozen weights that are used: the head that an adapter's stands for is not. None where all train."""
+    """Of the frozen weights that are used: the head that an adapter's stands for is not. None where all train, or ranks share them."""
+    if any(_is_shared(parameter) for parameter in model.parameters()):
+        return None
     frozen = {name for name in _frozen(model) if ".original_module." not in name}
     return digest(model, only=frozen) if frozen else None
 

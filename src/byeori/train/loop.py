@@ -100,7 +100,8 @@ class Loop:
         self.trackers = Trackers(watched, task.settings, folder, progress)
         self.accelerator = accelerator_for(self.device)
         torch.manual_seed(settings.seed + RANKS * self.world.rank)  # dropout of a rank is its own
-        self.compact = self._compact(model)
+        shared = settings.fsdp and not self.world.alone  # whose word vectors are in parts
+        self.compact = None if shared else partial.used_words(model, store, task)
         self.parallel = Parallel(self.world, model, settings.fsdp)
         self.model: Any = model
         self.optimizer: Any  # accelerate's, around ours
@@ -141,17 +142,6 @@ class Loop:
         self._updating = False  # inside an update
         self._save_wanted = False
         self._unshown: tuple[int, list[dict[str, Any]]] | None = None  # step and samples of a short run's last preview
-
-    def _compact(self, model: Any) -> embedding.CompactEmbedding | None:
-        """Train only the word vectors in use, where the store says which these are."""
-        if (
-            self.store.list_offsets
-            or self.task.drawing(0, 0) is not None
-            or (self.settings.fsdp and not self.world.alone)
-        ):
-            return None
-        size = model.get_input_embeddings().num_embeddings
-        return embedding.use_rows(model, embedding.used_ids(self.store, size, int(self.store.pad["input_ids"])))
 
     # what hooks use ---------------------------------------------------------------------------------------------
     @property
@@ -294,11 +284,7 @@ class Loop:
         """All that follows an update: history, samples, hooks, evaluation, checkpoint."""
         self.account.lap("training")
         self._tell("step_end", pack, outputs)
-        stopped, wanted = self.world.most(int(self.stopped is not None), int(self._save_wanted))
-        if stopped and self.stopped is None:
-            self.stopped = "another rank was told to"
-        self._save_wanted = bool(wanted)
-        last = self.step == self.steps or self.stopped is not None
+        last = self._over()
         if self.step % self.log_every == 0 or last:
             self._log()
         if self.settings.previews and (self.step % self.preview_every == 0 or last):
@@ -307,11 +293,21 @@ class Loop:
         self.account.lap("watching")
         if self.step % self.evaluate_every == 0 or last:
             self._evaluate()
+        if self._over() and not last:  # stopped by what was shown or scored
+            self._log()
         every = self.settings.checkpoint_every
         if self._save_wanted or (every and self.step % every == 0 and not last):
             self._checkpoint()
         self.keeper.finished()  # raises what the disk refused
         self.account.lap("watching")
+
+    def _over(self) -> bool:
+        """Whether this was the last update, as all ranks see it: hooks, which stop and save, are on one of them."""
+        stopped, wanted = self.world.most(int(self.stopped is not None), int(self._save_wanted))
+        if stopped and self.stopped is None:
+            self.stopped = "another rank was told to"
+        self._save_wanted = bool(wanted)
+        return self.step == self.steps or self.stopped is not None
 
     def _preview(self, pack: Pack, outputs: Any) -> None:
         self._settle()
@@ -363,6 +359,7 @@ class Loop:
         self._write(record)
         self.trackers.log(record)
         better = self.best is None or _better(value, self.best["value"], name in self.task.lower_is_better)
+        better = bool(self.world.texts(str(int(better)))[0] == "1")  # as the main rank has it: an own metric may differ
         if better:
             self.best, self.worse = {"step": self.step, "value": value, "metric": name}, 0
             self._keep()

@@ -21,6 +21,7 @@ from torch import distributed, nn
 from byeori.batches.loader import Batch
 from byeori.batches.pack import Pack
 from byeori.batches.ranks import costs, share
+from byeori.errors import TrainingError
 from byeori.models.device import autocast, full
 from byeori.models.world import World
 
@@ -162,7 +163,16 @@ class Parallel:
             if failed:
                 raise failure or Elsewhere("out of memory on another rank")
             self.proven = max([self.proven, *(pack.computed for pack in packs)])
-            one(*last)
+            try:
+                one(*last)
+            except (RuntimeError, MemoryError) as error:
+                if not full(error):
+                    raise
+                # The others are adding up already, and can't be asked to begin again.
+                raise TrainingError(
+                    f"step {loop.step + 1}: there is no memory left on {loop.device} for as many tokens as there was before "
+                    f"({last[0].computed:,}). Give fewer at once (--pack-tokens {max(1, last[0].computed // 2)}) and go on with --resume."
+                ) from error
         distributed.all_reduce(total)
         loop.account.tokens(tokens, computed)
         pack, outputs = found

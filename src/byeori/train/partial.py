@@ -15,12 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from byeori.errors import SettingError
+from byeori.models import embedding
 from byeori.models.adapter_folder import holds_adapter, need_peft
 from byeori.settings import Adapters, Train, load_yaml
 
 if TYPE_CHECKING:
+    from byeori.models.embedding import CompactEmbedding
     from byeori.models.load import Loaded
     from byeori.tasks.base import Task
+    from byeori.text.store import TokenStore
     from byeori.train.progress import Progress
 
 FROZEN, AGAIN = "_byeori_frozen", "_byeori_again"  # where a model remembers what is to be undone
@@ -108,6 +111,14 @@ def compute_again(model: Any) -> None:
     # Embeddings without gradients would be given some, and all frozen layers a backward pass; only reentrant ones need that.
     model.disable_input_require_grads()
     vars(model)[AGAIN] = True
+
+
+def used_words(model: Any, store: TokenStore, task: Task) -> CompactEmbedding | None:
+    """Train only the word vectors in use, where the store says which these are."""
+    if store.list_offsets or task.drawing(0, 0) is not None:
+        return None
+    size = model.get_input_embeddings().num_embeddings
+    return embedding.use_rows(model, embedding.used_ids(store, size, int(store.pad["input_ids"])))
 
 
 def release(model: Any, best: Path | None = None) -> None:

@@ -50,7 +50,7 @@ def replay(run: str | Path, settings: Any, task: Task, step: int, progress: Prog
     folder = RunFolder(run)
     quiet = dataclasses.replace(
         settings, previews=0, baselines=False, resume=False, overwrite=False, checkpoint_every=None, evaluate_every="end",
-        tracker="none", on_nan="stop", output=str(folder.path),
+        tracker="none", output=str(folder.path),
     )  # fmt: skip
     ready = prepare(quiet, task, progress)
     with tempfile.TemporaryDirectory() as scratch:
@@ -102,7 +102,8 @@ def _run(loop: Loop, step: int) -> dict[str, Any]:
             # What is no number comes first, then what is largest.
             found["rows"] = sorted(rows, key=lambda one: -one["loss"] if math.isfinite(one["loss"]) else -math.inf)
             return True
-        return False
+        left_out = loop.settings.on_nan == "skip" and not (math.isfinite(update.loss) and math.isfinite(update.norm))
+        return left_out and not loop.scaler.is_enabled()
 
     loop.stepper.told = told
     vars(loop.task)["losses"] = watched

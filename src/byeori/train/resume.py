@@ -9,13 +9,14 @@ refused unless it is accepted; history and samples are cut back to the checkpoin
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from byeori.errors import SettingError
 from byeori.models.packed import unwrapped
-from byeori.run import read_json
-from byeori.settings import Adapters
+from byeori.run import dumps, read_json
+from byeori.settings import Adapters, plain
 from byeori.train import checkpoint
 
 if TYPE_CHECKING:
@@ -35,12 +36,20 @@ TOLD = ("pack_tokens", "threads", "on_nan")
 def state(loop: Loop) -> dict[str, Any]:
     """All of a loop that is neither weights nor optimizer: JSON-ready."""
     folder = loop.folder
-    return {
+    for hook in loop.hooks:
+        try:
+            dumps(hook.state())
+        except (TypeError, ValueError) as error:
+            raise SettingError(
+                f"hooks: what {type(hook).__name__}.state() gives can't be written as JSON ({error})."
+            ) from error
+    found = {
         "format": checkpoint.FORMAT, "settings": settings(loop), "step": loop.step, "best": loop.best, "worse": loop.worse,
         "metrics": loop.metrics, **loop.account.state(), "scaler": loop.scaler.state_dict(), "short": loop.short,
         "watched": loop.sentinel.state(), "history": folder.length(folder.history), "samples": folder.length(folder.samples),
-        "hooks": {f"{i}.{type(hook).__name__}": hook.state() for i, hook in enumerate(loop.hooks)},
+        "stopped": loop.stopped, "hooks": {f"{i}.{type(hook).__name__}": hook.state() for i, hook in enumerate(loop.hooks)},
     }  # fmt: skip
+    return json.loads(dumps(found))  # of this moment: the training goes on while it is written
 
 
 def check(loop: Loop) -> None:
@@ -106,6 +115,7 @@ def take_up(loop: Loop, place: Path) -> dict[str, Any]:
         place, unwrapped(loop.model), loop.optimizer.optimizer, loop.schedule, loop.compact, loop.world
     )
     loop.step, loop.best, loop.worse, loop.metrics = found["step"], found["best"], found["worse"], found["metrics"]
+    loop.stopped = found["stopped"]
     loop.account.restore(found)
     loop.sentinel.restore(found["watched"])
     if found["scaler"]:  # of float16 alone
@@ -113,16 +123,19 @@ def take_up(loop: Loop, place: Path) -> dict[str, Any]:
     if found["short"] is not None:
         loop.shorten(found["short"])
     for i, hook in enumerate(loop.hooks):
-        hook.restore(found["hooks"].get(f"{i}.{type(hook).__name__}", {}))
+        if (name := f"{i}.{type(hook).__name__}") in found["hooks"]:  # else it is new
+            hook.restore(found["hooks"][name])
     return found
 
 
 def settings(loop: Loop) -> dict[str, Any]:
     """What a checkpoint was made with: another order of rows would train some twice and some never."""
     own = dataclasses.asdict(loop.task.settings)
-    return {
+    values = {
         "rows": len(loop.store),
         "data": loop.store.digest,
         **{name: getattr(loop.settings, name) for name in (*ORDER, *MATHS, *TOLD, *TRAINS)},
         **own,
     }
+    # As a checkpoint has them, so that what is alike is found to be.
+    return json.loads(dumps({name: plain(value) if value is not None else None for name, value in values.items()}))

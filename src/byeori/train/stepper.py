@@ -58,7 +58,9 @@ class Stepper:
             return
         refused = self.told(Update(number, self._rate, batch, float(loss), float(norm)))
         scaled = self.scaler.is_enabled()
-        if refused and not scaled:
+        if refused:
+            if scaled:
+                self.scaler.update()
             self.schedule.step()  # the others keep their rates
             return
         scale = self.scaler.get_scale() if scaled else 0.0

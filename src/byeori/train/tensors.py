@@ -9,29 +9,21 @@ the disk comes as the OSError it is.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 
-CODE = re.compile(r"os error (\d+)")  # how safetensors tells what the system said
+from byeori.run import refusals
 
 
 def write(path: Path, tensors: dict[str, torch.Tensor]) -> None:
     """Raises OSError with the system's number where the file can't be written."""
-    try:
+    with refusals(path):
         save_file(tensors, path)
-    except SafetensorError as error:
-        if (found := CODE.search(str(error))) is None:
-            raise
-        import os
-
-        number = int(found[1])
-        raise OSError(number, os.strerror(number), str(path)) from error
 
 
 def part(name: str, rank: int, ranks: int) -> str:

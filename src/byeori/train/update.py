@@ -41,9 +41,12 @@ def update(loop: Loop, batch: Batch) -> tuple[Pack, Any]:
             backward = _backward if loop.world.alone else loop.parallel.backward
             pack, outputs, total = backward(loop, batch, at)
         except (RuntimeError, MemoryError) as error:
-            if not full(error) or not at or loop.parallel.sharded:  # whose ranks wait for each other at every layer
+            elsewhere = isinstance(error, Elsewhere)
+            if (
+                not full(error) or loop.parallel.sharded or not (at or elsewhere)
+            ):  # shares are waited for at every layer
                 raise
-            own = None if isinstance(error, Elsewhere) else at[-1]
+            own = None if elsewhere else at[-1]
             failed = own, " ".join(str(error).splitlines()[0].split())[:200] if str(error) else type(error).__name__
             at.clear()
         # Out of the except clause: the error held the frames, and they all that was computed.
