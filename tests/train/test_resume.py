@@ -176,9 +176,18 @@ class Own(BertForSequenceClassification):
         self.extra = extra
 
 
+class Spoilt(byeori.Hook):
+    """The last update leaves a head that is sure of one class: never the best."""
+
+    def step_end(self, run, pack, outputs):
+        if run.step == run.steps:
+            with torch.no_grad():
+                run.model.classifier.bias[0] = 100.0
+
+
 def test_the_best_of_a_class_of_ones_own(train, still_bert):
     config = AutoConfig.from_pretrained(still_bert, num_labels=4)
-    values = {"epochs": 4, "learning_rate": 0.05, "best_metric": "loss", "evaluate_every": 1}
+    values = {"best_metric": "loss", "evaluate_every": 1, "hooks": [Spoilt()]}
     run = train(model=Own(config, extra=1), tokenizer=AutoTokenizer.from_pretrained(still_bert), **values)
     best = run.metrics["training"]["best"]
     assert best["step"] < run.metrics["training"]["steps"]
