@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import pytest
 
 import byeori
+from byeori.batches.order import Order
+from byeori.tasks import TextClassification
 from byeori.train.progress import Quiet
 
 DEMO = Path(byeori.__file__).parent / "data" / "demo" / "requests.tsv"
@@ -78,3 +81,24 @@ def train(tiny_bert, requests_tsv, tmp_path) -> Callable[..., Any]:
         return byeori.train(values.pop("task", "text-classification"), values.pop("model", tiny_bert), **values)
 
     return run
+
+
+@pytest.fixture
+def odd(monkeypatch) -> Callable[[int], None]:
+    """`odd(3)`: from now on the loss of the third update of an epoch is no number."""
+
+    def spoil(number: int) -> None:
+        loss, batch, at = TextClassification.loss, Order.batch, []
+
+        def watched(self, epoch, step):
+            at[:] = [step]
+            return batch(self, epoch, step)
+
+        def spoilt(self, outputs, pack):
+            found = loss(self, outputs, pack)
+            return found * math.nan if outputs.logits.requires_grad and at == [number - 1] else found
+
+        monkeypatch.setattr(Order, "batch", watched)
+        monkeypatch.setattr(TextClassification, "loss", spoilt)
+
+    return spoil

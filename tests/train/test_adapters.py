@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import re
 import sys
@@ -12,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 import byeori
+from beside import Beside
 from byeori.batches.loader import Packing
 from byeori.errors import ModelError, SettingError
 from byeori.models import adapters
@@ -22,17 +22,12 @@ from plain import train as train_job
 
 RATE = 1e-2
 LABELS = {"text-classification": ["English", "한국어"]}
-COLLATED = ("input_ids", "attention_mask", "token_type_ids", "labels")
 
 
-class Beside(byeori.Hook):
-    """peft's own model around the same weights, trained as the course does: padded, by transformers' forward, its mean loss."""
+class OfPeft(Beside):
+    """peft's own model around the same weights."""
 
-    def __init__(self, model):
-        self.base, self.losses = copy.deepcopy(model), []
-        self.base.set_attn_implementation("eager")
-
-    def train_start(self, run):
+    def wrapped(self, model, run):
         import peft
 
         given = run.model._byeori_adapter.peft.peft_config["default"]
@@ -40,23 +35,9 @@ class Beside(byeori.Hook):
             r=given.r, lora_alpha=given.lora_alpha, target_modules=given.target_modules,
             modules_to_save=given.modules_to_save, task_type=given.task_type,
         )  # fmt: skip
-        self.model = peft.get_peft_model(self.base, config).train()
-        self.base.load_state_dict(run.model.state_dict())  # the adapter's first matrices are drawn at random
-        trained = [p for p in self.model.parameters() if p.requires_grad]
-        wide, narrow = ([p for p in trained if (p.ndim >= 2) is one] for one in (True, False))
-        groups = [{"params": wide, "weight_decay": 0.01}, {"params": narrow, "weight_decay": 0.0}]
-        self.optimizer = torch.optim.AdamW([one for one in groups if one["params"]], lr=RATE)
-
-    def step_end(self, run, pack, outputs):
-        inputs = {name: values for name, values in pack.padded().items() if name in COLLATED}
-        if run.task.name == "text-generation":  # ours stand where they are foretold, theirs at their own token
-            inputs["labels"] = torch.nn.functional.pad(inputs["labels"][:, :-1], (1, 0), value=-100)
-        loss = self.model(**inputs).loss
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        self.losses.append(loss.item())
+        found = peft.get_peft_model(model, config)
+        model.load_state_dict(run.model.state_dict())  # the adapter's first matrices are drawn at random
+        return found
 
 
 @pytest.mark.parametrize(
@@ -76,7 +57,7 @@ def test_losses_and_merged_weights_are_those_of_peft(tiny, tmp_path, job, name, 
     model, tokenizer = byeori.load(str(tiny(name, auto=JOBS[job].auto)), task, seed=0)
     assert AutoConfig.from_pretrained(tiny(name, auto=JOBS[job].auto)).model_type == name
     plain = list(model.state_dict())
-    beside = Beside(model)
+    beside = OfPeft(model, RATE)
     run = train_job(
         job, model, tmp_path / "run", task=task, tokenizer=tokenizer, max_steps=8, learning_rate=RATE, batch_size=4, order="random",
         evaluate_every=3, best_metric="loss", hooks=[beside], adapter="lora", adapter_rank=4, **values,

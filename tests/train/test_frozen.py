@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 import byeori
+from beside import Beside
 from byeori.batches.loader import Batch, Packing
 from byeori.errors import SettingError
 from byeori.models.frozen import freeze
@@ -22,36 +23,6 @@ from plain import JOBS, losses
 from plain import train as train_job
 
 RATE = 1e-2
-COLLATED = ("input_ids", "attention_mask", "token_type_ids", "labels")
-
-
-class Beside(byeori.Hook):
-    """The same weights, some without gradients, trained by transformers' own forward on padded rows."""
-
-    def __init__(self, model, frozen):
-        self.model, self.losses = copy.deepcopy(model).train(), []
-        self.model.set_attn_implementation("eager")
-        for name, parameter in self.model.named_parameters():
-            parameter.requires_grad_(not name.startswith(frozen))
-        self.trained = [p for p in self.model.parameters() if p.requires_grad]
-        decays = {True: 0.01, False: 0.0}
-        groups = [
-            {"params": [p for p in self.trained if (p.ndim >= 2) is wide], "weight_decay": decay}
-            for wide, decay in decays.items()
-        ]
-        self.optimizer = torch.optim.AdamW([one for one in groups if one["params"]], lr=RATE)
-
-    def step_end(self, run, pack, outputs):
-        inputs = {name: values for name, values in pack.padded().items() if name in COLLATED}
-        if run.task.name == "text-generation":
-            inputs["labels"] = torch.nn.functional.pad(inputs["labels"][:, :-1], (1, 0), value=-100)
-        loss = self.model(**inputs).loss
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        self.losses.append(loss.item())
-        assert sum(len(group["params"]) for group in run.optimizer.param_groups) == len(self.trained)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +40,7 @@ def test_losses_are_those_of_requires_grad_false(tiny, tmp_path, job, name, part
     task = byeori.tasks.find(JOBS[job].task)(**labels)
     model, tokenizer = byeori.load(str(tiny(name, auto=JOBS[job].auto)), task, seed=0)
     before = {key: value.clone() for key, value in model.state_dict().items()}
-    beside = Beside(model, theirs)
+    beside = Beside(model, RATE, frozen=theirs)
     run = train_job(
         job, model, tmp_path / "run", task=task, tokenizer=tokenizer, max_steps=8, learning_rate=RATE, batch_size=4, order="random",
         freeze=parts, hooks=[beside],

@@ -10,10 +10,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from byeori.batches.order import Order
 from byeori.errors import TrainingError
 from byeori.settings import Train
-from byeori.tasks import TextClassification
 from byeori.train.sentinel import IN_A_ROW, Sentinel
 from byeori.train.stepper import Update
 
@@ -61,25 +59,8 @@ def test_leaving_out_ends_where_nothing_has_a_number():
         ours.refuses(update(IN_A_ROW, math.nan), False)
 
 
-@pytest.fixture
-def odd(monkeypatch):
-    """The third update's loss is no number."""
-    loss, batch = TextClassification.loss, Order.batch
-    at = []
-
-    def watched(self, epoch, step):
-        at[:] = [step]
-        return batch(self, epoch, step)
-
-    def third(self, outputs, pack):
-        found = loss(self, outputs, pack)
-        return found * math.nan if outputs.logits.requires_grad and at == [2] else found
-
-    monkeypatch.setattr(Order, "batch", watched)
-    monkeypatch.setattr(TextClassification, "loss", third)
-
-
 def test_an_update_that_is_left_out_moves_nothing_but_the_schedule(train, odd, notes):
+    odd(3)
     values = {"log_every": 1, "max_steps": 5, "weight_decay": 0.1}
     with pytest.raises(TrainingError, match=r"step 3: the loss is nan .* \(--on-nan skip leaves such updates out\)"):
         train("stopped", **values)
