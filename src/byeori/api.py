@@ -151,7 +151,7 @@ def tune(
     from byeori.train.progress import Quiet
     from byeori.train.study import Study
 
-    _alone("tune", "each trial of it")
+    _alone("tune")
     chosen = [*metrics, *([compute_metrics] if compute_metrics else [])]
     study = Study({**values, "task": task, "model": model, "tokenizer": tokenizer}, resolve, own_metrics=bool(chosen))
     study.run(partial(train, metrics=chosen), progress or Quiet())
@@ -170,7 +170,7 @@ def replay(
     from byeori.train.replay import replay as run_again
     from byeori.train.replay import settings_of
 
-    _alone("replay", "the training")
+    _alone("replay")
     values = settings_of(run)
     settings, work = resolve(task or values.pop("task", None), {k: v for k, v in values.items() if k != "task"})
     return run_again(run, settings, work, step, progress or Quiet())
@@ -202,11 +202,11 @@ def resolve(task: Any, values: dict[str, Any]) -> tuple[Train, Task]:
     return settings, work
 
 
-def _alone(name: str, what: str) -> None:
+def _alone(name: str) -> None:
     """Raises SettingError under torchrun."""
     if os.environ.get("WORLD_SIZE", "1") != "1":
         raise SettingError(
-            f"{name} runs in one process, and torchrun started several. Start it without torchrun; {what} takes ranks."
+            f"{name} runs in one process, and torchrun started several. Start it without torchrun."
         )
 
 

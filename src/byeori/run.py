@@ -76,12 +76,12 @@ class RunFolder:
                 f"output {self.path}: this folder holds no run to {'replace' if overwrite else 'go on with'}, and what else is "
                 f"in it stays untouched. Give another name with --output."
             )
-        if self.lock.exists():
-            with self._alone():
-                pass
         parent = self.path if self.path.is_dir() else next(p for p in self.path.absolute().parents if p.exists())
         if not os.access(parent, os.W_OK | os.X_OK) or not parent.is_dir():
             raise SettingError(f"output {self.path}: {parent} can't be written to. Give another folder with --output.")
+        if self.lock.exists():
+            with self._alone():
+                pass
 
     @contextmanager
     def writing(self, overwrite: bool = False, resume: bool = False) -> Iterator[RunFolder]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import byeori
 from byeori.batches.loader import Batch, Packing, batches
 from byeori.batches.order import Order
-from byeori.batches.ranks import costs, share, stretch
+from byeori.batches.ranks import costs, share
 from byeori.errors import SettingError
 from byeori.text.store import LIST, ROW, Encoded, TokenStore
 from families import Family, texts
@@ -135,34 +135,13 @@ def test_costs_are_tokens_and_squares_of_sequences():
         costs(store, rows, even=0)
 
 
-@settings(deadline=None)
-@given(st.one_of(st.integers(0, 500), COSTS), RANKS)
-def test_stretches_lie_end_to_end(rows, ranks):
-    """Every row once; none more than a row above the mean, whether rows or their tokens are counted."""
-    given = [1] * rows if isinstance(rows, int) else rows
-    ends = rows if isinstance(rows, int) else np.concatenate([[0], np.cumsum(given, dtype=np.int64)])
-    parts = [stretch(ends, rank, ranks) for rank in range(ranks)]
-    assert [part.start for part in parts] == [0, *(part.stop for part in parts[:-1])]
-    assert parts[-1].stop == len(given) and all(part.start <= part.stop for part in parts)
-    assert max(sum(given[part]) for part in parts) * ranks <= sum(given) + ranks * max(given, default=0)
-
-
-def test_stretches_of_tokens_and_not_of_rows():
-    ends = np.array([0, 90, 95, 100, 105, 200])
-    assert [stretch(ends, rank, 2) for rank in range(2)] == [slice(0, 3), slice(3, 5)]
-    assert [stretch(ends + 1_000, rank, 2) for rank in range(2)] == [slice(0, 3), slice(3, 5)]
-    assert [stretch(5, rank, 2) for rank in range(2)] == [slice(0, 2), slice(2, 5)]
-    assert stretch(10**13, 511, 512) == slice(10**13 * 511 // 512, 10**13)
-
-
 @pytest.mark.parametrize(
     ("call", "said"),
     [
         (lambda: share(np.array([1.5]), 2), "float64 of shape"),
         (lambda: share(np.array([-1]), 2), "from 0 on"),
         (lambda: share(np.array([1]), 0), "ranks=0"),
-        (lambda: stretch(3, 2, 2), "rank=2: there are 2 ranks"),
-        (lambda: stretch(3, 0, True), "ranks=True"),
+        (lambda: share(np.array([1]), True), "ranks=True"),
     ],
 )
 def test_what_is_refused(call, said):

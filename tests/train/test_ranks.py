@@ -77,6 +77,7 @@ def test_two_are_one_and_go_on_as_one_or_three(folder):
                 for one in (training(folder, f"{n}-{case}") for n in (way, "one"))
             ]
             assert tokens[0] == pytest.approx(tokens[1]), "every token was computed once"
+            assert training(folder, f"{way}-{case}")["ranks"] == 2
         place = folder / f"{way}-cut" / "checkpoints" / "step-00000004"
         files = {path.name for path in place.iterdir()}
         assert ("model-00002-of-00002.safetensors" in files) == (way == "fsdp") and "manifest.json" in files

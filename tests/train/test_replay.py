@@ -43,6 +43,15 @@ def test_updates_that_were_left_out_are_so_again(train, odd):
     assert byeori.replay(run.path, 4)["loss"] == step(run, 4)["loss"]
 
 
+def test_what_ranks_trained_drew_other_numbers(run, notes):
+    told = json.loads(run.folder.metrics.read_text())
+    for ranks in (1, 2):
+        told["training"]["ranks"] = ranks
+        run.folder.metrics.write_text(json.dumps(told))
+        byeori.replay(run.path, 1, progress=notes)
+        assert any("ranks trained it, each with dropout of its own" in note for note in notes.notes) is (ranks == 2)
+
+
 def test_what_cannot_be_run_again(run, tmp_path):
     for number in (0, 9):
         with pytest.raises(SettingError, match=f"step={number}: the training has 8 steps, counted from 1"):

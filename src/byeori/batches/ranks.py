@@ -1,4 +1,4 @@
-"""An update shared among ranks, and a file cut for them: which rows each one computes, found by each for itself.
+"""An update shared among ranks: which rows each one computes, found by each for itself.
 
 Invariants: every row is on exactly one rank; all of it is a pure function of whole numbers, so that all ranks find the same
 without asking each other, on any machine; the rows of a rank keep the order that the update has them in. With fewer rows than
@@ -10,6 +10,7 @@ ranks some ranks get none: they have no gradients of their own, and must still t
 from __future__ import annotations
 
 import heapq
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,7 +39,8 @@ def share(costs: np.ndarray, ranks: int) -> list[np.ndarray]:
             f"costs: {given.dtype} of shape {given.shape} where whole numbers from 0 on are needed, one a row: sums of fractions come out "
             f"otherwise on another machine. Give tokens (byeori.batches.ranks.costs)."
         )
-    dealt = [np.arange(part.start, part.stop) for part in (stretch(len(given), rank, ranks) for rank in range(ranks))]
+    ends = [len(given) * rank // ranks for rank in range(ranks + 1)]
+    dealt = [np.arange(first, last) for first, last in itertools.pairwise(ends)]
     greedy = _longest_first(given.astype(np.int64), ranks)
     return greedy if _dearest(given, greedy) <= _dearest(given, dealt) else dealt
 
@@ -64,34 +66,6 @@ def costs(store: TokenStore, rows: np.ndarray, even: int | None = None) -> np.nd
     ends = np.cumsum(np.concatenate([[0], store.row_offsets[rows + 1] - store.row_offsets[rows]]))
     pairs = np.concatenate([[0], np.cumsum(squares)])
     return tokens * int(even) + pairs[ends[1:]] - pairs[ends[:-1]]
-
-
-def stretch(rows: int | np.ndarray, rank: int, ranks: int) -> slice:
-    """The stretch of a file's rows that a rank computes; those of all ranks lie end to end and hold every row once.
-
-    rows: their number, for stretches of equally many; or where each ends, int (rows + 1,) ascending (`store.offsets`), for stretches of
-    about equal tokens: each end is the row's end nearest to its share, so that a stretch is at most one row above the mean.
-    A few places of the array are read, not all of it. Raises SettingError.
-    """
-    _check(ranks)
-    if not 0 <= rank < ranks:
-        raise SettingError(f"rank={rank}: there are {ranks} ranks, from 0 to {ranks - 1}.")
-    return slice(_cut(rows, rank, ranks), _cut(rows, rank + 1, ranks))
-
-
-def _cut(rows: int | np.ndarray, rank: int, ranks: int) -> int:
-    """Where the stretch of this rank begins. Products of whole numbers are compared: a fraction would be rounded."""
-    if isinstance(rows, int | np.integer):
-        return int(rows) * rank // ranks
-    last = len(rows) - 1
-    if rank in (0, ranks):  # rows that cost nothing at either end go along
-        return last if rank else 0
-    first, total = int(rows[0]), int(rows[last]) - int(rows[0])
-    place = int(np.searchsorted(rows, first - (-total * rank // ranks)))  # the first end at or past the share
-    if place == 0:
-        return 0
-    before, after = ((int(rows[at]) - first) * ranks - total * rank for at in (place - 1, place))
-    return place - 1 if -before <= after else place
 
 
 def _longest_first(costs: np.ndarray, ranks: int) -> list[np.ndarray]:

@@ -23,6 +23,7 @@ from torch import nn
 
 from byeori.errors import SettingError
 from byeori.models.adapter_folder import WEIGHTS
+from byeori.models.device import full, lost
 from byeori.models.packed import runner
 from byeori.models.ready import sampled
 
@@ -101,6 +102,8 @@ def put_in(
             warnings.simplefilter("ignore")  # of Conv1D's weights, which lie the other way round, and of tied ones
             wrapped = peft.get_peft_model(model, config)
     except (ValueError, TypeError, KeyError, AttributeError, NotImplementedError, RuntimeError) as error:
+        if full(error) or lost(error):
+            raise
         raise SettingError(
             f"adapter: peft can't put it into {type(model).__name__} ({' '.join(str(error).split())[:240]}). Its linear modules are "
             f"{', '.join(linear(model))}: name some with --adapter-targets, or all-linear."

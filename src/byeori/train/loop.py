@@ -359,7 +359,7 @@ class Loop:
         self._write(record)
         self.trackers.log(record)
         better = self.best is None or _better(value, self.best["value"], name in self.task.lower_is_better)
-        better = bool(self.world.texts(str(int(better)))[0] == "1")  # as the main rank has it: an own metric may differ
+        (better,) = map(bool, self.world.most(int(better and self.world.main)))  # its own metric may differ elsewhere
         if better:
             self.best, self.worse = {"step": self.step, "value": value, "metric": name}, 0
             self._keep()
@@ -430,6 +430,7 @@ class Loop:
             "peak_memory_mb": peak_memory_mb(self.device),
             "best": self.best,
             "stopped": self.stopped,
+            "ranks": self.world.size,
             "left_out": self.sentinel.left_out,
             "spikes": self.sentinel.spikes,
             "packed": runner(self.model).packs_for(self.task),

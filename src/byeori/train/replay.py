@@ -1,7 +1,8 @@
 """One step of a finished or cut training run again: its rows, its losses, its gradient's norm.
 
 Invariants: the step is made of the same rows, weights and random numbers as then, from the newest sound checkpoint before it (or from
-the beginning); nothing is written into the run.
+the beginning), but for the random numbers of a training on several ranks, which are not one process's, and that is said; nothing is
+written into the run.
 
     found = replay("run", 200); found["loss"], found["rows"][0]
 """
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from byeori.errors import SettingError
 from byeori.predict.evaluate import Losses
-from byeori.run import RunFolder
+from byeori.run import RunFolder, read_json
 from byeori.settings import load_yaml
 
 if TYPE_CHECKING:
@@ -76,12 +77,24 @@ def replay(run: str | Path, settings: Any, task: Task, step: int, progress: Prog
                         f"as it was."
                     )
                 resume.take_up(loop, place)
+            if (ranks := _ranks(folder, place)) > 1:
+                progress.note(
+                    f"{ranks} ranks trained it, each with dropout of its own: rows are those of then, losses those of other dropout."
+                )
             progress.note(
                 f"From {place.name if place is not None else 'the beginning'}; {step - loop.step} updates to step {step}."
             )
             return {"from": loop.step, **_run(loop, step)}
         finally:
             loop.release()
+
+
+def _ranks(folder: RunFolder, place: Path | None) -> int:
+    """How many processes trained a run, as far as its folder tells."""
+    from byeori.train import checkpoint
+
+    told = read_json(folder.metrics)["training"] if folder.finished else {}
+    return int((checkpoint.state_of(place) if place is not None else told).get("ranks", 1))
 
 
 def _run(loop: Loop, step: int) -> dict[str, Any]:
