@@ -10,7 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,8 +100,10 @@ def _train(
 
             write_report(folder)
         return load_run(folder.path, task=work, clean_function=settings.clean_function)
-    if main:
-        folder.check(settings.overwrite, settings.resume)
+    together = world.together if world is not None else nullcontext
+    with together():
+        if main:
+            folder.check(settings.overwrite, settings.resume)
 
     from byeori.predict.arrays import check_metrics
     from byeori.report.write import write_report
@@ -115,16 +117,17 @@ def _train(
             check_metrics(work, store, metrics)
     if world is not None:
         ready.engine.world = world
-    with folder.writing(settings.overwrite, settings.resume) if main else nullcontext():
-        if world is not None:
-            world.wait()  # until the folder is as the main rank wants it
+    with ExitStack() as held:
+        with together():
+            if main:
+                held.enter_context(folder.writing(settings.overwrite, settings.resume))
         with progress:
             found = fit(ready, folder, metrics=metrics, hooks=hooks, progress=progress, began=began)
         ready.engine.watch = None
-        if main:
-            write_report(folder)
+        with together():
+            if main:
+                write_report(folder)
     if world is not None:
-        world.wait()
         ready.engine.world = type(world)()
 
     from byeori.predict.run import Run
@@ -205,9 +208,7 @@ def resolve(task: Any, values: dict[str, Any]) -> tuple[Train, Task]:
 def _alone(name: str) -> None:
     """Raises SettingError under torchrun."""
     if os.environ.get("WORLD_SIZE", "1") != "1":
-        raise SettingError(
-            f"{name} runs in one process, and torchrun started several. Start it without torchrun."
-        )
+        raise SettingError(f"{name} runs in one process, and torchrun started several. Start it without torchrun.")
 
 
 def reference(kind: type[Task]) -> str:

@@ -60,6 +60,25 @@ def asynchronous(device: torch.device) -> bool:
     return device.type == "cuda"
 
 
+def random_states(device: torch.device) -> dict[str, torch.Tensor]:
+    """torch's generators that work on a device draws from, its own and the CPU's: uint8, by "cpu", "cuda", "mps"."""
+    states = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(device)
+    elif device.type == "mps":
+        states["mps"] = torch.mps.get_rng_state()
+    return states
+
+
+def set_random_states(states: dict[str, torch.Tensor], device: torch.device) -> None:
+    """Those of `random_states`, put back as far as the device has such."""
+    torch.set_rng_state(states["cpu"])
+    if device.type == "cuda" and "cuda" in states:
+        torch.cuda.set_rng_state(states["cuda"], device)
+    elif device.type == "mps" and "mps" in states:
+        torch.mps.set_rng_state(states["mps"])
+
+
 class Later:
     """A tensor on its way to the host, which goes on meanwhile."""
 

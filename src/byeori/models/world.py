@@ -25,6 +25,7 @@ from byeori.errors import ByeoriError, SettingError
 
 # A rank that dies is noticed at once, by its connection or by torchrun, and one that fails says so: this bounds one that hangs.
 PATIENCE = timedelta(minutes=30)
+CLOSED = ("Connection closed by peer", "Connection reset by peer", "gloo/transport", "NCCL error")
 NEEDED = ("RANK", "MASTER_ADDR", "MASTER_PORT")
 _groups: dict[int, Any] = {}  # by the default group they stand beside
 
@@ -88,16 +89,20 @@ class World:
         try:
             told = self.texts("" if failed is None else _told(failed))
         except RuntimeError as error:  # how gloo says that a connection was closed
-            raise failed or ByeoriError(
-                f"another of the {self.size} processes that compute together has ended before its work was done (said by rank {self.rank}: "
-                f"{' '.join(str(error).split('. ')[0].split())[:200]}). Look for what it said above, and start all of them again."
-            ) from error
+            raise failed or self.left() from error
         if failed is None:
             kind, _, text = next(filter(None, told), "").partition("\n")
             failed = getattr(errors, kind)(text) if kind else None
         if failed is not None:
             vars(failed)["agreed"] = True
             raise failed
+
+    def left(self) -> ByeoriError:
+        """What to say where another rank has closed its connection: the same words on all of them."""
+        return ByeoriError(
+            f"another of the {self.size} processes that compute together has ended before its work was done. Look for what it said, mend "
+            f"that, and start all of them again."
+        )
 
     def first(self, text: str) -> bool:
         """Whether this rank is the first to say this; what all of them find is to be said once."""
@@ -183,6 +188,13 @@ class World:
         if id(default) not in _groups:
             _groups[id(default)] = distributed.new_group(backend="gloo")
         return _groups[id(default)]
+
+
+def closed(error: BaseException) -> bool:
+    """Whether it says that another rank has gone, as gloo, NCCL and torch's store say it."""
+    return isinstance(error, RuntimeError) and (
+        isinstance(error, distributed.DistError) or any(sign in str(error) for sign in CLOSED)
+    )
 
 
 def _store() -> Any:

@@ -18,7 +18,7 @@ import numpy as np
 from byeori.batches.answers import Answers, Gathered
 from byeori.batches.ranks import costs, share
 from byeori.models.device import device_for
-from byeori.models.world import World
+from byeori.models.world import World, closed
 
 if TYPE_CHECKING:
     from byeori.text.store import TokenStore
@@ -37,8 +37,11 @@ def ranks(device: str | None = None) -> Iterator[World]:
     try:
         yield world
     except Exception as error:
-        vars(error)["said"] = not world.first(str(error))
-        raise
+        told = world.left() if not world.alone and closed(error) else error
+        vars(told)["said"] = not world.first(str(told))
+        if told is error:
+            raise
+        raise told from error
     finally:
         if before.alone and not world.alone:  # else whoever started it ends it
             world.stop()

@@ -4,7 +4,7 @@ Invariants: a checkpoint holds the weights that train, optimizer, schedule, rand
 appears under its name only when everything in it is on disk, with a manifest of sizes and checksums by which damage is found;
 tensors go by the names of the parameters, so that any number of ranks reads them; loading runs no code.
 
-    write(folder / "step-00000200", snapshot(model, optimizer, schedule, state, random_states(World())))
+    write(folder / "step-00000200", snapshot(model, optimizer, schedule, state, random_of(World(), device)))
     state = load(newest(folder, print), model, optimizer, schedule, compact)
 """
 
@@ -25,6 +25,7 @@ import torch
 
 from byeori.errors import ModelError
 from byeori.models.adapters import digest
+from byeori.models.device import random_states, set_random_states
 from byeori.models.embedding import CompactEmbedding, full_weights
 from byeori.models.world import World
 from byeori.run import write_folder, write_json
@@ -264,7 +265,7 @@ def load(
     for group, values, base, by in zip(optimizer.param_groups, own, bases, schedule.lr_lambdas, strict=True):
         group.update(values, lr=base * by(schedule.last_epoch))
     schedule._last_lr = [group["lr"] for group in optimizer.param_groups]
-    _set_random_states(Tensors(folder, "random").all(), world, state)
+    _set_random(Tensors(folder, "random").all(), world, state, next(model.parameters()).device)
     _set_python_states(state["python"])
     return state
 
@@ -367,25 +368,21 @@ def _schedule(schedule: Any) -> dict[str, Any]:
     } | {"lr_lambdas": [None] * len(schedule.base_lrs)}
 
 
-def random_states(world: World) -> dict[str, torch.Tensor]:
-    """torch's generators of all ranks, uint8, by rank: "cpu.0", "cuda.0" (that of the GPU in use)."""
-    states = {"cpu": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        states["cuda"] = torch.cuda.get_rng_state()
+def random_of(world: World, device: torch.device) -> dict[str, torch.Tensor]:
+    """torch's generators of all ranks, uint8, by rank: "cpu.0", "cuda.0" (that of the GPU it computes on)."""
     return {
         f"{kind}.{rank}": torch.from_numpy(one.copy())
-        for kind, state in states.items()
+        for kind, state in random_states(device).items()
         for rank, one in enumerate(world.gathered(state.numpy()))
     }
 
 
-def _set_random_states(states: dict[str, torch.Tensor], world: World, told: dict[str, Any]) -> None:
-    if f"cpu.{world.rank}" not in states:
+def _set_random(states: dict[str, torch.Tensor], world: World, told: dict[str, Any], device: torch.device) -> None:
+    mine = {key.partition(".")[0]: state for key, state in states.items() if key.endswith(f".{world.rank}")}
+    if mine:
+        set_random_states(mine, device)
+    else:
         torch.manual_seed(told["settings"]["seed"] + (told["step"] + 1) * world.size + world.rank)
-        return
-    torch.set_rng_state(states[f"cpu.{world.rank}"])
-    if torch.cuda.is_available() and f"cuda.{world.rank}" in states:
-        torch.cuda.set_rng_state(states[f"cuda.{world.rank}"])
 
 
 def _python_states() -> dict[str, Any]:

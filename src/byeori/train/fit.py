@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import byeori
@@ -68,6 +69,22 @@ def fit(
     began: float,
 ) -> dict[str, Any]:
     """Returns metrics.json. `began` is time.perf_counter() at the start of everything. Raises TrainingError."""
+    try:
+        return _fit(ready, folder, metrics, hooks, progress, began)
+    except OSError as error:
+        if (said := _refused(error, folder)) is None:
+            raise
+        raise TrainingError(said) from error
+
+
+def _fit(
+    ready: Ready,
+    folder: RunFolder,
+    metrics: Sequence[Callable],
+    hooks: Sequence[Hook],
+    progress: Progress,
+    began: float,
+) -> dict[str, Any]:
     import torch
 
     from byeori.models.load import quiet
@@ -90,10 +107,6 @@ def fit(
     try:
         resume.check(loop)  # a refused one leaves the folder as it was
         training = _train(loop, ready, folder, hooks, progress)
-    except OSError as error:
-        if (said := _refused(error, folder)) is None:
-            raise
-        raise TrainingError(said) from error
     finally:
         loop.release()
     if loop.parallel.sharded:
@@ -133,7 +146,10 @@ def fit(
 
 
 def _refused(error: OSError, folder: RunFolder) -> str | None:
-    """The sentence for a run's folder that can't be written to any more; None for another error."""
+    """The sentence for a run's folder that can't be written to any more; None for another error, also of a file that stands elsewhere."""
+    named = [Path(name) for name in (error.filename, error.filename2) if isinstance(name, str)]
+    if named and not any(name.absolute().is_relative_to(folder.path.absolute()) for name in named):
+        return None
     last = checkpoint.newest(folder.checkpoints, lambda damaged: None)
     safe = f"The checkpoint {last.name} is whole. " if last is not None else ""
     if not folder.path.is_dir():

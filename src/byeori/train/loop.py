@@ -402,7 +402,7 @@ class Loop:
         self._settle()
         self.keeper.best = self.best["step"] if self.best is not None else -1
         model, optimizer = unwrapped(self.model), self.optimizer.optimizer
-        state, random = resume.state(self), checkpoint.random_states(self.world)
+        state, random = resume.state(self), checkpoint.random_of(self.world, self.device)
         self.keeper.save(
             self.step,
             lambda held: checkpoint.snapshot(model, optimizer, self.schedule, state, random, held, self.world),

@@ -47,7 +47,8 @@ def state(loop: Loop) -> dict[str, Any]:
         "format": checkpoint.FORMAT, "settings": settings(loop), "step": loop.step, "best": loop.best, "worse": loop.worse,
         "metrics": loop.metrics, **loop.account.state(), "scaler": loop.scaler.state_dict(), "short": loop.short,
         "watched": loop.sentinel.state(), "history": folder.length(folder.history), "samples": folder.length(folder.samples),
-        "stopped": loop.stopped, "ranks": loop.world.size, "hooks": {f"{i}.{type(hook).__name__}": hook.state() for i, hook in enumerate(loop.hooks)},
+        "stopped": loop.stopped, "ranks": loop.world.size,
+        "hooks": {f"{i}.{type(hook).__name__}": hook.state() for i, hook in enumerate(loop.hooks)},
     }  # fmt: skip
     return json.loads(dumps(found))  # of this moment: the training goes on while it is written
 

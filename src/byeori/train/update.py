@@ -21,7 +21,7 @@ import torch
 from byeori.batches.loader import Batch
 from byeori.batches.pack import Pack
 from byeori.errors import TrainingError
-from byeori.models.device import autocast, full
+from byeori.models.device import autocast, full, random_states, set_random_states
 from byeori.train.parallel import Elsewhere
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 def update(loop: Loop, batch: Batch) -> tuple[Pack, Any]:
     """Move the weights by one batch; returns its last pack and what the task made of it, detached. Raises TrainingError."""
-    random = _random(loop.device)
+    random = random_states(loop.device)
     while True:
         if batch.packing.pack_tokens > loop.packing.pack_tokens:  # packed, maybe ahead, before memory ran out
             batch = dataclasses.replace(batch, packing=loop.packing)
@@ -55,7 +55,7 @@ def update(loop: Loop, batch: Batch) -> tuple[Pack, Any]:
         loop.account = account
         loop.optimizer.zero_grad()
         _shrink(loop, *failed)
-        _restore(random, loop.device)
+        set_random_states(random, loop.device)
     loop.scaler.unscale_(loop.optimizer.optimizer)
     limit = loop.settings.max_grad_norm or math.inf
     norm = loop.parallel.norm(torch.nn.utils.clip_grad_norm_(loop.model.parameters(), limit, foreach=True))
@@ -103,13 +103,3 @@ def _half(loop: Loop, pack: Pack, said: str) -> int:
             f"Give a smaller --max-length, or leave the row out; --gradient-checkpointing needs less memory in more time."
         )
     return max(1, min(loop.packing.pack_tokens, pack.computed) // 2)
-
-
-def _random(device: torch.device) -> list[torch.Tensor]:
-    return [torch.get_rng_state(), *([torch.cuda.get_rng_state(device)] if device.type == "cuda" else [])]
-
-
-def _restore(states: list[torch.Tensor], device: torch.device) -> None:
-    torch.set_rng_state(states[0])
-    for state in states[1:]:
-        torch.cuda.set_rng_state(state, device)
