@@ -16,6 +16,7 @@ import click
 import byeori
 from byeori import settings
 from byeori.bench import options as beside
+from byeori.cli_runs import report
 from byeori.cli_training import replay, tune
 from byeori.commandline import SCORING, Settings, answer, common, debugging, given, told, used_task
 from byeori.doctor.options import KINDS
@@ -116,7 +117,7 @@ def train(file: str | None, task: str | None, as_json: bool, **values: Any) -> N
         print_summary(run.folder, run.metrics)
 
 
-for command in (tune, replay):
+for command in (tune, replay, report):
     cli.add_command(command)
 
 
@@ -252,19 +253,6 @@ def tasks(as_json: bool) -> None:
         print(f"{task.name}{also}: {task.summary}")
         for lang, checkpoint in CHECKPOINTS.get(task.name, {}).items():
             print(f"    {lang}: {checkpoint}")
-
-
-@cli.command()
-@click.argument("run", metavar="RUN")
-@debugging
-def report(run: str) -> None:
-    """Make report.html and the model card of a run again."""
-    from byeori.report.write import write_report
-    from byeori.run import RunFolder
-
-    for sentence in write_report(run):
-        print(sentence)
-    print(RunFolder(run).report)
 
 
 @cli.command()
