@@ -19,6 +19,19 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 sys.path.insert(0, str(Path(__file__).parent))  # families.py
 
 
+def pytest_runtest_setup() -> None:
+    """Each test and the fixtures it makes draw the same numbers, whatever ran before them. Another SEED draws others."""
+    import random
+
+    import numpy as np
+    import torch
+
+    seed = int(os.environ.get("SEED", "0"))
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
     """Sums in one order: numbers are compared, and other tests run beside these."""
