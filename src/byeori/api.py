@@ -97,8 +97,10 @@ def _train(
         progress.note(f"{folder.path}: this run is finished; there is nothing to go on with.")
         if main and not folder.report.is_file():  # killed while it was written
             from byeori.report.write import write_report
+            from byeori.train.fit import on_disk
 
-            write_report(folder)
+            with on_disk(folder):
+                write_report(folder)
         return load_run(folder.path, task=work, clean_function=settings.clean_function)
     together = world.together if world is not None else nullcontext
     with together():
@@ -107,7 +109,7 @@ def _train(
 
     from byeori.predict.arrays import check_metrics
     from byeori.report.write import write_report
-    from byeori.train.fit import check_watching, fit
+    from byeori.train.fit import check_watching, fit, on_disk
     from byeori.train.prepare import prepare
 
     ready = prepare(settings, work, progress)
@@ -126,7 +128,8 @@ def _train(
         ready.engine.watch = None
         with together():
             if main:
-                write_report(folder)
+                with on_disk(folder):
+                    write_report(folder)
     if world is not None:
         ready.engine.world = type(world)()
 

@@ -22,7 +22,7 @@ from typing import Any
 from byeori.errors import ByeoriError, ModelError, SettingError
 
 FORMAT = 1
-CODE = re.compile(r"os error (\d+)")  # how safetensors tells what the system said
+CODE = re.compile(r"os error (\d+)")  # how safetensors and tokenizers tell what the system said
 HALF = re.compile(r"\.(old|[a-z0-9_]{8})")  # how tempfile ends the names of what is being written
 
 
@@ -61,6 +61,15 @@ class RunFolder:
 
     def check(self, overwrite: bool = False, resume: bool = False) -> None:
         """Raises SettingError if a run can't be put here. Writes nothing."""
+        try:
+            self._check(overwrite, resume)
+        except OSError as error:
+            raise SettingError(
+                f"output {self.path}: the disk refuses it ({error.strerror}). Make it readable and writable, or give another folder with "
+                f"--output."
+            ) from error
+
+    def _check(self, overwrite: bool, resume: bool) -> None:
         if self.path.exists() and not self.path.is_dir():
             raise SettingError(f"output {self.path}: this is a file. Name a folder with --output.")
         # What a process that was killed at its very beginning left, a lock and half-written files, is nothing.
@@ -110,17 +119,18 @@ class RunFolder:
         try:
             yield self
         except BaseException as error:
-            if self.has_model or self.has_checkpoint:
-                self._forget_before()
-                self._say_how_to_go_on(error)
-            elif not resume or self.path in made:
-                self._remove_parts()
-                self._put_back()
-                held.close()
-                for path in (one for one in made if one.is_dir()):
-                    if any(path.iterdir()):
-                        break
-                    path.rmdir()
+            with suppress(OSError):  # of a disk that gives and takes nothing any more: what was wrong first is said
+                if self.has_model or self.has_checkpoint:
+                    self._forget_before()
+                    self._say_how_to_go_on(error)
+                elif not resume or self.path in made:
+                    self._remove_parts()
+                    self._put_back()
+                    held.close()
+                    for path in (one for one in made if one.is_dir()):
+                        if any(path.iterdir()):
+                            break
+                        path.rmdir()
             raise
         self._forget_before()
 
@@ -184,7 +194,8 @@ class RunFolder:
         shutil.rmtree(self.before, ignore_errors=True)
 
     def _remove_parts(self) -> None:
-        for part in self.parts:
+        # The settings last: by them what a process killed here leaves is known for a run.
+        for part in sorted(self.parts, key=lambda part: part == self.settings):
             if part.is_dir():
                 shutil.rmtree(part)
             else:
@@ -261,11 +272,12 @@ def whole(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def refusals(path: Path) -> Iterator[None]:
-    """What safetensors says of the system's errors, as the OSError that it was."""
+    """What safetensors and tokenizers say of the system's errors, as the OSError that it was."""
     try:
         yield
     except Exception as error:
-        found = CODE.search(str(error)) if type(error).__name__ == "SafetensorError" else None
+        rust = type(error) is Exception or type(error).__name__ == "SafetensorError"
+        found = CODE.search(str(error)) if rust else None
         if found is None:
             raise
         raise OSError(int(found[1]), os.strerror(int(found[1])), str(path)) from error

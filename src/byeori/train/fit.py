@@ -10,7 +10,7 @@ import errno
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,8 +69,15 @@ def fit(
     began: float,
 ) -> dict[str, Any]:
     """Returns metrics.json. `began` is time.perf_counter() at the start of everything. Raises TrainingError."""
-    try:
+    with on_disk(folder):
         return _fit(ready, folder, metrics, hooks, progress, began)
+
+
+@contextmanager
+def on_disk(folder: RunFolder) -> Iterator[None]:
+    """What the disk refuses meanwhile is said in a sentence: raises TrainingError."""
+    try:
+        yield
     except OSError as error:
         if (said := _refused(error, folder)) is None:
             raise
@@ -150,7 +157,9 @@ def _refused(error: OSError, folder: RunFolder) -> str | None:
     named = [Path(name) for name in (error.filename, error.filename2) if isinstance(name, str)]
     if named and not any(name.absolute().is_relative_to(folder.path.absolute()) for name in named):
         return None
-    last = checkpoint.newest(folder.checkpoints, lambda damaged: None)
+    last = None
+    with suppress(OSError):  # what fails now may not even be read
+        last = checkpoint.newest(folder.checkpoints, lambda damaged: None)
     safe = f"The checkpoint {last.name} is whole. " if last is not None else ""
     if not folder.path.is_dir():
         return f"{folder.path}: it is gone, removed or renamed while the model trained. Put it back and --resume, or train anew."
