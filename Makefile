@@ -33,7 +33,7 @@ format: install
 	$(BIN)/ruff check --fix src tests benchmarks
 	$(BIN)/ruff format src tests benchmarks
 
-# Trainings killed at random moments, beside one that never was: half an hour.
+# Trainings killed and met by faults at random, beside ones that never were: three quarters of an hour.
 drill: install
 	$(BIN)/python -m benchmarks.drill
 

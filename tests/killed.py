@@ -38,6 +38,31 @@ SMALL: dict[str, Any] = {
 }  # fmt: skip
 
 
+TASKS = {
+    "text-classification": ("bert", "AutoModel"),
+    "text-generation": ("llama", "AutoModelForCausalLM"),
+    "summarization": ("t5", "AutoModelForSeq2SeqLM"),
+}
+
+
+def material(folder: Path, task: str, dropout: float = 0.1) -> dict[str, Any]:
+    """Task, a tiny model made for it, and rows, as `byeori.train` takes them."""
+    from families import Family, texts
+
+    family, auto = TASKS[task]
+    model = Family(family).save(folder / "model", auto=auto, dropout=dropout)
+    said = [f"{one} {number}" for number, one in enumerate((texts() * 9)[:60])]
+    rows: list[dict[str, Any]] = [{"text": one, "label": "ab"[number % 2]} for number, one in enumerate(said)]
+    if task == "summarization":
+        rows = [{"source": one, "target": one[:20]} for one in said]
+    elif task == "text-generation":
+        rows = [{"text": one} for one in said]
+    data = folder / "rows.json"
+    data.write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
+    own = {"max_new_tokens": 4} if task == "summarization" else {}
+    return {"task": task, "model": str(model), "train": str(data), **own}
+
+
 def forked(work: Callable[[], None], log: Path) -> int:
     """A child that does it; its number."""
     child = os.fork()
