@@ -39,7 +39,6 @@ from byeori.train import checkpoint, loop
 from killed import SMALL, TASKS, forked, material, outcome, same
 
 WAYS = ("exact", "again", "smaller")
-FAULTS = 5  # trainings of a seed that meet some, before the rest are left alone
 FULL = ("CUDA out of memory. Tried to allocate 2.00 GiB.", "DefaultCPUAllocator: can't allocate memory: 4 bytes")
 CHANGES = ("write", "sync", "make", "rename", "remove")
 DISKS = {errno.ENOSPC: ("write", "sync", "make"), errno.EROFS: CHANGES, errno.EIO: (*CHANGES, "read")}
@@ -207,20 +206,23 @@ def attempt(values: dict[str, Any], output: Path, events: Path, plan: Callable[[
         tell(done=True)
 
 
-def survives(folder: Path, values: dict[str, Any], way: str, seed: int, whole: Path, took: float, most: int) -> dict:
-    """{"trainings", "faults", "wrong"} of one seed; `took`, `most`: seconds and operations on the disk of a whole training."""
+def survives(
+    folder: Path, values: dict[str, Any], way: str, seed: int, met: int, whole: Path, took: float, most: int
+) -> dict:
+    """{"trainings", "faults", "wrong"} of one seed, of whose trainings so many may have `met` faults; `took`, `most`: seconds and
+    operations on the disk of a whole one."""
     drawn, wrong, faults = random.Random(seed), [], {}
     cut, log = folder / "cut", folder / "log.txt"
     run, last, trainings = RunFolder(cut), -1, 0
     values = {**values, "keep_checkpoints": drawn.random() < 0.5, "checkpoint_every": drawn.choice((1, 1, 2))}
-    while not run.finished and trainings < 2 * FAULTS and not wrong:
+    while not run.finished and trainings < 2 * met and not wrong:
         trainings += 1
         events = folder / f"events-{trainings}.jsonl"
         safe = checkpoint.newest(run.checkpoints, lambda damaged: None)
         safe_step = checkpoint.step_of(safe) if safe is not None else 0
         if safe_step < last:
             wrong.append(f"the checkpoint of step {last} was whole, and the newest whole one is of step {safe_step}")
-        kind = drawn.choice(("killed", "at a write", "disk", "disk")) if trainings <= FAULTS else "none"
+        kind = drawn.choice(("killed", "at a write", "disk", "disk")) if trainings <= met else "none"
         early = 3 if trainings == 1 else 1  # no seed goes by without a fault
         kind = drawn.choice(("at a write", "disk")) if kind == "killed" and early > 1 else kind
         own, at = random.Random(drawn.random()), 1 + int(most / early * drawn.random() ** 2)
@@ -312,6 +314,10 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seeds", type=int, default=50)
     parser.add_argument("--first", type=int, default=0)
+    parser.add_argument(
+        "--met", type=int, default=5, help="trainings of a seed that meet some, before the rest are left alone"
+    )
+    parser.add_argument("--steps", type=int, default=SMALL["max_steps"])
     parser.add_argument("--task", choices=list(TASKS), help="only this one, instead of each in turn")
     given = parser.parse_args()
     torch.set_num_threads(1)
@@ -334,7 +340,7 @@ def main() -> int:
         values, whole, took, most = made[task, dropout]
         folder = given.folder / f"seed-{seed}"
         folder.mkdir(parents=True)
-        found = survives(folder, values, way, seed, whole, took, most)
+        found = survives(folder, values, way, seed, given.met, whole, took, most)
         failed += bool(found["wrong"])
         for name, count in found["faults"].items():
             total[name] = total.get(name, 0) + count
