@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from byeori.errors import ModelError, SettingError, TrainingError
-from byeori.run import RunFolder, read_json, write_folder, write_json
+from byeori.run import RunFolder, read_json, refusals, write_folder, write_json
 
 
 def content(path: Path) -> dict[str, str]:
@@ -174,3 +176,46 @@ def test_lines_are_those_of_json(tmp_path):
         folder.append(folder.samples, {"text": text})
     assert [one["text"] for one in folder.lines(folder.samples)] == ["one\u2028two", "three\x85four"]
     assert folder.lines(folder.history) == []
+
+
+def test_what_tokenizers_and_safetensors_say_of_a_disk_is_the_error_that_it_was(tmp_path):
+    from safetensors import SafetensorError
+    from tokenizers import Tokenizer, models
+
+    with pytest.raises(IsADirectoryError), refusals(tmp_path):
+        Tokenizer(models.BPE()).save(str(tmp_path))
+    with pytest.raises(OSError, match="Read-only file system"), refusals(Path("x")):
+        raise SafetensorError("I/O error: Read-only file system (os error 30)")
+    for other in (ValueError("os error 28"), Exception("No merges"), SafetensorError("header too large")):
+        with pytest.raises(type(other), match=str(other)), refusals(Path("x")):
+            raise other
+
+
+def test_a_folder_that_cant_be_looked_at_is_refused_in_a_sentence(tmp_path, monkeypatch):
+    def fails(path):
+        raise OSError(errno.EIO, "Input/output error", str(path))
+
+    (tmp_path / "settings.yaml").write_text("")
+    monkeypatch.setattr(os, "scandir", fails)
+    with pytest.raises(SettingError, match=r"the disk refuses it \(Input/output error\)\. Make it readable"):
+        RunFolder(tmp_path).check(resume=True)
+
+
+def test_a_clearing_that_fails_hides_no_error_and_leaves_a_run(tmp_path, monkeypatch):
+    """What a disk that went read-only keeps of a training without a checkpoint is known for a run: --resume takes it."""
+    unlink = os.unlink
+
+    def read_only(path, **named):
+        if Path(path).name in ("history.jsonl", "settings.yaml"):
+            raise OSError(errno.EROFS, "Read-only file system", str(path))
+        unlink(path, **named)
+
+    folder = RunFolder(tmp_path / "run")
+    with pytest.raises(RuntimeError, match="what was wrong first"), folder.writing():
+        for path in (folder.settings, folder.history, folder.data):
+            path.write_text("{}\n")
+        monkeypatch.setattr(os, "unlink", read_only)
+        raise RuntimeError("what was wrong first")
+    monkeypatch.undo()
+    assert folder.settings.is_file()
+    folder.check(resume=True)
