@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 import byeori
+from byeori.models import embedding
 from byeori.models.world import World
 from byeori.tasks import TextClassification
 
@@ -31,6 +32,9 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "causal": ("text-generation", {}),
     "written": ("summarization", {"max_new_tokens": 4}),
     "few": ("text-classification", {"batch_size": 1, "max_steps": 4}),
+    "lora": ("text-classification", {"adapter": "lora", "adapter_rank": 2}),
+    "frozen": ("text-classification", {"freeze": "embeddings,layers.0"}),
+    "again": ("text-classification", {"gradient_checkpointing": True}),
 }
 WAYS: dict[str, dict[str, Any]] = {"ddp": {}, "fsdp": {"fsdp": True}}
 
@@ -45,6 +49,7 @@ class Stop(byeori.Hook):
 
 def train(folder: Path, case: str, output: str, **values: Any) -> Any:
     task, own = CASES[case]
+    embedding.SMALLEST, embedding.WORTH = 0, 1.0  # the words in use alone train, where that is exact
     rows = json.loads((folder / f"{task}.json").read_text(encoding="utf-8"))
     return byeori.train(task, str(folder / task), train=rows, output=str(folder / output), **{**SMALL, **own, **values})
 
@@ -55,6 +60,13 @@ class Scored(byeori.Hook):
     def evaluate_end(self, run: Any, metrics: dict[str, Any]) -> None:
         run.save()
         run.stop("scored")
+
+
+class Asks(byeori.Hook):
+    """For samples of a model that this process can't call by itself."""
+
+    def step_end(self, run: Any, pack: Any, outputs: Any) -> None:
+        run.samples(pack, outputs, 1)
 
 
 def without_memory(rank: int, world: World, at: tuple[int, ...]) -> None:
@@ -76,14 +88,23 @@ def main() -> None:
     world = World.start("cpu")
     for name in names:
         way, _, case = name.partition("-")
+        case, _, of = case.partition("_")
         if case == "cut":
             try:
-                train(Path(folder), "labels", name, hooks=[Stop()], **WAYS[way])
+                train(Path(folder), of or "labels", name, hooks=[Stop()], **WAYS[way])
             except KeyboardInterrupt:
                 if world.main:
                     print("stopped", name)
         elif case == "resumed":
-            train(Path(folder), "labels", f"{way}-cut", resume=True, **WAYS[way])
+            cut = f"{way}-cut_{of}" if of else f"{way}-cut"
+            train(Path(folder), of or "labels", cut, resume=True, **WAYS[way])
+        elif case == "full":
+            without_memory(1, world, (5,))
+            train(Path(folder), "labels", name, checkpoint_every=1, **WAYS[way])
+        elif case == "asked":
+            train(Path(folder), "written", name, hooks=[Asks()], **WAYS[way])
+        elif case == "alone":
+            train(Path(folder), "lora", name, merge_adapter=False, **WAYS[way])
         elif case == "scored":
             train(Path(folder), "labels", name, hooks=[Scored()], keep_checkpoints=True, **WAYS[way])
         elif case == "single":

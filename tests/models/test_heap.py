@@ -40,6 +40,8 @@ with heap.kept():
         pass
     found["an inner one is over"] = new_pages()
 found["after"] = new_pages()
+with heap.returned(), heap.kept():
+    found["returned"] = new_pages()
 heap.LONG = 0.0
 with heap.kept():
     torch.ones(100 << 20)
@@ -56,6 +58,7 @@ def test_freed_pages_are_the_next_tensors_and_go_back():
     found = json.loads(done.stdout)
     assert found["before"] > 0.9 * PAGES
     assert found["inside"] < 0.05 * PAGES > found["an inner one is over"], found
+    assert found["returned"] > 0.9 * PAGES, "as the outer one says"
     assert found["given back"] > 0.9 * (400 << 8), found
     left_alone = {**clean, "GLIBC_TUNABLES": "glibc.malloc.tcache_count=7"}
     done = subprocess.run([sys.executable, "-c", COUNTED], capture_output=True, text=True, check=True, env=left_alone)

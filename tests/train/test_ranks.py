@@ -66,9 +66,9 @@ def training(folder: Path, name: str) -> dict[str, Any]:
 
 
 def test_two_are_one_and_go_on_as_one_or_three(folder):
-    names = [f"{way}-{case}" for way in WAYS for case in (*CASES, "cut")]
+    names = [f"{way}-{case}" for way in WAYS for case in (*CASES, "cut", "cut_lora")]
     done = torchrun(2, SCRIPT, folder, *names)
-    assert done.stdout.count("stopped") == len(WAYS)
+    assert done.stdout.count("stopped") == 2 * len(WAYS)
     for way in WAYS:
         for case in CASES:
             assert_same(folder, f"{way}-{case}", f"one-{case}")
@@ -86,9 +86,11 @@ def test_two_are_one_and_go_on_as_one_or_three(folder):
         assert_same(folder, f"{way}-cut", "one-labels")
         shutil.rmtree(folder / f"{way}-cut")
         shutil.copytree(folder / f"{way}-kept", folder / f"{way}-cut")
-    torchrun(3, SCRIPT, folder, "ddp-resumed", "fsdp-resumed", "ddp-scored", "ddp-single", "ddp-short")
+    again = [f"{way}-{case}" for way in WAYS for case in ("resumed", "resumed_lora")]
+    torchrun(3, SCRIPT, folder, *again, "ddp-scored", "ddp-single", "ddp-short")
     for way in WAYS:
         assert_same(folder, f"{way}-cut", "one-labels")
+        assert_same(folder, f"{way}-cut_lora", "one-lora")
     assert_same(folder, "ddp-short", "one-labels")
     assert_same(folder, "ddp-single", "one-labels")
     scored = training(folder, "ddp-scored")
@@ -104,3 +106,18 @@ def test_an_error_of_data_is_said_and_ends_all(folder):
     finally:
         (folder / "away.json").replace(folder / "text-classification.json")
     assert "Error" in done.stderr
+
+
+def test_shares_that_find_no_memory_leave_a_checkpoint_to_go_on_from(folder):
+    done = torchrun(2, SCRIPT, folder, "fsdp-full", fails=True)
+    assert "there is no memory left on cpu" in done.stderr and "--pack-tokens" in done.stderr
+    train(folder, "labels", "fsdp-full", resume=True, checkpoint_every=1)
+    assert_same(folder, "fsdp-full", "one-labels")
+
+
+def test_what_shares_can_not_do_is_said(folder):
+    done = torchrun(2, SCRIPT, folder, "fsdp-asked", fails=True)
+    assert "Take --previews" in done.stderr
+    assert not (folder / "fsdp-asked" / "metrics.json").exists()
+    done = torchrun(2, SCRIPT, folder, "fsdp-alone", fails=True)
+    assert "--no-merge-adapter" in done.stderr and not (folder / "fsdp-alone").exists()

@@ -65,7 +65,9 @@ class CompactEmbedding(nn.Embedding):
         if self.decay != 1.0:
             self.weight.mul_(self.decay)
             self.decay = 1.0
-        self.weight[self.used] = self.active.detach()
+        active: Any = self.active.detach()
+        # Of ranks that share it all have to be here; inside a forward of theirs it is whole.
+        self.weight[self.used] = active.full_tensor() if hasattr(active, "full_tensor") else active
         self.stale = False
 
     def stepped(self, decay: float) -> None:
@@ -76,7 +78,14 @@ class CompactEmbedding(nn.Embedding):
     @torch.no_grad()
     def read_again(self) -> None:
         """Take `active` from `weight`, after other weights were loaded."""
-        self.active.copy_(self.weight[self.used])
+        active: Any = self.active
+        if hasattr(active, "to_local"):  # FSDP2 shares rows as torch.chunk cuts them
+            mesh = active.device_mesh
+            each = -(-len(self.used) // mesh.size())
+            first = mesh.get_local_rank() * each
+            active.to_local().copy_(self.weight[self.used[first : first + each]])
+        else:
+            active.copy_(self.weight[self.used])
         self.decay, self.stale = 1.0, False
 
 

@@ -7,6 +7,9 @@ costs are gaps in the heap (a few percent of a training's peak: before 2.38 a bl
 aligned one of its own size). Other C libraries keep their ways, and a program whose environment or preloaded allocator says
 otherwise is left alone.
 
+Where a model's layers come and go (FSDP2 puts each together when it is its turn) that would keep the room of several of them, as no
+gap in the heap is of their size: with `returned` large blocks go back to the system when they are freed.
+
 Compiled kernels are few: oneDNN and torch's layer above it each keep the last 1,024 they made, a kernel for each size they met, and
 sizes of packs seldom come again. With 32, peaks are 0.6 of that and an update takes 0.86 of the processor's time (docs/log.md).
 
@@ -28,6 +31,10 @@ from typing import Any
 TRIM_THRESHOLD, MMAP_THRESHOLD, MMAP_MAX = -1, -3, -4  # of malloc.h
 # What glibc itself comes to once large blocks were freed; it doesn't any more where one of these was set.
 USUAL = {TRIM_THRESHOLD: 64 << 20, MMAP_THRESHOLD: 32 << 20, MMAP_MAX: 65_536}
+RETURNED = {
+    MMAP_THRESHOLD: 1 << 20,
+    TRIM_THRESHOLD: 64 << 20,
+}  # a weight of a layer and more; said, they stay as they are
 LONG = 1.0  # seconds after which giving pages back costs nothing to speak of
 OWN = ("MALLOC_MMAP_MAX_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES", "LD_PRELOAD")
 
@@ -47,8 +54,22 @@ def few_kernels() -> None:
 
 
 @contextmanager
+def returned() -> Iterator[None]:
+    """While it is on large blocks go back when they are freed, also where `kept` is asked for inside it."""
+    with _set(RETURNED):
+        yield
+
+
+@contextmanager
 def kept() -> Iterator[None]:
     """While it is on, in any thread, freed blocks stay with the process."""
+    with _set({MMAP_MAX: 0, TRIM_THRESHOLD: -1}):
+        yield
+
+
+@contextmanager
+def _set(options: dict[int, int]) -> Iterator[None]:
+    """The outermost one's are in force."""
     global _inside
     library = _library()
     if library is None:
@@ -57,8 +78,10 @@ def kept() -> Iterator[None]:
     with _lock:
         _inside += 1
         if _inside == 1:
-            library.mallopt(MMAP_MAX, 0)
-            library.mallopt(TRIM_THRESHOLD, -1)
+            for option, value in options.items():
+                library.mallopt(option, value)
+            if options is RETURNED:  # what was freed before it as well
+                library.malloc_trim(0)
     began = time.perf_counter()
     try:
         yield

@@ -25,7 +25,7 @@ from byeori.errors import ByeoriError, SettingError
 
 # A rank that dies is noticed at once, by its connection or by torchrun, and one that fails says so: this bounds one that hangs.
 PATIENCE = timedelta(minutes=30)
-CLOSED = ("Connection closed by peer", "Connection reset by peer", "gloo/transport", "NCCL error")
+CLOSED = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "gloo/transport", "NCCL error")
 NEEDED = ("RANK", "MASTER_ADDR", "MASTER_PORT")
 _groups: dict[int, Any] = {}  # by the default group they stand beside
 

@@ -101,6 +101,9 @@ class Engine:
         self.encoder = Encoder(tokenizer, max_length, truncation, uses_token_types(model, tokenizer))
         self.spent = Spent()
         self.watch: Progress | None = None  # told how many of the texts that are being written are done
+        self.turns: Any = (
+            None  # of a model that ranks share layer by layer: how all of them run a pack (train/turns.py)
+        )
         self.world = World()  # the ranks that share the rows of each window; all of them must ask for the same
         self._short = False  # whether it was said that memory is
         self._tried = False  # whether the tokenizer has been seen to read what it is given
@@ -194,6 +197,8 @@ class Engine:
             for first in range(0, len(store), WINDOW):
                 rows = np.arange(first, min(first + WINDOW, len(store)))
                 compute = partial(self._gathered, store, rows, way=way)
+                if self.turns is not None:
+                    compute = partial(self.turns.window, compute)
                 if self.world.alone:
                     yield compute(rows).done()
                 else:
@@ -326,7 +331,7 @@ class Engine:
         pack = pack.to(self.device)
         found: tuple = ()
         with autocast(self.precision, self.device):
-            outputs = self.task.outputs(self.model, pack)
+            outputs = (self.task.outputs if self.turns is None else self.turns.outputs)(self.model, pack)
             if not way.writes:
                 values, counts = self.task.gather(outputs, pack, way.call)
                 found = Later(values.float() if values.is_floating_point() else values), counts

@@ -5,6 +5,7 @@ save_model(folder, model, tokenizer, task, decoding={"max_length": 128, "truncat
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ def save_model(
 ) -> None:  # fmt: skip
     """Write model/ whole, of an update `step`. It loads with `AutoModel…from_pretrained` and no Byeori.
 
-    `weights`: by name, where the model at hand holds but a share of them.
+    `weights`: by name, adapters merged, where the model at hand holds but a share of them.
     """
 
     def fill(path: Path) -> None:
@@ -47,7 +48,7 @@ def write_files(
         if adapter is not None and adapter.alone:
             alone = {"adapter": adapters.save_alone(folder, model)}
         else:
-            with adapters.merged(model), full_weights(model):
+            with nullcontext() if weights is not None else adapters.merged(model), full_weights(model):
                 model.save_pretrained(folder, state_dict=weights)
         tokenizer.save_pretrained(folder)
     if task is None:

@@ -92,10 +92,6 @@ def _fit(
     progress: Progress,
     began: float,
 ) -> dict[str, Any]:
-    import torch
-
-    from byeori.models.load import quiet
-
     task, settings, engine = ready.task, ready.settings, ready.engine
     references = {name: task.references(rows.table) for name, rows in ready.rows.items() if name != "train"}
 
@@ -117,10 +113,8 @@ def _fit(
     finally:
         loop.release()
     if loop.parallel.sharded:
-        loop.world.wait()  # until the main rank has written it
-        with quiet():
-            kind: Any = type(loop.model)
-            engine.model = ready.loaded.model = kind.from_pretrained(folder.model, dtype=torch.float32).to(loop.device)
+        ready.loaded.model = None
+        engine.model = ready.loaded.model = loop.parallel.read_again(loop)
     else:
         _take_best(loop, folder)
 

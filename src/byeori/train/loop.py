@@ -24,10 +24,9 @@ from byeori.batches.loader import Batch, Packing
 from byeori.batches.order import Order
 from byeori.batches.pack import Pack
 from byeori.errors import SettingError, TrainingError
-from byeori.models import adapters, embedding
+from byeori.models import embedding
 from byeori.models.checks import place_of
 from byeori.models.device import asynchronous, failure, lost
-from byeori.models.heap import kept
 from byeori.models.packed import runner, unwrapped
 from byeori.predict.model_folder import save_model
 from byeori.text.ahead import ahead
@@ -100,8 +99,7 @@ class Loop:
         self.trackers = Trackers(watched, task.settings, folder, progress)
         self.accelerator = accelerator_for(self.device)
         torch.manual_seed(settings.seed + RANKS * self.world.rank)  # dropout of a rank is its own
-        shared = settings.fsdp and not self.world.alone  # whose word vectors are in parts
-        self.compact = None if shared else partial.used_words(model, store, task)
+        self.compact = partial.used_words(model, store, task)
         self.parallel = Parallel(self.world, model, settings.fsdp)
         self.model: Any = model
         self.optimizer: Any  # accelerate's, around ours
@@ -201,7 +199,12 @@ class Loop:
         self.model.train()
         self.account.start()
         try:
-            with running(self.device), kept(), asked_to_stop() as asked, ahead(self._batches(), self.ahead) as batches:
+            with (
+                running(self.device),
+                self.parallel.heap(),
+                asked_to_stop() as asked,
+                ahead(self._batches(), self.ahead) as batches,
+            ):
                 while self.step < self.steps and self.stopped is None:
                     pack, outputs = self._update(next(batches))
                     self._after(pack, outputs)
@@ -230,7 +233,7 @@ class Loop:
     def advance(self, step: int) -> None:
         """Only updates, up to one, and nothing of what follows them: nothing is scored, shown or written."""
         self.model.train()
-        with running(self.device), kept(), ahead(self._batches(), self.ahead) as batches:
+        with running(self.device), self.parallel.heap(), ahead(self._batches(), self.ahead) as batches:
             while self.step < step:
                 self._update(next(batches))
         self.stepper.settle()
@@ -244,7 +247,7 @@ class Loop:
 
     def release(self) -> None:
         """Give the model back as transformers knows it, however the training ended."""
-        if not self.lost:
+        if not self.lost and not self.parallel.sharded:  # of shares nothing is left but model/
             older = self.best is not None and self.best["step"] != self.step
             embedding.restore(unwrapped(self.model))
             partial.release(unwrapped(self.model), self.folder.model if older else None)
@@ -347,7 +350,7 @@ class Loop:
             self.best = {"step": self.step, "value": None, "metric": None}
             self._keep()
             return
-        with self.parallel.whole(), adapters.merged(unwrapped(self.model)):
+        with self.parallel.judging(self):
             judged = self.validation()
         self.metrics = judged.values
         seconds = self.account.lap("evaluate")

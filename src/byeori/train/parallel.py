@@ -9,8 +9,9 @@ is done again by all. Alone, all of it is nothing.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +23,17 @@ from byeori.batches.loader import Batch
 from byeori.batches.pack import Pack
 from byeori.batches.ranks import costs, share
 from byeori.errors import TrainingError
+from byeori.models import adapters, heap
 from byeori.models.device import autocast, full
+from byeori.models.embedding import CompactEmbedding, full_weights
 from byeori.models.world import World
+from byeori.tasks.base import DRAW_SEED
+from byeori.train.turns import turns
 
 if TYPE_CHECKING:
+    from byeori.batches.loader import Packing
+    from byeori.tasks.base import Task
+    from byeori.text.store import TokenStore
     from byeori.train.loop import Loop
 
 
@@ -48,7 +56,9 @@ class Parallel:
     """How the ranks of a training share its model. `sharded`: each holds a part of every weight, gradient and moment."""
 
     def __init__(self, world: World, model: nn.Module, sharded: bool = False):
-        self.world, self.model, self.sharded = world, model, sharded and not world.alone
+        self.world, self.sharded = world, sharded and not world.alone
+        self.model: Any = model
+        self.is_whole = not self.sharded  # whether this rank can call the model by itself
         self.proven = 0  # tokens of the largest pack that memory sufficed for
         self.wrapped: Any = None
         if world.alone:
@@ -87,32 +97,84 @@ class Parallel:
         if not self.sharded:
             yield
             return
+        self._write_words()
         parts = _parts(self.wrapped)
         self.wrapped.set_reshard_after_forward(False)
         for part in parts:
             part.unshard()
+        self.is_whole = True
         try:
             yield
         finally:
+            self.is_whole = False
             for part in parts:
                 part.reshard()
             self.wrapped.set_reshard_after_forward(True)
             self.wrapped.set_reshard_after_forward(False, recurse=False)  # the root stays, as fully_shard has it
+
+    @contextmanager
+    def judging(self, loop: Loop) -> Iterator[None]:
+        """The loop's engine predicts with the model as it would be saved; on shares layer by layer, where each row is read but once."""
+        writes = loop.task.generates and not loop.task.teacher_forced
+        if not self.sharded or writes or adapters.adapter_of(self.model) is not None:
+            with self.whole(), adapters.merged(self.model):
+                yield
+            return
+        self._write_words()
+        with turns(self, loop.engine, self._row(loop.store, loop.packing, loop.device, loop.task)):
+            yield
+        self.wrapped.reshard()  # fully_shard leaves the root whole
+
+    def heap(self) -> AbstractContextManager[None]:
+        """What becomes of freed memory while it trains."""
+        return heap.returned() if self.sharded else heap.kept()
+
+    def _write_words(self) -> None:
+        """Word vectors that train are put among the others, by all ranks at once."""
+        for part in self.model.modules():
+            if isinstance(part, CompactEmbedding):
+                part.write_back()
 
     def weights(self) -> dict[str, torch.Tensor] | None:
         """All weights of a model that ranks share, by name, on the main rank's CPU, for saving; else None. One after the other is put
         together, by all ranks. (A `state_dict` of the model itself is one of shares, also while it is whole.)"""
         if not self.sharded:
             return None
+        if adapters.adapter_of(self.model) is not None:  # only where all weights are there can it be merged into them
+            with self.whole(), adapters.merged(self.model):
+                return (
+                    {name: value.detach().cpu().clone() for name, value in _saved(self.model)}
+                    if self.world.main
+                    else None
+                )
         found: dict[str, torch.Tensor] = {}
         made: dict[int, torch.Tensor] = {}  # tied ones once
-        for name, value in self.model.state_dict(keep_vars=True).items():
+        with full_weights(self.model):
+            shares = self.model.state_dict(keep_vars=True)
+        for name, value in shares.items():
             if id(value) not in made:
                 shared: Any = value
                 whole = shared.full_tensor() if hasattr(value, "full_tensor") else value
                 made[id(value)] = whole.detach().cpu() if self.world.main else value
             found[name] = made[id(value)]
         return found if self.world.main else None
+
+    def read_again(self, loop: Loop) -> Any:
+        """After a training on shares: the model that was kept, whole on every rank; the shares and what moved them are given up."""
+        from byeori.models.load import quiet
+
+        kind: Any = type(self.model)
+        self.world.wait()  # until the main rank has written it
+        optimizer = loop.optimizer.optimizer
+        optimizer.state.clear()
+        optimizer.param_groups.clear()
+        self.wrapped = self.model = loop.model = loop.compact = None
+        loop.engine.model = None  # type: ignore[assignment]
+        gc.collect()  # wrappers and what they wrap know each other
+        with quiet():
+            loop.model = kind.from_pretrained(loop.folder.model, dtype=torch.float32).to(loop.device)
+        self.model = loop.model
+        return loop.model
 
     # an update ----------------------------------------------------------------------------------------------------------
     def backward(self, loop: Loop, batch: Batch, at: list[Pack]) -> tuple[Pack, Any, torch.Tensor]:
@@ -141,11 +203,23 @@ class Parallel:
                 found = pack, outputs
 
         if self.sharded:
-            # Every forward and backward is one of all ranks, so that all make as many.
+            # Every forward and backward is one of all ranks, so that all make as many. Each adds up: gradients that wait for the last
+            # one are whole ones, on every rank.
             (most,) = self.world.most(len(packs))
-            for number in range(most):
-                self.wrapped.set_requires_gradient_sync(number == most - 1)
-                one(*((packs[number], scale) if number < len(packs) else (empty, 0.0)))
+            try:
+                for number in range(most):
+                    one(*((packs[number], scale) if number < len(packs) else (empty, 0.0)))
+            except (RuntimeError, MemoryError) as error:
+                if not full(error):
+                    raise
+                tokens = max(1, at[-1].computed // 2)
+                loop.remember(tokens)
+                # The others wait at a layer, and can't be asked to begin again.
+                raise TrainingError(
+                    f"step {loop.step + 1}: there is no memory left on {loop.device} for {at[-1].computed:,} tokens, and with fsdp an update "
+                    f"can't be done again in smaller parts, as its processes wait for each other at every layer. Give fewer at once "
+                    f"(--pack-tokens {tokens}; it changes no result), and --resume goes on from the last checkpoint."
+                ) from error
         else:
             # The last one adds up, if memory surely suffices for it; else one of a single row does, which counts nothing.
             sure = bool(packs) and packs[-1].computed <= self.proven
@@ -182,9 +256,13 @@ class Parallel:
 
     def _dummy(self, loop: Loop, batch: Batch) -> Pack:
         """One row whose losses count nothing: the shortest of the first ones."""
-        first = np.arange(min(len(loop.store), 64))
-        row = first[[int(np.argmin(loop.store.lengths(first) + loop.store.list_lengths(first)))]]
-        return next(iter(Batch(loop.store, row, batch.packing, batch.device, batch.draw, batch.apart)))
+        return self._row(loop.store, batch.packing, batch.device, loop.task)
+
+    @staticmethod
+    def _row(store: TokenStore, packing: Packing, device: torch.device, task: Task) -> Pack:
+        first = np.arange(min(len(store), 64))
+        row = first[[int(np.argmin(store.lengths(first) + store.list_lengths(first)))]]
+        return next(iter(Batch(store, row, packing, device, task.drawing(DRAW_SEED, 0), task.apart)))
 
 
 def _summed(group, bucket):  # torch reads types where there are some, and not as text
@@ -204,7 +282,11 @@ def _sharded(model: nn.Module, world: World) -> Any:
     for part in model.modules():
         if isinstance(part, GradientCheckpointingLayer):  # transformers' class of all layers that repeat
             fully_shard(part, mesh=mesh)
-    whole: Any = fully_shard(Whole(model), mesh=mesh)
+    # The table behind word vectors in use is read between updates only: whole on each rank it need not be fetched at each of them.
+    tables: set[Any] = {part.weight for part in model.modules() if isinstance(part, CompactEmbedding)}
+    for table in tables:  # else all of the checkpoint's file stays mapped for it
+        table.data = table.data.clone()
+    whole: Any = fully_shard(Whole(model), mesh=mesh, ignored_params=tables)
     parts = _parts(whole)
     layers = parts[1:]
     for place, part in enumerate(parts):  # neither reaches into what is inside
@@ -215,6 +297,15 @@ def _sharded(model: nn.Module, world: World) -> Any:
         before = layers[place - 2] if place >= 2 and mesh.device_type != "cpu" else part
         part.set_modules_to_backward_prefetch([before])
     return whole
+
+
+def _saved(model: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+    """As `state_dict` names them, which would share a whole model out again."""
+    yield from model.named_parameters(remove_duplicate=False)
+    for path, part in model.named_modules():
+        for name, value in part.named_buffers(recurse=False):
+            if name not in part._non_persistent_buffers_set:
+                yield f"{path}.{name}".removeprefix("."), value
 
 
 def _parts(whole: nn.Module) -> list[Any]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 from byeori.errors import SettingError
 from byeori.models import embedding
 from byeori.models.adapter_folder import holds_adapter, need_peft
+from byeori.models.world import World
 from byeori.settings import Adapters, Train, load_yaml
 
 if TYPE_CHECKING:
@@ -53,6 +54,11 @@ def check(settings: Train) -> None:
             f"freeze={settings.freeze!r}: with an adapter all else is frozen already. Leave one of them out."
         )
     need_peft("adapter")
+    if settings.fsdp and not settings.merge_adapter and not World.here().alone:
+        raise SettingError(
+            "merge_adapter=False: with fsdp each process holds a share of an adapter, and only the merged model is put together. Leave "
+            "--no-merge-adapter out, or --fsdp: frozen weights need neither gradients nor moments, so that little is left to share."
+        )
     if not settings.merge_adapter and (settings.from_scratch is not None or not isinstance(settings.model, str | Path)):
         raise SettingError(
             "merge_adapter=False: the adapter alone is saved, so what it stands on must be a checkpoint with a name. Leave "

@@ -13,6 +13,7 @@ import numpy as np
 
 from byeori.batches.answers import of_rows
 from byeori.batches.pack import Pack
+from byeori.errors import SettingError
 from byeori.models import adapters
 from byeori.models.packed import unwrapped
 from byeori.models.world import World
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
 def samples(loop: Loop, pack: Pack, outputs: Any, most: int) -> list[dict[str, Any]]:
     """At most so many rows of a pack, from the shortest to the longest."""
     store = loop.store
+    if loop.task.generates and not loop.parallel.is_whole:
+        raise SettingError(
+            f"hooks: samples() of {loop.task.name} writes texts with the model, of which this process holds but a share (fsdp), and "
+            f"hooks are on one process alone. Take --previews and the hook's preview(run, samples), which all of them work at, or leave "
+            f"--fsdp out."
+        )
     owners, counts = np.unique(pack.rows, return_counts=True)
     whole = counts == store.row_offsets[owners + 1] - store.row_offsets[owners]
     owners = owners[whole]  # a row of many windows may lie in several packs
