@@ -1,7 +1,8 @@
 """What surviving costs: checkpoints beside a training, going on after a cut, and what ranks gain or lose.
 
 Each training is a process of its own, in turn: without checkpoints, with one every 50 updates; started, resumed; one process with two
-threads beside two of one thread; memory of a rank that holds the model whole (DDP) beside one that holds a share (FSDP2).
+threads beside two of one thread; memory of a rank that holds the model whole (DDP) beside one that holds a share (FSDP2), for the
+model and for a BERT-base that starts from nothing over its vocabulary.
 
     python -m benchmarks.surviving --model minilm --data nsmc_30k.txt --rounds 3 --only checkpoints,resume,ranks,memory
 """
@@ -30,7 +31,7 @@ COMMON: dict[str, Any] = {
 
 
 def one(values: dict[str, Any], output: str, told: dict[str, Any]) -> None:
-    """One training in this process; what it took goes to `told["result"]`, of the main rank."""
+    """One training in this process; what it took goes to `told["result"]`, of the main rank, and each rank's peak beside it."""
     began = time.perf_counter()
     import byeori
 
@@ -46,8 +47,15 @@ def one(values: dict[str, Any], output: str, told: dict[str, Any]) -> None:
 
     threading.Thread(target=look, daemon=True).start()
     first: list[float] = []
+    processor = [0.0, 0.0]
 
     class Watch(byeori.Hook):
+        def train_start(self, run: Any) -> None:
+            processor[0] = time.process_time()
+
+        def train_end(self, run: Any) -> None:
+            processor[1] = time.process_time()
+
         def step_end(self, run: Any, pack: Any, outputs: Any) -> None:
             if not first:
                 first.append(time.perf_counter() - began)
@@ -56,11 +64,13 @@ def one(values: dict[str, Any], output: str, told: dict[str, Any]) -> None:
 
     kinds = {key: value for key, value in values.items() if key != "task"}
     run = byeori.train(values["task"], hooks=[Watch()], output=output, **kinds)
-    if int(os.environ.get("RANK", 0)) == 0:
+    rank = int(os.environ.get("RANK", 0))
+    Path(f"{told['result']}.{rank}").write_text(str(peak[0]), encoding="utf-8")
+    if rank == 0:
         training = run.metrics["training"]
         found = {
             "seconds": training["seconds"] + training["checkpoint_seconds"], "training": training["seconds"], "first": first[0],
-            "rows": training["examples_per_second"] * training["seconds"], "memory": peak[0],
+            "rows": training["examples_per_second"] * training["seconds"], "processor": processor[1] - processor[0],
         }  # fmt: skip
         Path(told["result"]).write_text(json.dumps(found), encoding="utf-8")
 
@@ -90,7 +100,9 @@ def measured(
             return {}
         if done.returncode:
             raise SystemExit(done.stderr[-3000:])
-        return json.loads(Path(told["result"]).read_text(encoding="utf-8"))
+        found = json.loads(Path(told["result"]).read_text(encoding="utf-8"))
+        peaks = [int(path.read_text()) for path in Path(folder).glob("result.json.*")]
+        return {**found, "memory": max(peaks)}
 
 
 def told(name: str, values: list[float], unit: str = "×") -> None:
@@ -104,6 +116,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=110)
     parser.add_argument("--only", default="checkpoints,resume,ranks,memory")
+    parser.add_argument("--precision", default="float32,bfloat16", help="of memory")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.one:
@@ -137,14 +150,21 @@ def main() -> None:
                         f"two processes of one thread beside one of two, {size} rows an update", []
                     ).append(ratio)
             if "memory" in given.only:
-                small = {**base, "max_steps": 6}
-                ddp = measured(small, next(place), ranks=2, threads=1)
-                fsdp = measured({**small, "fsdp": True}, next(place), ranks=2, threads=1)
-                found.setdefault("peak memory of a rank, FSDP2 beside DDP", []).append(fsdp["memory"] / ddp["memory"])
-                found.setdefault("seconds of an update, FSDP2 beside DDP", []).append(
-                    fsdp["training"] / ddp["training"]
-                )
-                print(f"memory: DDP {ddp['memory']} MB, FSDP2 {fsdp['memory']} MB", flush=True)
+                fresh = {"model": None, "from_scratch": "bert-base", "tokenizer": given.model}
+                for name, of in ((given.model, {}), ("a BERT-base from nothing", fresh)):
+                    for precision in given.precision.split(","):
+                        small = {**base, **of, "precision": precision, "max_steps": 6}
+                        ddp = measured(small, next(place), ranks=2, threads=1)
+                        fsdp = measured({**small, "fsdp": True}, next(place), ranks=2, threads=1)
+                        for what, key in (
+                            ("peak memory of a rank", "memory"), ("processor's time of a rank", "processor"), ("time", "training"),
+                        ):  # fmt: skip
+                            ratio = fsdp[key] / ddp[key]
+                            found.setdefault(f"{what}, FSDP2 beside DDP, {name}, {precision}", []).append(ratio)
+                        print(
+                            f"memory of a rank, {name}, {precision}: DDP {ddp['memory']} MB, FSDP2 {fsdp['memory']} MB",
+                            flush=True,
+                        )
         for name, values in found.items():
             told(name, values, " s" if "seconds more" in name else "×")
 

@@ -69,12 +69,12 @@ class Asks(byeori.Hook):
         run.samples(pack, outputs, 1)
 
 
-def without_memory(rank: int, world: World, at: tuple[int, ...]) -> None:
-    """Some of one rank's packs find no memory, in the forward pass."""
+def without_memory(rank: int, world: World, at: tuple[int, ...], trains: bool = True) -> None:
+    """Some of one rank's packs find no memory: of updates, or of evaluations."""
     calls, loss = [], TextClassification.loss
 
     def failing(self: Any, outputs: Any, pack: Any) -> Any:
-        if outputs.logits.requires_grad and world.rank == rank and len(pack) > 1:
+        if outputs.logits.requires_grad == trains and world.rank == rank and len(pack) > 1:
             calls.append(1)
             if len(calls) in at:
                 raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
@@ -101,6 +101,9 @@ def main() -> None:
         elif case == "full":
             without_memory(1, world, (5,))
             train(Path(folder), "labels", name, checkpoint_every=1, **WAYS[way])
+        elif case == "judged":
+            without_memory(1, world, (1, 2), trains=False)
+            train(Path(folder), "labels", name, **WAYS[way])
         elif case == "asked":
             train(Path(folder), "written", name, hooks=[Asks()], **WAYS[way])
         elif case == "alone":

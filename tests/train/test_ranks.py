@@ -87,12 +87,13 @@ def test_two_are_one_and_go_on_as_one_or_three(folder):
         shutil.rmtree(folder / f"{way}-cut")
         shutil.copytree(folder / f"{way}-kept", folder / f"{way}-cut")
     again = [f"{way}-{case}" for way in WAYS for case in ("resumed", "resumed_lora")]
-    torchrun(3, SCRIPT, folder, *again, "ddp-scored", "ddp-single", "ddp-short")
+    torchrun(3, SCRIPT, folder, *again, "ddp-scored", "ddp-single", "ddp-short", "fsdp-judged")
     for way in WAYS:
         assert_same(folder, f"{way}-cut", "one-labels")
         assert_same(folder, f"{way}-cut_lora", "one-lora")
     assert_same(folder, "ddp-short", "one-labels")
     assert_same(folder, "ddp-single", "one-labels")
+    assert_same(folder, "fsdp-judged", "one-labels")
     scored = training(folder, "ddp-scored")
     assert scored["steps"] == 3 and scored["stopped"] == "scored"
     assert [path.name for path in (folder / "ddp-scored" / "checkpoints").iterdir()] == ["step-00000003"]

@@ -213,11 +213,12 @@ class Parallel:
                 if not full(error):
                     raise
                 tokens = max(1, at[-1].computed // 2)
-                loop.remember(tokens)
+                if at[-1] is not empty:
+                    loop.remember(tokens)
                 # The others wait at a layer, and can't be asked to begin again.
                 raise TrainingError(
-                    f"step {loop.step + 1}: there is no memory left on {loop.device} for {at[-1].computed:,} tokens, and with fsdp an update "
-                    f"can't be done again in smaller parts, as its processes wait for each other at every layer. Give fewer at once "
+                    f"step {loop.step + 1}: there is no memory left on {loop.device} for {at[-1].computed:,} tokens, and with fsdp an "
+                    f"update can't be done again in smaller parts, as its processes wait for each other at every layer. Give fewer at once "
                     f"(--pack-tokens {tokens}; it changes no result), and --resume goes on from the last checkpoint."
                 ) from error
         else:

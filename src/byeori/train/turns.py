@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from byeori.models.device import autocast
+from byeori.errors import TrainingError
+from byeori.models.device import autocast, full
 
 if TYPE_CHECKING:
     from byeori.batches.answers import Gathered
@@ -48,9 +49,22 @@ class Turns:
 
     def _run(self, pack: Pack) -> Any:
         self.inside = True
-        # Tensors made in inference mode couldn't be trained with, and a layer's are kept for the next update.
-        with torch.inference_mode(False), torch.no_grad():
-            found = self.parallel.outputs(self.engine.task, pack)
+        try:
+            # Tensors made in inference mode couldn't be trained with, and a layer's are kept for the next update.
+            with torch.inference_mode(False), torch.no_grad():
+                found = self.parallel.outputs(self.engine.task, pack)
+        except Exception as error:
+            # The others wait in the midst of it, and can be asked nothing: that this one has ended is what they see.
+            if not full(error):
+                vars(error)["agreed"] = True
+                raise
+            said = TrainingError(
+                f"there is no memory left on {self.engine.device} for an evaluation of {pack.computed:,} tokens at once, and with fsdp it "
+                f"can't be done in smaller parts, as its processes wait for each other at every layer. Give a smaller --max-length, or "
+                f"more processes."
+            )
+            vars(said)["agreed"] = True
+            raise said from error
         self.inside = False
         return found
 
