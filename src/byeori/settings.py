@@ -136,6 +136,11 @@ class Batches:
     pack_tokens: int | str = setting(
         "auto", "most tokens computed at once: memory, never the maths", choices=("auto",), least=1
     )
+    pad_to: int | None = setting(
+        None,
+        "packs of few shapes, for devices that compile for each: rows padded to a multiple of so many tokens",
+        least=1,
+    )
     gradient_checkpointing: bool = setting(
         False, "compute each layer again for its gradients instead of keeping what they need: less memory, more time"
     )

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from byeori.batches import budget
+from byeori.batches import budget, fixed
 from byeori.batches.order import Order
 from byeori.batches.pack import Pack, build
 from byeori.text.blocks import IGNORED
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Packing:
-    """How rows become packs: the budget, what one more group costs, whether attention takes variable lengths.
+    """How rows become packs: the budget, what one more group costs, whether attention takes variable lengths; of what shapes they are,
+    where these are to be few, and then lengths don't vary.
 
     Raises SettingError for a budget that is none.
     """
@@ -37,6 +38,7 @@ class Packing:
     pack_tokens: int = budget.AUTO_TOKENS_CPU
     group_cost: float = budget.GROUP["packed"]
     varlen: bool = False
+    shapes: fixed.Shapes | None = None
 
     def __post_init__(self) -> None:
         budget.checked(self.pack_tokens)
@@ -121,7 +123,13 @@ class Batch:
             lists = store.list_offsets.values()
             return found + sum(len(part) * int((end[rows[part] + 1] - end[rows[part]]).max()) for end in lists)
 
-        if self.apart:
+        shapes = self.packing.shapes
+        if shapes is not None:
+            units = [np.array([place]) for place in range(len(sequences))] if self.apart else places
+            of = owners if self.apart else rows
+            filled = fixed.fill(store, [sequences[one] for one in units], of, self.packing.pack_tokens, shapes)
+            parts = [np.concatenate([units[i] for i in part]) for part in filled]
+        elif self.apart:
             parts = budget.fill(lengths, self.packing.pack_tokens, lambda part: budget.computed(lengths[part], cost))
         else:
             sizes = store.lengths(rows) + store.list_lengths(rows)
@@ -133,7 +141,8 @@ class Batch:
                 sequences[part],
                 rows=owners[part],
                 group_cost=self.packing.group_cost,
-                varlen=self.packing.varlen,
+                varlen=self.packing.varlen and shapes is None,
+                shapes=shapes,
             )
 
 

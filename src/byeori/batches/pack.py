@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from byeori.batches import budget
+from byeori.batches.fixed import Shapes
 from byeori.text.blocks import IGNORED
 from byeori.text.store import LIST, SEQUENCE, TOKEN, TokenStore
 
@@ -80,6 +81,7 @@ class Pack:
     tokens: int  # real tokens, padding left out
     pad_token_id: int = 0
     group_cost: float = budget.GROUP["packed"]  # by which it was cut
+    shapes: Shapes | None = None  # of which it is one
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -214,10 +216,12 @@ def build(
     group_cost: float = budget.GROUP["packed"],
     varlen: bool = False,
     columns: bool = True,
+    shapes: Shapes | None = None,
 ) -> Pack:
     """Lay these sequences of the store into one pack. `rows` are the rows they belong to (the same, if not given).
 
-    `varlen` lays them with no padding at all, for variable-length attention; without `columns` labels stay behind.
+    `varlen` lays them with no padding at all, for variable-length attention; without `columns` labels stay behind. `shapes` makes one
+    rectangle of them, whose columns are rounded up.
     """
     import torch
 
@@ -226,7 +230,10 @@ def build(
     rows = sequences if rows is None else np.asarray(rows, np.int64)
     lengths = store.offsets[sequences + 1] - store.offsets[sequences]
     order = np.argsort(lengths, kind="stable")
-    cuts = [slice(i, i + 1) for i in range(len(rows))] if varlen else budget.groups(lengths[order], group_cost)
+    if shapes is not None:
+        cuts = [slice(0, len(rows))]
+    else:
+        cuts = [slice(i, i + 1) for i in range(len(rows))] if varlen else budget.groups(lengths[order], group_cost)
     if columns and store.levels.get("labels") == LIST:  # targets of like length beside each other, too
         ends = store.list_offsets["labels"]
         targets = ends[rows + 1] - ends[rows]
@@ -243,9 +250,10 @@ def build(
     for number, cut in enumerate(cuts):
         inside = lengths[cut]
         count, length = len(inside), int(inside.max())
+        length = length if shapes is None else shapes.columns(length)
         places = np.arange(length)
         real = places < inside[:, None]
-        ragged = bool(inside.min() != length)
+        ragged = shapes is not None or bool(inside.min() != length)
         laid.append(Group(total, cut.start, count, length, ragged))
         if ragged:
             masks[number] = torch.from_numpy(real)[:, None, None, :]
@@ -269,7 +277,7 @@ def build(
         if store.levels[name] == TOKEN:
             carried[name] = token_column(values, fill)
         elif store.levels[name] == LIST:
-            carried[name] = torch.from_numpy(_padded_lists([store.list_of(name, row) for row in rows], fill))
+            carried[name] = torch.from_numpy(_padded_lists([store.list_of(name, row) for row in rows], fill, shapes))
         else:
             owners = sequences if store.levels[name] == SEQUENCE else rows
             carried[name] = torch.from_numpy(np.ascontiguousarray(values[owners]))
@@ -287,20 +295,23 @@ def build(
             torch.from_numpy(starts),
             masks,
             cu_seqlens,
-            int(lengths.max()),
+            max(group.length for group in laid),
         ),
         columns=carried,
         levels=store.levels,
         tokens=int(lengths.sum()),
         pad_token_id=pad_token_id,
         group_cost=group_cost,
+        shapes=shapes,
     )
 
 
-def _padded_lists(lists: list[np.ndarray], fill: int | float) -> np.ndarray:
+def _padded_lists(lists: list[np.ndarray], fill: int | float, shapes: Shapes | None = None) -> np.ndarray:
     """(lists, longest, …) int64 or float32."""
     kind = np.int64 if np.issubdtype(lists[0].dtype, np.integer) else np.float32
-    made = np.full((len(lists), max(len(one) for one in lists), *lists[0].shape[1:]), fill, kind)
+    longest = max(len(one) for one in lists)
+    longest = longest if shapes is None else shapes.list_columns(longest)
+    made = np.full((len(lists), longest, *lists[0].shape[1:]), fill, kind)
     for place, one in enumerate(lists):
         made[place, : len(one)] = one
     return made

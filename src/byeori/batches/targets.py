@@ -69,10 +69,11 @@ def laid(pack: Pack) -> Laid:
     source_masks: dict[int, torch.Tensor] = {}
     for number, group in enumerate(pack.layout.groups):
         inside = lengths[group.first : group.first + group.count]
-        for cut in _cuts(inside, varlen, pack.group_cost):
+        fixed = pack.shapes is not None
+        for cut in [slice(0, len(inside))] if fixed else _cuts(inside, varlen, pack.group_cost):
             several = inside[cut]
-            count, longest = len(several), int(several.max())
-            ragged = bool(several.min() != longest)
+            count, longest = len(several), counted.shape[1] if fixed else int(several.max())
+            ragged = fixed or bool(several.min() != longest)
             if ragged:
                 masks[len(groups)] = torch.from_numpy(np.arange(longest) < several[:, None])[:, None, None]
             if number in pack.layout.masks:
@@ -84,7 +85,7 @@ def laid(pack: Pack) -> Laid:
     owners = np.concatenate([np.repeat(np.arange(g.first, g.first + g.count), g.length) for g in groups])
     cu_seqlens = torch.from_numpy(np.append(starts, total).astype(np.int32)) if varlen else None
     ends = torch.from_numpy(lengths)
-    layout = Layout(tuple(groups), ends, torch.from_numpy(starts), masks, cu_seqlens, int(lengths.max()))
+    layout = Layout(tuple(groups), ends, torch.from_numpy(starts), masks, cu_seqlens, max(g.length for g in groups))
     sequence, place = counted.nonzero()
     memory = Memory(tuple(spans), source_masks, pack.layout.cu_seqlens, pack.layout.max_length)
     found = Laid(

@@ -22,6 +22,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+from byeori.batches.fixed import filled
 from byeori.batches.pack import Pack
 from byeori.models import vocabulary
 from byeori.models.packed import exactly, runner, token_logits, unwrapped
@@ -96,18 +97,24 @@ def head_of(model: nn.Module) -> Head:
 
 def vocabulary_logits(model: nn.Module, pack: Pack, places: torch.Tensor) -> torch.Tensor:
     """Logits (places, vocabulary) of some tokens; `places` int64, counted in the pack's tokens."""
-    head = head_of(model)
-    return head.matrix(head.hidden(model, pack)[places]) if head.alone else token_logits(model, pack)[places]
+    head, count = head_of(model), len(places)
+    if pack.shapes is not None:
+        places, _ = filled(places, places, pack.computed)
+    found = head.matrix(head.hidden(model, pack)[places]) if head.alone else token_logits(model, pack)[places]
+    return found[:count]
 
 
 def likelihoods(
     model: nn.Module, pack: Pack, places: torch.Tensor, labels: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """−log p of `labels` int64 (places,) at `places`, float32 (places,) in nats, and the likeliest tokens, int64 (places,)."""
-    head = head_of(model)
+    head, count = head_of(model), len(places)
+    if pack.shapes is not None:
+        places, labels = filled(places, labels, pack.computed)
     inputs = (head.hidden(model, pack) if head.alone else token_logits(model, pack))[places]
     if head.alone and type(head.matrix) is nn.Linear:
-        return vocabulary.judged(inputs, head.matrix.weight, head.matrix.bias, labels)
+        nll, best = vocabulary.judged(inputs, head.matrix.weight, head.matrix.bias, labels)
+        return nll[:count], best[:count]
     width = head.matrix.weight.shape[0] if head.alone else inputs.shape[1]
     rows = max(1, vocabulary.LOGITS // width)
     again = torch.is_grad_enabled() and head.alone and len(places) > rows
@@ -117,7 +124,7 @@ def likelihoods(
             found.append(checkpoint(_judge, head, some, wanted, use_reentrant=False, preserve_rng_state=False))
         else:
             found.append(_judge(head, some, wanted))
-    return torch.cat([nll for nll, _ in found]), torch.cat([best for _, best in found])
+    return torch.cat([nll for nll, _ in found])[:count], torch.cat([best for _, best in found])[:count]
 
 
 def _judge(head: Head, inputs: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

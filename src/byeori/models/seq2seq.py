@@ -21,6 +21,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+from byeori.batches.fixed import filled
 from byeori.batches.pack import Pack
 from byeori.errors import ModelError, SettingError
 from byeori.models import vocabulary
@@ -118,21 +119,21 @@ def _of_pack(model: Any, pack: Pack, more: More | None) -> tuple[torch.Tensor, t
     wrapped = inner is not model  # as for several processes: its own forward must be called
     if pairs is not None and pairs.packs and not wrapped:
         fed = decoder_inputs(model, labels)
+        index, wanted = targets.index, labels.flatten()[places]
+        if pack.shapes is not None:
+            index, wanted = filled(index, wanted, labels.numel())
         every = _head(model).of_run(
-            lambda: pairs.forward(pack, targets, fed),
-            lambda row: row[0, targets.index],
-            labels.flatten()[places],
-            more,
-            again,
-        )
+            lambda: pairs.forward(pack, targets, fed), lambda row: row[0, index], wanted, more, again
+        )[:, : len(places)]
     else:
         found, ends = [], np.cumsum(targets.labels)
         for group in pack.layout.groups:
             rows = slice(group.first, group.first + group.count)
-            longest = int(targets.lengths[rows].max())
+            longest = labels.shape[1] if pack.shapes is not None else int(targets.lengths[rows].max())
             own = places[int(ends[group.first] - targets.labels[group.first]) : int(ends[rows.stop - 1])]
             inside = (own // labels.shape[1] - group.first) * longest + own % labels.shape[1]
-            found.append(token_losses(model, pack.rectangle(group), labels[rows, :longest], inside, more, again))
+            few = pack.shapes is not None
+            found.append(token_losses(model, pack.rectangle(group), labels[rows, :longest], inside, more, again, few))
         every = torch.cat(found, 1)
     # (2, counted labels), row after row as `places` has them
     nll, other = (one.new_zeros(labels.numel()).index_copy(0, places, one).view(labels.shape) for one in every)
@@ -146,13 +147,15 @@ def token_losses(
     places: torch.Tensor,
     more: More | None = None,
     again: bool = False,
+    few: bool = False,
 ) -> torch.Tensor:
     """Losses of the labels (rows, length) at `places` int64 (count,) of `labels.flatten()`: (2, count) float32.
 
     As `pack_losses`, of one rectangle: input_ids and attention_mask (rows, source length). `more`: what of the logits
-    stands beside the loss, else 0. `again`: make chunks of logits again in the backward pass instead of keeping them.
+    stands beside the loss, else 0. `again`: make chunks of logits again in the backward pass instead of keeping them. `few`: the numbers
+    of places that the head is given are to be few.
     """
-    return _head(model).losses(model, globally(model, rectangle), labels, places, more, again)
+    return _head(model).losses(model, globally(model, rectangle), labels, places, more, again, few)
 
 
 class _Head:
@@ -181,12 +184,16 @@ class _Head:
         return (inputs[0][:, :0],)
 
     def losses(
-        self, model: Any, rectangle: dict, labels: torch.Tensor, places: torch.Tensor, more: More | None, again: bool
-    ) -> torch.Tensor:
+        self, model: Any, rectangle: dict, labels: torch.Tensor, places: torch.Tensor, more: More | None, again: bool,
+        few: bool = False,
+    ) -> torch.Tensor:  # fmt: skip
         def run() -> Any:
             return model(**rectangle, decoder_input_ids=decoder_inputs(model, labels), use_cache=False)
 
-        return self.of_run(run, lambda row: row.flatten(0, 1)[places], labels.flatten()[places], more, again)
+        wanted, count = labels.flatten()[places], len(places)
+        if few:
+            places, wanted = filled(places, wanted, labels.numel())
+        return self.of_run(run, lambda row: row.flatten(0, 1)[places], wanted, more, again)[:, :count]
 
     def of_run(
         self, run: Callable[[], Any], chosen: Map, wanted: torch.Tensor, more: More | None, again: bool

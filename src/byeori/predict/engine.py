@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from byeori.batches import budget
+from byeori.batches import budget, fixed
 from byeori.batches.answers import Answers, Gathered, joined
 from byeori.batches.budget import Cost, affordable, checked
 from byeori.batches.pack import Pack, build
@@ -29,6 +29,7 @@ from byeori.data import cleaning
 from byeori.data.cleaning import Cleaner
 from byeori.errors import ByeoriError, DataError, RowsError
 from byeori.generate.watching import Progress, watched
+from byeori.models.checks import position_table
 from byeori.models.device import Later, asynchronous, autocast, failure, total_memory
 from byeori.models.heap import kept
 from byeori.models.legible import unread
@@ -74,6 +75,7 @@ class _Way:
     draw: Any | None
     writes: bool
     together: bool  # a row's sequences lie in one pack
+    shapes: fixed.Shapes | None = None  # of packs that are computed on; texts that are written are no packs
 
 
 class Engine:
@@ -90,6 +92,7 @@ class Engine:
         device: torch.device | str = "cpu",
         precision: str = "float32",
         pack_tokens: int | None = None,
+        pad_to: int | None = None,
     ):
         self.task, self.model, self.tokenizer = task, model, tokenizer
         self.device = torch.device(device)
@@ -98,6 +101,8 @@ class Engine:
             wished, cost = PACK_TOKENS.get(self.device.type, 4_096), _cost(model)
             pack_tokens = affordable(wished, self.device.type, total_memory(self.device), cost, max_length)
         self.pack_tokens = checked(pack_tokens)
+        fixed.check(pad_to, max_length)
+        self.pad_to = pad_to
         self.encoder = Encoder(tokenizer, max_length, truncation, uses_token_types(model, tokenizer))
         self.spent = Spent()
         self.watch: Progress | None = None  # told how many of the texts that are being written are done
@@ -186,12 +191,15 @@ class Engine:
             model.eval()
         run = runner(self.model)
         packed = run.packs_for(self.task)
-        varlen = packed and run.varlen(self.precision)
+        shapes = None
+        if self.pad_to is not None:
+            shapes = fixed.Shapes(self.pad_to, self.encoder.max_length, position_table(model.config, "decoder"))
+        varlen = packed and run.varlen(self.precision) and shapes is None
         way = _Way(
             each, call, 0.0 if varlen else budget.of_a_group(packed, self.precision, self.device.type), varlen,
             self.task.drawing(DRAW_SEED, 0) if each is not None else None,
             self.task.generates and (each is None or not self.task.teacher_forced),
-            bool(store.list_offsets) or (each is not None and not self.task.apart),
+            bool(store.list_offsets) or (each is not None and not self.task.apart), shapes,
         )  # fmt: skip
         try:
             for first in range(0, len(store), WINDOW):
@@ -297,6 +305,16 @@ class Engine:
         thousand labels, or of a book's windows, need not fit into one pack.
         """
         counts, lengths = self._counts(store, rows), self._lengths(store, rows, way)
+        if way.shapes is not None:
+            every, owners = store.sequences_of(rows), np.repeat(rows, counts)
+            units = np.split(every, np.cumsum(counts)[:-1]) if way.together else list(every[:, None])
+            of = rows if way.together else owners
+            filled = fixed.fill(store, units, of, self.pack_tokens, way.shapes)
+            filled.sort(key=lambda part: int(lengths[part].max()))
+            return [
+                (np.concatenate([units[i] for i in part]), np.repeat(of[part], [len(units[i]) for i in part]))
+                for part in filled
+            ]
         parts = budget.fill(lengths, self.pack_tokens, lambda part: budget.computed(lengths[part], way.cost))
         if way.together:
             return [(store.sequences_of(rows[part]), np.repeat(rows[part], counts[part])) for part in parts]
@@ -322,7 +340,7 @@ class Engine:
 
     def _built(self, store: TokenStore, sequences: np.ndarray, owners: np.ndarray, way: _Way) -> Pack:
         """Pinned for a GPU."""
-        pack = build(store, sequences, rows=owners, group_cost=way.cost, varlen=way.varlen)
+        pack = build(store, sequences, rows=owners, group_cost=way.cost, varlen=way.varlen, shapes=way.shapes)
         pack = pack if way.draw is None else way.draw(pack)
         return pack.pinned() if self.device.type == "cuda" else pack
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from byeori.errors import SettingError
-from byeori.settings import Cleaning, Data, Model, names, setting
+from byeori.settings import Batches, Cleaning, Data, Model, names, setting
 
 if TYPE_CHECKING:
     from byeori.tasks.base import Task
@@ -70,6 +70,7 @@ class Using:
     )
     device: str = same(Model, "device", choices=(), metavar="auto|cpu|cuda[:N]|mps")
     precision: str = same(Model, "precision")
+    pad_to: int | None = same(Batches, "pad_to")
     threads: int | None = same(Model, "threads")
     revision: str | None = same(Model, "revision")
     trust_remote_code: bool = same(Model, "trust_remote_code")

@@ -143,7 +143,7 @@ def pipeline(
 
     `device`: as transformers (−1, 0, "cuda:0", torch.device) or ours; `dtype`/`torch_dtype` stand for `precision`.
     `max_length`: tokens texts are cut to, or, of tasks that write, as in their calls. `truncation` head, tail or middle,
-    `threads`, `problem_type` and `clean_function` as in `load_run`; further options are defaults of each call (top_k…).
+    `threads`, `pad_to`, `problem_type` and `clean_function` as in `load_run`; further options are defaults of each call (top_k…).
     """
     if config is not None:
         options["config"] = config
@@ -164,7 +164,7 @@ def pipeline(
             precision = using.precision
     if options.pop("device_map", None) not in (None, "auto"):
         raise SettingError("device_map: one model runs on one device here; give device=.")
-    own = {name: options.pop(name) for name in ("threads", "clean_function", *TOLD) if name in options}
+    own = {name: options.pop(name) for name in ("threads", "clean_function", "pad_to", *TOLD) if name in options}
     if options.get("truncation") in CUTS:
         own["truncation"] = options.pop("truncation")
     run = load_run(

@@ -242,7 +242,7 @@ def load_run(path: Any, *, task: Task | type[Task] | str | None = None, **option
     """A run folder, a model folder, a Hub id or a transformers model, ready to predict and evaluate; a Run is returned.
 
     A model without byeori.json needs `task`. `options` are those of `Using`: tokenizer, max_length, truncation, device,
-    precision, threads, revision, trust_remote_code; and problem_type, where the model doesn't say it. Of a Run they must
+    precision, pad_to, threads, revision, trust_remote_code; and problem_type, where the model doesn't say it. Of a Run they must
     be what it has already. Raises SettingError, ModelError.
     """
     if isinstance(path, Run):
@@ -269,6 +269,7 @@ def load_run(path: Any, *, task: Task | type[Task] | str | None = None, **option
     engine = Engine(
         work, loaded.model.to(where), loaded.tokenizer, max_length=length,
         truncation=using.truncation or decoding.get("truncation", "head"), device=where, precision=precision,
+        pad_to=using.pad_to,
     )  # fmt: skip
     run_folder = RunFolder(name) if (Path(name) / "model" / "config.json").is_file() else None
     metrics = read_json(run_folder.metrics) if run_folder and run_folder.metrics.is_file() else {}
@@ -304,7 +305,7 @@ def _loaded(run: Run, task: Task | type[Task] | str | None, options: dict[str, A
     encoder = run.engine.encoder
     has = {
         "tokenizer": run.tokenizer, "max_length": encoder.max_length, "truncation": encoder.truncation,
-        "device": str(run.engine.device), "precision": run.engine.precision,
+        "device": str(run.engine.device), "precision": run.engine.precision, "pad_to": run.engine.pad_to,
         "clean_function": run.task.cleaning.function if run.task.cleaning else None,
         **{name: getattr(run.task, name, None) for name in TOLD},
     }  # fmt: skip

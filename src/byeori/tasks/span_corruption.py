@@ -187,7 +187,7 @@ class SpanCorruption(Likelihood):
         encoded = Encoded(found.inputs.astype(np.int32), found.input_lengths, columns)
         store = TokenStore.of(encoded, {"labels": LIST}, {"input_ids": pack.pad_token_id, "labels": IGNORED})
         varlen = pack.layout.cu_seqlens is not None
-        made = build(store, np.arange(len(pack)), group_cost=pack.group_cost, varlen=varlen)
+        made = build(store, np.arange(len(pack)), group_cost=pack.group_cost, varlen=varlen, shapes=pack.shapes)
         own = {name: values[made.rows] for name, values in pack.columns.items() if name != "labels"}
         levels = {**pack.levels, "labels": LIST}
         return dataclasses.replace(

@@ -16,14 +16,14 @@ from dataclasses import dataclass
 from functools import partial as partial_
 from typing import TYPE_CHECKING, Any
 
-from byeori.batches import budget
+from byeori.batches import budget, fixed
 from byeori.batches.loader import Packing
 from byeori.data.clean_function import reference
 from byeori.data.cleaning import Cleaner
 from byeori.data.rows import Rows
 from byeori.doctor import brief
 from byeori.errors import ModelError, SettingError
-from byeori.models.checks import find_folder, length_for
+from byeori.models.checks import find_folder, length_for, position_table
 from byeori.settings import Train
 from byeori.text.normalizer import with_form
 from byeori.text.store import TokenStore
@@ -149,7 +149,7 @@ def prepare(settings: Train, task: Task, progress: Progress) -> Ready:
     loaded.model.to(device)
     engine = Engine(
         task, loaded.model, loaded.tokenizer, max_length=max_length, truncation=settings.truncation, device=device,
-        precision=precision,
+        precision=precision, pad_to=settings.pad_to,
     )  # fmt: skip
     clock = time.perf_counter()
     said = {name: len(rows.notes) for name, rows in parts.items()}
@@ -190,7 +190,9 @@ def prepare(settings: Train, task: Task, progress: Progress) -> Ready:
     run = runner(loaded.model)
     packed = run.packs_for(task)
     packing = Packing(
-        group_cost=budget.of_a_group(packed, precision, device.type), varlen=packed and run.varlen(precision)
+        group_cost=budget.of_a_group(packed, precision, device.type),
+        varlen=packed and run.varlen(precision) and settings.pad_to is None,
+        shapes=fixed.Shapes.of(settings.pad_to, max_length, position_table(loaded.model.config, "decoder")),
     )
     pack_tokens, place = settings.pack_tokens, None
     if isinstance(pack_tokens, str):
@@ -264,6 +266,7 @@ def _check_early(settings: Train) -> None:
     precision_for(settings.precision, device_for(settings.device))
     Cleaner.of(settings)
     partial.check(settings)
+    fixed.check(settings.pad_to, settings.max_length, settings.pack_tokens)
     if settings.cache:
         limit()
     shares = [

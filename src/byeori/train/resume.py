@@ -30,7 +30,7 @@ MATHS = (
     "epochs", "max_steps", "learning_rate", "schedule", "warmup_ratio", "warmup_steps", "weight_decay", "max_grad_norm",
     "adam_beta1", "adam_beta2", "adam_epsilon", "precision", "best_metric", "early_stopping", "evaluate_every",
 )  # fmt: skip
-TOLD = ("pack_tokens", "threads", "on_nan")
+TOLD = ("pack_tokens", "pad_to", "threads", "on_nan")
 
 
 def state(loop: Loop) -> dict[str, Any]:
