@@ -21,6 +21,7 @@ from byeori.predict.options import TOLD, Using, check_columns
 from byeori.run import RunFolder
 from byeori.settings import Train
 from byeori.tasks import TASKS, Task, named
+from byeori.train.leftovers import forgetting
 
 if TYPE_CHECKING:
     from byeori.data.rows import Rows
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from byeori.train.progress import Progress
 
 
+@forgetting
 def train(
     task: Task | type[Task] | str | None = None,
     model: Any = None,
@@ -109,7 +111,9 @@ def _train(
 
     from byeori.predict.arrays import check_metrics
     from byeori.report.write import write_report
+    from byeori.train.accelerator import given_back
     from byeori.train.fit import check_watching, fit, on_disk
+    from byeori.train.leftovers import without_gradients_of
     from byeori.train.prepare import prepare
 
     ready = prepare(settings, work, progress)
@@ -123,7 +127,7 @@ def _train(
         with together():
             if main:
                 held.enter_context(folder.writing(settings.overwrite, settings.resume))
-        with progress:
+        with progress, given_back(), without_gradients_of(ready.loaded.model):
             found = fit(ready, folder, metrics=metrics, hooks=hooks, progress=progress, began=began)
         ready.engine.watch = None
         with together():
@@ -138,6 +142,7 @@ def _train(
     return Run(folder, work, ready.engine, found)
 
 
+@forgetting
 def tune(
     task: Task | type[Task] | str | None = None,
     model: Any = None,
@@ -164,6 +169,7 @@ def tune(
     return load_run(study.folder.best, task=study.task, clean_function=study.base.clean_function)
 
 
+@forgetting
 def replay(
     run: str | Path, step: int, *, task: Task | str | None = None, progress: Progress | None = None
 ) -> dict[str, Any]:
@@ -282,11 +288,13 @@ def as_rows(source: Any, task: Task, labels: bool = True) -> Rows:
     return read_for(task, source, labels=labels)
 
 
+@forgetting
 def evaluate(model: Any, data: Any, **options: Any) -> dict[str, Any]:
     """Scores of a model or run on labelled data; `options` are those of `load_run` and of `Run.evaluate`."""
     return load_run(model, **_split(options)).evaluate(data, **options)
 
 
+@forgetting
 def predict(model: Any, data: Any, **options: Any) -> list[Any]:
     """Predictions for a file or rows; `options` are those of `load_run` and of `Run.predict`.
 
@@ -333,8 +341,8 @@ def _split(options: dict[str, Any]) -> dict[str, Any]:
 def load_run(path: Any, **options: Any) -> Run:
     """A run folder, a model folder, a Hub id or a loaded model, ready to predict and evaluate; a Run is returned.
 
-    `options`: task, tokenizer, max_length, truncation, device, precision, threads, revision, trust_remote_code,
-    problem_type. Raises SettingError, ModelError.
+    `options`: task, tokenizer, max_length, truncation, device, precision, pad_to, threads, revision,
+    trust_remote_code, problem_type. Raises SettingError, ModelError.
     """
     from byeori.predict.run import load_run as load_
 

@@ -1,7 +1,7 @@
 """Accelerate's Accelerator for the device a training asked for, also where the last one in this process had another.
 
 Invariants: accelerate keeps one device for a whole process; it is given up for another one only while no training of ours
-runs and no other processes hang on it.
+runs and no other processes hang on it; a training in a process that had none leaves none.
 
     accelerator = accelerator_for(torch.device("cpu"))
 """
@@ -30,6 +30,20 @@ def running(device: torch.device) -> Iterator[None]:
         yield
     finally:
         _running.remove(device)
+
+
+@contextmanager
+def given_back() -> Iterator[None]:
+    """What accelerate keeps for a whole process is gone again afterwards, unless it was there before: its `notebook_launcher` refuses to
+    start where it is, and processes that compute together end before the one that made them."""
+    from accelerate.state import AcceleratorState, PartialState
+
+    before = bool(PartialState._shared_state)
+    try:
+        yield
+    finally:
+        if not before and not _running:
+            AcceleratorState._reset_state(reset_partial_state=True)
 
 
 def accelerator_for(device: torch.device) -> Accelerator:
