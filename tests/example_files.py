@@ -245,10 +245,13 @@ FILES: dict[str, dict[str, str]] = {
         "answers-train.jsonl": _jsonl(*_written()), "answers-test.jsonl": _jsonl(*_written()[:3]),
         "questions.jsonl": _jsonl(*({"source": one["source"]} for one in _written()[:2])),
     },
-    "text-generation": {
-        "wiki.train.txt": _wiki(WIKI), "wiki.valid.txt": _wiki(WIKI[:2]), "wiki.test.txt": _wiki(WIKI[1:]),
-        "prompts.txt": _lines("The library was", "Heron"),
-    },
+    **dict.fromkeys(
+        ("text-generation", "fsdp"),
+        {
+            "wiki.train.txt": _wiki(WIKI), "wiki.valid.txt": _wiki(WIKI[:2]), "wiki.test.txt": _wiki(WIKI[1:]),
+            "prompts.txt": _lines("The library was", "Heron"),
+        },
+    ),
     **dict.fromkeys(
         ("fill-mask", "span-corruption", "bert-from-scratch"),
         {"articles.txt": _lines(*FRENCH), "test.txt": _lines(*FRENCH[:4])},

@@ -22,6 +22,7 @@ from byeori.cli import cli
 from byeori.tasks import TASKS, find
 from example_files import EMOTIONS, FILES, TAGGED, data_sets
 from hub import Hub
+from together import torchrun
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
@@ -47,7 +48,7 @@ def hub(shelf: Hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Hub:
 def commands(path: Path) -> list[str]:
     """The command lines of a settings file's head: those set in by three spaces, with the lines they go on in."""
     head = path.read_text(encoding="utf-8").split("\ntask:")[0].replace("\\\n#     ", "")
-    return [line[4:] for line in head.splitlines() if re.match(r"#   (byeori|echo) ", line)]
+    return [line[4:] for line in head.splitlines() if re.match(r"#   (byeori|echo|torchrun) ", line)]
 
 
 def run(words: list[str]) -> dict[str, Any]:
@@ -159,6 +160,7 @@ SHAPES: dict[str, Callable[[Any, Any], bool]] = {
     "translation": lambda one, row: isinstance(one["translation_text"], str),
     "text2text-generation": lambda one, row: isinstance(one["generated_text"], str),
     "text-generation": lambda found, row: found[0]["generated_text"].startswith(row),
+    "fsdp": lambda found, row: found[0]["generated_text"].startswith(row),
     "fill-mask": is_fillers,
     "span-corruption": is_filled,
     "bert-from-scratch": is_fillers,
@@ -184,7 +186,7 @@ def check_predictions(name: str, rows: list[Any], output: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_its_commands_run_as_they_stand(hub, capsys, name):
+def test_its_commands_run_as_they_stand(hub, capsys, monkeypatch, name):
     path = EXAMPLES / f"{name}.yaml"
     asked = settings.load_yaml(path)
     hub.make_all_in(path.read_text(encoding="utf-8"))
@@ -196,6 +198,11 @@ def test_its_commands_run_as_they_stand(hub, capsys, name):
         if words[0] == "echo":
             assert words[2] == ">"
             Path(words[3]).write_text(words[1] + "\n", encoding="utf-8")
+        elif words[0] == "torchrun":
+            monkeypatch.setenv("HF_HUB_CACHE", str(hub.folder))
+            torchrun(int(words[words.index("--nproc-per-node") + 1]), *words[words.index("-m") :], *FEW)
+            check_run(Path(asked["output"]), asked)
+            trained += 1
         elif words[1] == "train":
             given = run(words + FEW)
             if "file" in given:
