@@ -18,7 +18,7 @@ from byeori import settings
 from byeori.bench import options as beside
 from byeori.cli_runs import report
 from byeori.cli_training import replay, tune
-from byeori.commandline import SCORING, Settings, answer, common, debugging, given, told, used_task
+from byeori.commandline import SCORING, Settings, answer, common, debugging, given, sharing, told, used_task
 from byeori.doctor.options import KINDS
 from byeori.errors import ByeoriError, DataError, SettingError
 from byeori.predict.options import TOLD, Reading, Using, Written
@@ -45,6 +45,12 @@ def main(arguments: list[str] | None = None) -> None:
                 stream.reconfigure(encoding="utf-8")
             else:
                 stream.reconfigure(errors="byeori.escape")
+    several = os.environ.get("WORLD_SIZE", "1") != "1"
+    # Of what is said before ranks know of each other: a file may be there on one machine and not on another.
+    speaks = not several or os.environ.get("LOCAL_RANK", "0") == "0"
+    if several:
+        # DDP is told that parameters may have no gradient, and each rank warns of it where all have one.
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     debug = "--debug" in (arguments if arguments is not None else sys.argv)
     # A sentence for people, without its place in the code.
     warnings.formatwarning = lambda message, *_, **__: f"{message}\n"
@@ -54,15 +60,17 @@ def main(arguments: list[str] | None = None) -> None:
     except click.exceptions.Exit as stop:
         code = stop.exit_code
     except (click.Abort, KeyboardInterrupt):
-        print("\nStopped.", file=sys.stderr)
+        if speaks:
+            print("\nStopped.", file=sys.stderr)
         code = 130
     except click.ClickException as error:
-        print(f"byeori: {answer(error)}", file=sys.stderr)
+        if speaks:
+            print(f"byeori: {answer(error)}", file=sys.stderr)
         code = error.exit_code
     except ByeoriError as error:
         if debug:
             raise
-        if not getattr(error, "said", False):  # by another rank
+        if not getattr(error, "said", not speaks):  # by another rank
             print(f"byeori: {error}", file=sys.stderr)
         code = error.exit_code
     except BrokenPipeError:
@@ -71,10 +79,11 @@ def main(arguments: list[str] | None = None) -> None:
         if debug:
             raise
         text = " ".join(str(error).split())[:400]
-        print(
-            f"byeori: something failed that has no message of its own: {type(error).__name__}: {text} (--debug shows where)",
-            file=sys.stderr,
-        )
+        if not getattr(error, "said", not speaks):
+            print(
+                f"byeori: something failed that has no message of its own: {type(error).__name__}: {text} (--debug shows where)",
+                file=sys.stderr,
+            )
         code = 1
     sys.exit(code if isinstance(code, int) else 0)
 
@@ -107,10 +116,13 @@ def train(file: str | None, task: str | None, as_json: bool, **values: Any) -> N
     from byeori.report.table import print_summary
     from byeori.train.progress import progress_for
 
-    merged = {**(settings.load_yaml(file) if file else {}), **given(values)}
-    task = task or merged.pop("task", None)
-    merged.pop("task", None)
-    run = byeori.train(task, progress=progress_for(as_json), **merged)
+    with sharing(file, values["device"]) as speaks:  # what all ranks would say is said by one, from a wrong setting on
+        merged = {**(settings.load_yaml(file) if file else {}), **given(values)}
+        task = task or merged.pop("task", None)
+        merged.pop("task", None)
+        run = byeori.train(task, progress=progress_for(as_json), **merged)
+    if not speaks:
+        return
     if as_json:
         print(dumps(run.metrics))
     elif run.folder is not None:

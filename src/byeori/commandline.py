@@ -8,14 +8,17 @@ Invariants: a flag's help, default, words and section are those of its setting; 
 from __future__ import annotations
 
 import dataclasses
+import os
 import typing
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import click
 
 from byeori import settings
-from byeori.errors import SettingError
+from byeori.errors import DataError, SettingError
 from byeori.oldnames import OLD_NAMES
 from byeori.predict.options import Using
 from byeori.run import read_json
@@ -36,6 +39,22 @@ class Flag(click.Option):
         if found is None or self.opposite:
             return found
         return found[0].split(" / ")[0], found[1]
+
+
+@contextmanager
+def sharing(file: str | None, device: str | None) -> Iterator[bool]:
+    """The processes that torchrun or accelerate started, if several were, as `byeori.predict.sharing.ranks`; gives whether this is the
+    one that speaks. The device is that of the flag, else of the settings file."""
+    if os.environ.get("WORLD_SIZE", "1") == "1":
+        yield True
+        return
+    from byeori.predict.sharing import ranks
+
+    if device is None and file is not None:
+        with suppress(SettingError, DataError):  # it is read again within, where one rank says what is wrong with it
+            device = settings.load_yaml(file).get("device")
+    with ranks(device) as world:
+        yield world.main
 
 
 def debugging(command: Any) -> Any:

@@ -38,7 +38,8 @@ def ranks(device: str | None = None) -> Iterator[World]:
         yield world
     except Exception as error:
         told = world.left() if not world.alone and closed(error) else error
-        vars(told)["said"] = not world.first(str(told))
+        if "said" not in vars(told):  # by another call of it, within this one
+            vars(told)["said"] = not world.first(str(told))
         if told is error:
             raise
         raise told from error

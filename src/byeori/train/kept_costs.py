@@ -132,6 +132,6 @@ def _key(
         [(type(module).__name__, module.training, [len(getattr(module, kept)) for kept in HOOKS]) for module in inner.modules()],
         [(name, list(p.shape), str(p.dtype), p.requires_grad) for name, p in inner.named_parameters()],
         sorted((name, level, list(store.columns[name].shape[1:]), str(store.columns[name].dtype)) for name, level in store.levels.items()),
-        getattr(inner, "is_gradient_checkpointing", False), inner.config._attn_implementation,
+        any(getattr(module, "gradient_checkpointing", False) for module in inner.modules()), inner.config._attn_implementation,
     ]  # fmt: skip
     return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()

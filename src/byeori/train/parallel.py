@@ -10,6 +10,7 @@ is done again by all. Alone, all of it is nothing.
 from __future__ import annotations
 
 import gc
+import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from types import SimpleNamespace
@@ -70,9 +71,13 @@ class Parallel:
 
             # A last pack may leave parameters without a gradient (a head without labels), which would be waited for; a forward
             # without adding up would still send buffers.
-            self.wrapped = DistributedDataParallel(
-                Whole(model), find_unused_parameters=True, broadcast_buffers=False, gradient_as_bucket_view=True
-            )
+            with (
+                warnings.catch_warnings()
+            ):  # of a name that torch 2.13 calls old, and for which it has none that does the same
+                warnings.simplefilter("ignore", FutureWarning)
+                self.wrapped = DistributedDataParallel(
+                    Whole(model), find_unused_parameters=True, broadcast_buffers=False, gradient_as_bucket_view=True
+                )
             self.wrapped.register_comm_hook(None, _summed)
 
     def outputs(self, task: Any, pack: Pack) -> Any:
