@@ -14,7 +14,7 @@ from typing import Any
 HERE = Path(__file__).parent
 
 
-def torchrun(ranks: int, *arguments: Any, fails: bool = False, timeout: float = 150) -> subprocess.CompletedProcess:
+def torchrun(ranks: int, *arguments: Any, fails: bool = False, timeout: float = 420) -> subprocess.CompletedProcess:
     path = os.pathsep.join([str(HERE.parent / "src"), str(HERE), os.environ.get("PYTHONPATH", "")])
     found = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks), *map(str, arguments)],
