@@ -27,6 +27,8 @@ def folder(tiny, tmp_path_factory) -> Path:
     (made / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     values = {
         **SMALL,
+        "max_steps": 3,
+        "evaluate_every": "end",
         "task": "text-classification",
         "model": str(tiny("bert", auto="AutoModel")),
         "train": str(made / "rows.jsonl"),
@@ -66,11 +68,11 @@ def test_it_is_the_training_of_one_process_said_once(folder, way):
         [line for line in one.lines(one.history) if "loss" in line]
         for one in map(RunFolder, (folder / "alone", output))
     ]
-    assert [line["step"] for line in lines[1]] == list(range(1, SMALL["max_steps"] + 1))
+    assert [line["step"] for line in lines[1]] == [1, 2, 3]
     for one, other in zip(*lines, strict=True):
         assert other["loss"] == pytest.approx(one["loss"], rel=1e-6, abs=1e-6), one["step"]
     assert done.stdout.count("score (test)") == 1 and done.stdout.count("report.html") == 1
-    assert done.stderr.count(f"step {SMALL['max_steps']}/{SMALL['max_steps']}  epoch") == 1
+    assert done.stderr.count("step 3/3  epoch") == 1
     said = [line for line in done.stderr.splitlines() if line.strip()]
     assert not [line for line in said if "deprecated" in line or "reducer.cpp" in line or "Traceback" in line]
     ours = [line for line in said if "torch/distributed/run.py" not in line and not line.startswith(" ")]
