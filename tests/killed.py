@@ -108,6 +108,17 @@ def same(one: RunFolder, other: RunFolder) -> list[str]:
     ]  # a process killed at the end leaves its lock
 
 
+def _reached(run: Path) -> int:
+    """The step of the newest checkpoint, 0 without any."""
+    return max((int(path.name[5:]) for path in (run / "checkpoints").glob("step-*")), default=0)
+
+
+def _ended(child: int) -> int | None:
+    """The status of a child that is over."""
+    number, status = os.waitpid(child, os.WNOHANG)
+    return status if number else None
+
+
 def survives(folder: Path, values: dict[str, Any], kills: int, seed: int) -> dict[str, Any]:
     """{"kills", "steps": where each resumed training began, "wrong": what differs from a run that was never cut}."""
     whole, cut, log = folder / "whole", folder / "cut", folder / "log.txt"
@@ -116,20 +127,26 @@ def survives(folder: Path, values: dict[str, Any], kills: int, seed: int) -> dic
     took = time.monotonic() - began
     if status:
         raise RuntimeError(log.read_text())
+    steps = values.get("max_steps", SMALL["max_steps"])
     drawn, done, begins = random.Random(seed), 0, []
-    while not RunFolder(cut).finished or done < kills:
-        if RunFolder(cut).finished:
-            break  # as it may be before all kills came: it went too fast for them
+    while not RunFolder(cut).finished:  # as it may be before all kills came: it went too fast for them
         child = forked(lambda: train(values, cut), log)
+        status = None
         if done < kills:
-            time.sleep(drawn.uniform(0.1, 0.6) * took)
-            os.kill(child, signal.SIGKILL)
-            done += 1
-        _, status = os.waitpid(child, 0)
+            # Some while it starts; the others so that all of them are spread over the training, however busy the machine is.
+            to = _reached(cut) + drawn.randint(0, 3 * steps // (2 * kills)) if drawn.random() < 0.8 else -1
+            while status is None and _reached(cut) < to:
+                time.sleep(0.002)
+                status = _ended(child)
+            time.sleep(drawn.uniform(0, 0.02 * took if to >= 0 else 0.3 * took))
+            if status is None:
+                os.kill(child, signal.SIGKILL)
+                done += 1
+        if status is None:
+            _, status = os.waitpid(child, 0)
         if status and not os.WIFSIGNALED(status):
             return {"kills": done, "wrong": ["a resumed training failed: " + log.read_text()[-2000:]]}
-        places = sorted((cut / "checkpoints").glob("step-*"))
-        begins.append(int(places[-1].name[5:]) if places else 0)
+        begins.append(_reached(cut))
     return {"kills": done, "steps": begins, "wrong": same(RunFolder(cut), RunFolder(whole))}
 
 
