@@ -14,6 +14,7 @@ import os
 import random
 import signal
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Callable
@@ -70,6 +71,8 @@ def forked(work: Callable[[], None], log: Path) -> int:
         return child
     code = 1
     try:
+        tempfile.tempdir = str(log.parent / "temporary")  # what a killed one leaves there goes with the folder
+        os.makedirs(tempfile.tempdir, exist_ok=True)
         out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(out, 1)
         os.dup2(out, 2)
