@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gc
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -161,3 +164,20 @@ def test_tokenized_rows_without_a_mask(bert_tokenizer):
 def test_tokenized_rows_that_are_wrong(bert_tokenizer, table, said):
     with pytest.raises(DataError, match=said):
         take(table, bert_tokenizer)
+
+
+def test_what_a_killed_process_leaves_goes_with_the_next_one(tmp_path):
+    code = (
+        "import os, signal, sys\nimport numpy as np\nfrom byeori.text.store import Encoded, StoreWriter\n"
+        "one = Encoded(np.arange(3, dtype=np.int32), np.array([3]), {})\nstore = StoreWriter({}).add(one).close()\n"
+        "print(store.folder)\nsys.stdout.flush()\nif sys.argv[1:]: os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    places = []
+    for arguments in (["killed"], []):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments], capture_output=True, text=True, env={**os.environ, "TMPDIR": str(tmp_path)}
+        )  # fmt: skip
+        places.append(Path(done.stdout.strip()))
+        assert places[-1].is_relative_to(tmp_path), done.stderr
+        assert places[-1].is_dir() == bool(arguments)
+    assert list(tmp_path.iterdir()) == []

@@ -204,7 +204,13 @@ class StoreWriter:
 
     def __init__(self, levels: dict[str, str], pad: dict[str, int | float] | None = None, folder: Path | None = None):
         self.temporary = folder is None
-        self.folder = Path(tempfile.mkdtemp(prefix="byeori-store-")) if folder is None else Path(folder)
+        if folder is None:
+            from byeori.data import disk
+
+            folder = Path(
+                tempfile.mkdtemp(prefix="store-", dir=disk.folder())
+            )  # swept away where this process is killed
+        self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self._remove = weakref.finalize(self, shutil.rmtree, str(self.folder), ignore_errors=True)  # one never closed
         if not self.temporary:
