@@ -23,6 +23,7 @@ _LAZY = {
     "evaluate": "byeori.api",
     "predict": "byeori.api",
     "load_run": "byeori.api",
+    "push": "byeori.api",
     "pipeline": "byeori.api",
     "inspect": "byeori.api",
     "train_tokenizer": "byeori.api",
@@ -35,6 +36,7 @@ _LAZY = {
     "DataError": "byeori.errors",
     "ModelError": "byeori.errors",
     "TrainingError": "byeori.errors",
+    "HubError": "byeori.errors",
 }
 _MODULES = ("tasks", "settings", "errors")
 
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
         load_run,
         pipeline,
         predict,
+        push,
         report_tokenizer,
         train,
         train_tokenizer,
@@ -55,13 +58,14 @@ if TYPE_CHECKING:
     )
     from byeori.batches.loader import batches
     from byeori.data.read import read
-    from byeori.errors import ByeoriError, DataError, ModelError, SettingError, TrainingError
+    from byeori.errors import ByeoriError, DataError, HubError, ModelError, SettingError, TrainingError
     from byeori.train.hooks import Hook
 
 __all__ = [
     "ByeoriError",
     "DataError",
     "Hook",
+    "HubError",
     "ModelError",
     "SettingError",
     "TrainingError",
@@ -75,6 +79,7 @@ __all__ = [
     "load_run",
     "pipeline",
     "predict",
+    "push",
     "read",
     "replay",
     "report_tokenizer",

@@ -104,10 +104,14 @@ def _train(
             with on_disk(folder):
                 write_report(folder)
         return load_run(folder.path, task=work, clean_function=settings.clean_function)
+    from byeori.report.pushing import pusher_for
+
     together = world.together if world is not None else nullcontext
     with together():
         if main:
             folder.check(settings.overwrite, settings.resume)
+        if main and (pusher := pusher_for(settings, folder, progress)) is not None:
+            hooks = [*hooks, pusher]
 
     from byeori.predict.arrays import check_metrics
     from byeori.report.write import write_report
@@ -134,6 +138,8 @@ def _train(
             if main:
                 with on_disk(folder):
                     write_report(folder)
+    if main and pusher is not None:
+        pusher.finish()
     if world is not None:
         ready.engine.world = type(world)()
 
@@ -186,6 +192,17 @@ def replay(
     values = settings_of(run)
     settings, work = resolve(task or values.pop("task", None), {k: v for k, v in values.items() if k != "task"})
     return run_again(run, settings, work, step, progress or Quiet())
+
+
+def push(run: str | Path, repo_id: str, **options: Any) -> dict[str, Any]:
+    """Send a run's model/ with its card to the Hub, private unless `private=False`; nothing is asked.
+
+    `options`: private, revision, tag, message, extras, allow, dry_run, note, as in `byeori.report.push.push`, whose answer this
+    is: {"repo_id", "url", "tag", "commit", "files", "stays", …}. Raises SettingError, ModelError, HubError.
+    """
+    from byeori.report.push import push as send
+
+    return send(run, repo_id, **options)
 
 
 def resolve(task: Any, values: dict[str, Any]) -> tuple[Train, Task]:

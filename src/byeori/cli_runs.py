@@ -5,9 +5,14 @@ byeori report run
 
 from __future__ import annotations
 
+import sys
+from typing import Any
+
 import click
 
-from byeori.commandline import debugging
+from byeori.commandline import common, debugging
+from byeori.errors import SettingError
+from byeori.run import dumps
 
 
 @click.command()
@@ -21,3 +26,51 @@ def report(run: str) -> None:
     for sentence in write_report(run):
         print(sentence)
     print(RunFolder(run).report)
+
+
+@click.command()
+@click.argument("run", metavar="RUN")
+@click.argument("repo_id", metavar="REPO_ID")
+@click.option("--public", is_flag=True, help="everyone may read the repository; private if not given")
+@click.option(
+    "--revision", metavar="BRANCH", help="branch that gets the commit; made if it isn't there  [default: main]"
+)
+@click.option(
+    "--tag", metavar="NAME", help="the commit's name; v1, v2 … if not given, the next free one; none for no tag"
+)
+@click.option("--message", metavar="TEXT", help="the commit's message; task, score and step if not given")
+@click.option(
+    "--with", "extras", multiple=True, metavar="PARTS",
+    help="what goes besides (a,b): report, samples, predictions, history, metrics, settings, data, or a file of model/ by name",
+)  # fmt: skip
+@click.option("--allow", multiple=True, metavar="FILES", help="files (a,b) that may go whatever was found in them")
+@click.option("--dry-run", is_flag=True, help="show what would go; the Hub isn't asked anything")
+@click.option("--yes", is_flag=True, help="send without asking")
+@common
+def push(run: str, repo_id: str, public: bool, dry_run: bool, yes: bool, as_json: bool, **values: Any) -> None:
+    """Send a run's model to the Hub, after showing what goes and asking.
+
+    What goes is RUN's model/ with its card. Secrets, and rows of the data, in a file that would go stop it.
+    REPO_ID is USER/NAME; a name alone is one of yours.
+    """
+    from byeori.report.push import Plan
+    from byeori.report.push import push as send
+    from byeori.report.push_lines import done_lines, plan_lines
+
+    def ask(plan: Plan) -> bool:
+        if not as_json:
+            print("\n".join(plan_lines(plan)), flush=True)
+        if yes or dry_run or plan.leaks:
+            return True
+        if not sys.stdin.isatty():
+            raise SettingError(
+                "push asks before it sends, and nobody is there to answer. Add --yes, or --dry-run to look only."
+            )
+        return click.confirm("\nSend it?", err=True)
+
+    def note(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    shown = sys.stderr.isatty()
+    found = send(run, repo_id, private=not public, dry_run=dry_run, ask=ask, note=note, bars=shown, **values)
+    print(dumps(found) if as_json else "\n".join(["", *done_lines(found)]))

@@ -46,3 +46,9 @@ class TrainingError(ByeoriError, RuntimeError):
     """A training that can't go on: a loss or gradient that is not a number, a full disk."""
 
     exit_code = 1
+
+
+class HubError(ByeoriError, RuntimeError):
+    """The Hub can't be reached, doesn't know who asks, or takes nothing from them."""
+
+    exit_code = 1

@@ -231,6 +231,12 @@ class Output:
         False, "with --resume: go on although settings or data are other ones than in the checkpoint"
     )
     overwrite: bool = setting(False, "replace a run that is in the folder")
+    push_to: str | None = setting(
+        None, "private Hub repository that gets the model when it is done, as by `byeori push`", metavar="REPO_ID"
+    )
+    push_every: int | None = setting(
+        None, "with --push-to: it gets the best model so far too, after so many updates, beside the training", least=1
+    )
     cache: bool = setting(
         True, "take token ids of the same rows from an earlier run, and keep those of many rows for a later one"
     )

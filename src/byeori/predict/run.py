@@ -213,22 +213,13 @@ class Run:
         found.engine.encoder = cutting(self.engine.encoder, length)
         return found
 
-    def push_to_hub(self, repo_id: str, *, private: bool = True, revision: str | None = None) -> str:
-        """Upload model/ (weights, tokenizer, card) to the Hub; returns its address. Raises ModelError."""
-        from huggingface_hub import HfApi
-        from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+    def push_to_hub(self, repo_id: str, **options: Any) -> dict[str, Any]:
+        """Send model/ with its card to the Hub; `options` and answer are those of `byeori.push`. Raises ModelError, HubError."""
+        import byeori
 
         if self.folder is None:
-            raise ModelError("only a run folder can be pushed.")
-        hub = HfApi()
-        try:
-            hub.create_repo(repo_id, private=private, exist_ok=True)
-            found = hub.upload_folder(repo_id=repo_id, folder_path=self.folder.model, revision=revision)
-        except (HfHubHTTPError, OfflineModeIsEnabled, OSError, ValueError) as error:
-            raise ModelError(
-                f"{repo_id}: the Hub did not take it ({error}). Set HF_TOKEN and check the name and the network."
-            ) from error
-        return str(found)
+            raise ModelError("this model lies in no run folder. Push the folder itself: byeori.push(FOLDER, REPO_ID).")
+        return byeori.push(self.folder.path, repo_id, **options)
 
 
 def _are_rows(items: Sequence[Any], needed: Sequence[str]) -> bool:

@@ -174,7 +174,9 @@ def _train(loop: Loop, ready: Ready, folder: RunFolder, hooks: Sequence[Hook], p
     """Write what is known before the first update, then train; what metrics.json says under "training"."""
     task = ready.task
     # None of these wishes is one to repeat: a rerun that overwrites what it finds has to be asked for again.
-    again = dataclasses.replace(ready.settings, resume=False, overwrite=False, accept_changes=False)
+    again = dataclasses.replace(
+        ready.settings, resume=False, overwrite=False, accept_changes=False, push_to=None, push_every=None
+    )
     if loop.world.main:
         write_text(folder.settings, dump_yaml(again, task.settings, _found(ready, hooks)))
         write_json(folder.data, data_facts(ready))

@@ -76,9 +76,9 @@ def check(hooks: Sequence[Any]) -> None:
 
 
 def sources(hooks: Sequence[Hook]) -> list[dict[str, str]]:
-    """Class, file and hash of each hook, for settings.yaml: what a run needs again to be repeated; no code."""
+    """Class, file and hash of each hook that isn't Byeori's own, for settings.yaml: what a run needs again to be repeated; no code."""
     found = []
-    for kind in map(type, hooks):
+    for kind in (type(hook) for hook in hooks if not type(hook).__module__.startswith("byeori.")):
         file = Path(getattr(sys.modules.get(kind.__module__), "__file__", None) or "")
         known = {"file": file.name, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()} if file.is_file() else {}
         found.append({"class": kind.__name__, **known})

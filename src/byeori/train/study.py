@@ -61,6 +61,11 @@ class Study:
             self.values.pop(name, None)
         if self.base.output is None:
             raise SettingError("no folder is named for the search. Give --output DIR.")
+        if self.base.push_to is not None:
+            raise SettingError(
+                f"push_to={self.base.push_to!r}: a search makes many runs. Push its best one when it is done: byeori push "
+                f"{self.base.output}/best {self.base.push_to}"
+            )
         check_trackers(self.base.tracker)
         self._choose_score()
         self.folder = StudyFolder(self.base.output)
