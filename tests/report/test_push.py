@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -21,6 +23,7 @@ from byeori.report import hub as hub_
 from byeori.report import pushing
 from byeori.report.leaks import Quoted
 from byeori.report.push import push
+from byeori.settings import Train, names
 from hub_models import TOKEN, Fault, PushHub
 
 DEMO = Path(byeori.__file__).parent / "data" / "demo" / "reviews_ko.tsv"
@@ -564,3 +567,32 @@ def test_what_can_be_known_before_a_training_stops_it_there(settings, hub, tmp_p
     with pytest.raises(HubError, match="hf auth login"):
         byeori.train(**settings, output=output, push_to="me/live")
     assert not Path(output).exists()
+
+
+# the guide ------------------------------------------------------------------------------------------------------------
+def test_the_guide_s_commands_are_there():
+    """Each command of docs/hub.md, ours and `hf`'s, with the flags it is given there."""
+    from click import Context, Group
+    from huggingface_hub.cli.hf import app
+
+    from byeori.cli import cli
+
+    text = (Path(__file__).parents[2] / "docs" / "hub.md").read_text(encoding="utf-8")
+    lines = [line for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for line in block.splitlines()]
+    lines += re.findall(r"`((?:hf|byeori) [^`…]+)`", text)
+    seen = 0
+    for line in lines:
+        words = shlex.split(line, comments=True)
+        command = {"hf": app, "byeori": cli}.get(words[0])
+        if command is None:
+            continue
+        words, seen = words[1:], seen + 1
+        while isinstance(command, Group) and words and not words[0].startswith("-"):
+            command = command.get_command(Context(command), words.pop(0))
+            assert command is not None, line
+        if not hasattr(command, "kinds"):  # else flags are made from settings, when they are asked for
+            flags = {flag for one in command.get_params(Context(command)) for flag in (*one.opts, *one.secondary_opts)}
+            assert {word.split("=")[0] for word in words if word.startswith("--")} <= flags, line
+    assert seen >= 20
+    for setting in ("push_to", "push_every"):
+        assert f"--{setting.replace('_', '-')}" in text and setting in names(Train)
