@@ -76,6 +76,7 @@ def push(
     ask: Callable[[Plan], bool] | None = None,
     note: Callable[[str], None] | None = None,
     model: Path | None = None,
+    rows: bool = True,
     bars: bool = False,
 ) -> dict[str, Any]:
     """What `byeori push` does; `Plan.as_dict` with "pushed" and "commit".
@@ -83,7 +84,7 @@ def push(
     tag: a name; v1, v2 … if not given, the next one that is free (an unchanged model keeps its tag); "none" for no tag.
     extras: parts of the run that else stay (report, samples, predictions, history, metrics, settings, data), or other files of
     model/ by name. allow: files that may go whatever was found in them. ask: shown the plan, says whether it goes. dry_run:
-    the Hub isn't asked anything. model: a copy of the run's model/, to go in its place.
+    the Hub isn't asked anything. model: a copy of the run's model/, to go in its place. rows: look for rows of the data.
     Raises SettingError, ModelError (also for secrets and rows that would leave), HubError.
     """
     note = note or (lambda text: None)
@@ -101,7 +102,7 @@ def push(
     with quiet(bars):
         hub = Hub(name, note)
         plan = Plan(parcel, name, hub.url, private, branch, tag, message or parcel.message)
-        _look_through(plan, allowed)
+        _look_through(plan, allowed, rows)
         if not dry_run:
             plan.there = hub.look(branch)
             _meet(plan, hub, plan.there)
@@ -118,7 +119,7 @@ def push(
         return {**found, "exists": True, "pushed": True, "changed": new, "commit": oid}
 
 
-def _look_through(plan: Plan, allowed: Sequence[str]) -> None:
+def _look_through(plan: Plan, allowed: Sequence[str], rows: bool) -> None:
     """Secrets in all texts that go; rows of the data in those that hold none by their nature."""
     parcel = plan.parcel
     names = {piece.name for piece in parcel.pieces}
@@ -131,11 +132,12 @@ def _look_through(plan: Plan, allowed: Sequence[str]) -> None:
     plan.looked = f"{len(texts)} texts hold {len(plan.leaks) or 'no'} secret{'s' if len(plan.leaks) > 1 else ''}"
     if parcel.run is None:
         parcel.notes.append("This is no run's model, so there are no rows to look for in what goes.")
+    if parcel.run is None or not rows:
         return
     quoted = Quoted({piece.name: text for piece, text in texts if not piece.quotes}, labels(parcel.run, parcel.model))
     missing: list[str] = []
-    for source, rows in sources(parcel.run, missing):
-        if not quoted.look(rows, source):
+    for source, found in sources(parcel.run, missing):
+        if not quoted.look(found, source):
             missing.append(
                 f"after {SECONDS:.0f} s of looking for rows, {quoted.rows:,} were compared; the others weren't."
             )

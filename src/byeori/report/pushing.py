@@ -54,6 +54,7 @@ class Pusher(Hook):
         self.repo_id, self.every, self.folder, self.progress = repo_id, every, folder, progress
         self.sent: int | None = None
         self._due = self._said = False
+        self._looked = False  # for rows: beside a training once, for what goes then are weights and a tokenizer that stays as it is
         self._going: threading.Thread | None = None
         self._news: list[
             tuple[bool, str]
@@ -89,8 +90,9 @@ class Pusher(Hook):
         from byeori.report.push import push
 
         try:
-            found = push(self.folder.path, self.repo_id, tag="none", message=message, model=held)
-            self.sent = step
+            rows = not self._looked
+            found = push(self.folder.path, self.repo_id, tag="none", message=message, model=held, rows=rows)
+            self.sent, self._looked = step, True
             self._news.append((True, f"The best model so far (step {step}) is at {found['url']}."))
         except Exception as error:  # whatever it is, the training goes on
             self._news.append((False, _sentence(error)))
