@@ -106,8 +106,6 @@ def main() -> None:
             train(Path(folder), "labels", name, **WAYS[way])
         elif case == "asked":
             train(Path(folder), "written", name, hooks=[Asks()], **WAYS[way])
-        elif case == "alone":
-            train(Path(folder), "lora", name, merge_adapter=False, **WAYS[way])
         elif case == "scored":
             train(Path(folder), "labels", name, hooks=[Scored()], keep_checkpoints=True, **WAYS[way])
         elif case == "single":

@@ -10,7 +10,11 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file
 
+from byeori.errors import SettingError
+from byeori.models.world import World
 from byeori.run import RunFolder
+from byeori.settings import Train
+from byeori.train import partial
 from families import texts
 from labelled import CASES as LABELLED
 from together import torchrun
@@ -116,9 +120,10 @@ def test_shares_that_find_no_memory_leave_a_checkpoint_to_go_on_from(folder):
     assert_same(folder, "fsdp-full", "one-labels")
 
 
-def test_what_shares_can_not_do_is_said(folder):
+def test_what_shares_can_not_do_is_said(folder, monkeypatch):
     done = torchrun(2, SCRIPT, folder, "fsdp-asked", fails=True)
     assert "Take --previews" in done.stderr
     assert not (folder / "fsdp-asked" / "metrics.json").exists()
-    done = torchrun(2, SCRIPT, folder, "fsdp-alone", fails=True)
-    assert "--no-merge-adapter" in done.stderr and not (folder / "fsdp-alone").exists()
+    monkeypatch.setattr(World, "here", classmethod(lambda cls: cls(0, 2)))
+    with pytest.raises(SettingError, match="Leave --no-merge-adapter out"):
+        partial.check(Train(model="any", adapter="lora", merge_adapter=False, fsdp=True))
