@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,16 @@ class Asks(byeori.Hook):
         run.samples(pack, outputs, 1)
 
 
+class Held(byeori.Hook):
+    """How many of the weights that were trained there still are, as a score of each evaluation."""
+
+    def train_start(self, run: Any) -> None:
+        self.weights = [weakref.ref(one) for one in run.model.parameters()]
+
+    def held(self, predictions: Any, references: Any) -> float:
+        return float(sum(one() is not None for one in getattr(self, "weights", ())))
+
+
 def without_memory(rank: int, world: World, at: tuple[int, ...], trains: bool = True) -> None:
     """Some of one rank's packs find no memory: of updates, or of evaluations."""
     calls, loss = [], TextClassification.loss
@@ -103,7 +114,8 @@ def main() -> None:
             train(Path(folder), "labels", name, checkpoint_every=1, **WAYS[way])
         elif case == "judged":
             without_memory(1, world, (1, 2), trains=False)
-            train(Path(folder), "labels", name, **WAYS[way])
+            hook = Held()
+            train(Path(folder), "labels", name, hooks=[hook], metrics=[hook.held], **WAYS[way])
         elif case == "asked":
             train(Path(folder), "written", name, hooks=[Asks()], **WAYS[way])
         elif case == "scored":

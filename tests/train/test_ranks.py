@@ -98,6 +98,11 @@ def test_two_are_one_and_go_on_as_one_or_three(folder):
     assert_same(folder, "ddp-short", "one-labels")
     assert_same(folder, "ddp-single", "one-labels")
     assert_same(folder, "fsdp-judged", "one-labels")
+    judged = RunFolder(folder / "fsdp-judged")
+    assert [line["validation"]["held"] > 30 for line in judged.lines(judged.history) if "validation" in line][0]
+    assert json.loads(judged.metrics.read_text())["test"]["held"]["value"] == 0, (
+        "shares go before the model is read whole"
+    )
     scored = training(folder, "ddp-scored")
     assert scored["steps"] == 3 and scored["stopped"] == "scored"
     assert [path.name for path in (folder / "ddp-scored" / "checkpoints").iterdir()] == ["step-00000003"]

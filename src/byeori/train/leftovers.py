@@ -59,11 +59,13 @@ def _empty(error: BaseException, before: BaseException | None) -> None:
 
 
 @contextmanager
-def without_gradients_of(model: Any) -> Iterator[None]:
-    """Gradients of an update that failed go: the model may be the caller's own."""
+def without_gradients_of(loaded: Any) -> Iterator[None]:
+    """Gradients of an update that failed go: the model may be the caller's own. `loaded`: what has it as `.model`, which may come to be
+    another one or none meanwhile (of shares, which aren't to be held here)."""
     try:
         yield
     except BaseException:
-        for weight in model.parameters():
-            weight.grad = None
+        if loaded.model is not None:
+            for weight in loaded.model.parameters():
+                weight.grad = None
         raise

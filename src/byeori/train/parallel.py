@@ -173,9 +173,12 @@ class Parallel:
         optimizer = loop.optimizer.optimizer
         optimizer.state.clear()
         optimizer.param_groups.clear()
+        # What is kept beside a model (its runner, its word vectors in use) knows its layers, these their wrapper, and that the model.
+        del self.wrapped.module
         self.wrapped = self.model = loop.model = loop.compact = None
         loop.engine.model = None  # type: ignore[assignment]
-        gc.collect()  # wrappers and what they wrap know each other
+        for _ in range(2):  # what is kept beside it goes once the model has gone
+            gc.collect()
         with quiet():
             loop.model = kind.from_pretrained(loop.folder.model, dtype=torch.float32).to(loop.device)
         self.model = loop.model
