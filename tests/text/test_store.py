@@ -166,6 +166,25 @@ def test_tokenized_rows_that_are_wrong(bert_tokenizer, table, said):
         take(table, bert_tokenizer)
 
 
+@pytest.mark.parametrize("tokens", [10, 100_000])
+def test_a_disk_that_takes_no_more_is_said(tokens):
+    """As it grows, and as what is left is written at its end. A limit of the system's on the size of a file stands for the disk's."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    one = Encoded(np.arange(tokens, dtype=np.int32), np.array([tokens]), {})
+    store = StoreWriter({})
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        with pytest.raises(DataError, match="There is no room left in .*set TMPDIR"):
+            store.add(one).close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    folder = store.folder
+    del store, one
+    gc.collect()
+    assert not folder.exists()
+
+
 def test_what_a_killed_process_leaves_goes_with_the_next_one(tmp_path):
     code = (
         "import os, signal, sys\nimport numpy as np\nfrom byeori.text.store import Encoded, StoreWriter\n"

@@ -15,6 +15,7 @@ import json
 import shutil
 import tempfile
 import weakref
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -207,9 +208,8 @@ class StoreWriter:
         if folder is None:
             from byeori.data import disk
 
-            folder = Path(
-                tempfile.mkdtemp(prefix="store-", dir=disk.folder())
-            )  # swept away where this process is killed
+            # There it is swept away where this process is killed.
+            folder = Path(tempfile.mkdtemp(prefix="store-", dir=disk.folder()))
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self._remove = weakref.finalize(self, shutil.rmtree, str(self.folder), ignore_errors=True)  # one never closed
@@ -225,6 +225,18 @@ class StoreWriter:
             self._append(offsets_of(name), np.zeros(1, np.int64))
 
     def add(self, encoded: Encoded) -> StoreWriter:
+        """Raises DataError where the disk is full."""
+        with self._room():
+            self._add(encoded)
+        return self
+
+    def _room(self) -> AbstractContextManager[None]:
+        """Of a folder that was named, who named it says what the disk refuses."""
+        from byeori.data import disk
+
+        return disk.room() if self.temporary else nullcontext()
+
+    def _add(self, encoded: Encoded) -> None:
         self._append("input_ids", np.asarray(encoded.input_ids, np.int32))
         self._append("offsets", self._tokens + np.cumsum(encoded.lengths, dtype=np.int64))
         self._append("row_offsets", self._sequences + np.cumsum(encoded.counts, dtype=np.int64))
@@ -237,7 +249,6 @@ class StoreWriter:
         self._tokens += int(encoded.lengths.sum())
         self._sequences += len(encoded.lengths)
         self.truncated += encoded.truncated
-        return self
 
     def _append(self, name: str, values: np.ndarray) -> None:
         if name not in self._parts:
@@ -245,13 +256,15 @@ class StoreWriter:
         self._parts[name].append(values)
 
     def close(self) -> TokenStore:
-        for name in ("input_ids", *self.levels):
-            if name not in self._parts:  # no rows at all
-                self._append(name, np.zeros(0, np.int32))
-        for part in self._parts.values():
-            part.close()
-        meta = {"format": FORMAT, "levels": self.levels, "pad": self.pad, "truncated": self.truncated}
-        (self.folder / "store.json").write_text(json.dumps(meta), encoding="utf-8")
+        """Raises DataError where the disk is full."""
+        with self._room():
+            for name in ("input_ids", *self.levels):
+                if name not in self._parts:  # no rows at all
+                    self._append(name, np.zeros(0, np.int32))
+            for part in self._parts.values():
+                part.close()
+            meta = {"format": FORMAT, "levels": self.levels, "pad": self.pad, "truncated": self.truncated}
+            (self.folder / "store.json").write_text(json.dumps(meta), encoding="utf-8")
         self._remove.detach()
         return TokenStore.open(self.folder, self.temporary)
 
