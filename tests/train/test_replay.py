@@ -36,6 +36,15 @@ def test_a_step_is_what_it_was(run, notes):
     assert {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()} == before
 
 
+def test_no_accelerator_stays(run):
+    """accelerate's notebook_launcher refuses to start where one is."""
+    from accelerate.state import AcceleratorState, PartialState
+
+    AcceleratorState._reset_state(reset_partial_state=True)  # of another test's
+    byeori.replay(run.path, 1)
+    assert not PartialState._shared_state and not AcceleratorState._shared_state
+
+
 def test_updates_that_were_left_out_are_so_again(train, odd):
     odd(2)
     run = train(log_every=1, on_nan="skip")

@@ -45,6 +45,7 @@ def replay(run: str | Path, settings: Any, task: Task, step: int, progress: Prog
     Raises SettingError for a step the training doesn't have, or settings that gave other ones; DataError, ModelError as a training.
     """
     from byeori.train import checkpoint, resume
+    from byeori.train.accelerator import given_back
     from byeori.train.loop import Loop
     from byeori.train.prepare import prepare
 
@@ -54,7 +55,7 @@ def replay(run: str | Path, settings: Any, task: Task, step: int, progress: Prog
         tracker="none", output=str(folder.path),
     )  # fmt: skip
     ready = prepare(quiet, task, progress)
-    with tempfile.TemporaryDirectory() as scratch:
+    with given_back(), tempfile.TemporaryDirectory() as scratch:
         loop = Loop(
             task, ready.loaded.model, ready.loaded.tokenizer, ready.stores["train"], ready.settings, engine=ready.engine,
             packing=ready.packing, rows=ready.rows["train"], folder=RunFolder(scratch), decoding=ready.decoding, progress=progress,
