@@ -11,10 +11,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+WAIT = 420.0  # seconds that a process of a test may take on a busy machine
 HERE = Path(__file__).parent
 
 
-def torchrun(ranks: int, *arguments: Any, fails: bool = False, timeout: float = 420) -> subprocess.CompletedProcess:
+def torchrun(ranks: int, *arguments: Any, fails: bool = False, timeout: float = WAIT) -> subprocess.CompletedProcess:
     path = os.pathsep.join([str(HERE.parent / "src"), str(HERE), os.environ.get("PYTHONPATH", "")])
     found = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks), *map(str, arguments)],

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from together import WAIT
+
 TESTS = Path(__file__).parents[1]
 CASES = (
     "full at the start", "full at a checkpoint", "full as the model is saved", "full in history.jsonl", "full at the predictions",
@@ -31,7 +33,8 @@ def found(tmp_path_factory) -> dict[str, list[str]]:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS.parent / "src"), str(TESTS)])}
     environment["OMP_NUM_THREADS"] = "1"
     done = subprocess.run(
-        [*way, sys.executable, str(TESTS / "disks.py"), str(folder / "runs")], capture_output=True, text=True, env=environment
+        [*way, sys.executable, str(TESTS / "disks.py"), str(folder / "runs")], capture_output=True, text=True, env=environment,
+        timeout=WAIT,
     )  # fmt: skip
     assert done.stdout, done.stderr
     return json.loads(done.stdout.splitlines()[-1])

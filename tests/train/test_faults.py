@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from together import WAIT
+
 TESTS = Path(__file__).parents[1]
 SEEDS = 3
 
@@ -20,8 +22,8 @@ def test_what_meets_faults_at_random_is_what_met_none(tmp_path):
     command = [sys.executable, str(TESTS / "faults.py"), str(tmp_path / "runs"), *short]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS.parent / "src"), str(TESTS)])}
     environment["OMP_NUM_THREADS"] = "1"
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=WAIT)
     assert done.stdout, done.stderr
     *seeds, total = map(json.loads, done.stdout.splitlines())
     assert [one["wrong"] for one in seeds] == [[]] * SEEDS
-    assert len(total["faults"]) >= 3, "of different kinds"
+    assert "memory" in total["faults"] and len(total["faults"]) >= 2, "of different kinds"

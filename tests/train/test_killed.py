@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from killed import TASKS, material
+from together import WAIT
 
 TESTS = Path(__file__).parents[1]
 
@@ -26,7 +27,7 @@ def killed(tmp_path):
             "PYTHONPATH": os.pathsep.join([str(TESTS.parent / "src"), str(TESTS)]),
             "OMP_NUM_THREADS": "1",
         }
-        done = subprocess.run(command, capture_output=True, text=True, env=environment)
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=WAIT)
         assert done.stdout, done.stderr
         return json.loads(done.stdout.splitlines()[-1])
 

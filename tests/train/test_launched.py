@@ -15,7 +15,7 @@ import yaml
 import byeori
 from byeori.run import RunFolder
 from families import texts
-from together import HERE
+from together import HERE, WAIT
 from trained_together import SMALL
 
 
@@ -56,7 +56,7 @@ def launched(way: str, folder: Path, *arguments: str) -> subprocess.CompletedPro
     path = os.pathsep.join([str(HERE.parent / "src"), os.environ.get("PYTHONPATH", "")])
     command = [sys.executable, "-m", *start, "-m", "byeori", "train", str(folder / "settings.yaml"), *arguments]
     env = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=240)
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=WAIT)
 
 
 @pytest.mark.parametrize("way", ["torchrun", "accelerate"])

@@ -14,6 +14,7 @@ import yaml
 
 from byeori.run import RunFolder
 from families import texts
+from together import WAIT
 from trained_together import SMALL
 
 SCRIPT = Path(__file__).parents[1] / "notebook.py"
@@ -38,7 +39,7 @@ def cells(tiny, tmp_path_factory) -> tuple[Path, dict[str, Any]]:
         env={**os.environ, "PYTHONPATH": path},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=WAIT,
     )
     assert not done.returncode, done.stdout + done.stderr
     return folder, json.loads(done.stdout.splitlines()[-1])

@@ -70,9 +70,17 @@ _PREFIX = "byeori-rows-"
 _locks: list[IO[bytes]] = []  # open files, whose locks last as long as this process
 
 
-@cache
 def folder() -> Path:
     """Of this process: where TMPDIR says, else in HF_HOME, which lies on a disk where /tmp may be memory."""
+    made = _made()
+    if not made.is_dir():  # what sweeps temporary folders doesn't ask who still lives
+        _made.cache_clear()
+        made = _made()
+    return made
+
+
+@cache
+def _made() -> Path:
     home = _home()
     _sweep(home)
     made = Path(tempfile.mkdtemp(prefix=f".{_PREFIX}", dir=home))
