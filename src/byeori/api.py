@@ -101,7 +101,7 @@ def _train(
             from byeori.report.write import write_report
             from byeori.train.fit import on_disk
 
-            with on_disk(folder):
+            with folder.writing(resume=True), on_disk(folder):  # and what it left half-written goes
                 write_report(folder)
         return load_run(folder.path, task=work, clean_function=settings.clean_function)
     from byeori.report.pushing import pusher_for

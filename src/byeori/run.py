@@ -165,7 +165,8 @@ class RunFolder:
                 shutil.rmtree(half) if half.is_dir() else half.unlink(missing_ok=True)
 
     def _halves(self) -> Iterator[Path]:
-        for part in (*self.parts, self.checkpoints / "step-*", self.predictions / "*.jsonl"):
+        inner = (self.checkpoints / "step-*", self.predictions / "*.jsonl", self.model / "README.md")
+        for part in (*self.parts, *inner):
             yield from (one for one in part.parent.glob(f".{part.name}.*") if HALF.fullmatch(one.suffix))
 
     def _move_aside(self) -> None:

@@ -157,6 +157,14 @@ def test_what_a_killed_process_left_is_cleared(train, tmp_path):
         assert [path.name for path in sorted((tmp_path / "run").rglob(".*"))] == [".lock", ".settings.yaml.swp"]
 
 
+def test_a_process_killed_at_the_report_leaves_nothing_half_written(train, tmp_path):
+    run = train(max_steps=1)
+    run.folder.report.rename(tmp_path / "run" / ".report.html.abc123_x")
+    (run.folder.model / ".README.md.abc123_x").write_text("half")
+    train(max_steps=1, resume=True)
+    assert run.folder.report.is_file() and list((tmp_path / "run").rglob(".*")) == []
+
+
 def test_a_model_can_be_pickled_after_a_training(train):
     """Its hooks go along and do nothing."""
     run = train(max_steps=1)
