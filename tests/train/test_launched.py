@@ -79,19 +79,11 @@ def test_it_is_the_training_of_one_process_said_once(folder, way):
     assert len(set(ours)) == len(ours), "nothing is said twice"
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (("--train", "nowhere.tsv", "--output", "new"), "byeori: nowhere.tsv: there is no such file."),
-        (("--output", "{folder}/alone"), "byeori: output {folder}/alone: the folder exists"),
-    ],
-)
-def test_what_is_refused_is_said_once(folder, arguments, said):
-    done = launched("torchrun", folder, *(one.format(folder=folder) for one in arguments))
+def test_what_is_refused_is_said_once(folder):
+    said = "byeori: nowhere.tsv: there is no such file."
+    done = launched("torchrun", folder, "--train", "nowhere.tsv", "--output", "new")
     assert done.returncode
-    assert [line for line in done.stderr.splitlines() if line.startswith("byeori:")][0].startswith(
-        said.format(folder=folder)
-    )
+    assert [line for line in done.stderr.splitlines() if line.startswith("byeori:")][0].startswith(said)
     assert done.stderr.count("byeori: ") == 1 and 'byeori/cli.py", line' not in done.stderr
 
 

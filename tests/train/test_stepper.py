@@ -220,7 +220,8 @@ def test_a_bad_batch_is_named_and_moves_no_weight(monkeypatch, tmp_path, checkpo
     assert said[0] == said[1] and saved[0] == saved[1] and bool(saved[0]) == bool(checkpoint_every)
     step = int(said[0].split(":")[0].removeprefix("step "))
     assert 2 <= step <= 8 - LATE, "good batches come before it, and some after it before it is heard of"
-    assert all(torch.equal(value, left[1][name]) for name, value in left[0].items())
+    for name, value in left[0].items():  # of another place in memory a processor may make the same product another way
+        torch.testing.assert_close(value, left[1][name], rtol=0, atol=1e-6, msg=name)
 
 
 def test_sixteen_bits_that_overflow_late_or_at_once():
