@@ -18,6 +18,7 @@ _LAZY = {
     "train": "byeori.api",
     "tune": "byeori.api",
     "replay": "byeori.api",
+    "compare": "byeori.api",
     "load": "byeori.api",
     "encode": "byeori.api",
     "evaluate": "byeori.api",
@@ -43,6 +44,7 @@ _MODULES = ("tasks", "settings", "errors")
 if TYPE_CHECKING:
     from byeori import errors, settings, tasks
     from byeori.api import (
+        compare,
         encode,
         evaluate,
         inspect,
@@ -71,6 +73,7 @@ __all__ = [
     "TrainingError",
     "__version__",
     "batches",
+    "compare",
     "encode",
     "errors",
     "evaluate",

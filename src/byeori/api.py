@@ -205,6 +205,23 @@ def push(run: str | Path, repo_id: str, **options: Any) -> dict[str, Any]:
     return send(run, repo_id, **options)
 
 
+def compare(*runs: Any, html: str | Path | None = None, **options: Any) -> dict[str, Any]:
+    """Runs on the same test rows: each score's difference with its 95% interval and p, rows that changed, settings that differ.
+
+    runs: folders of runs, of several seeds, or what `train` returned; all are compared with the first, or with `baseline`. `html`: a
+    file for the page. `options` and the result are those of `byeori.report.compare.compare`. Raises SettingError, DataError, ModelError.
+    """
+    from byeori.report.compare import compare as compare_
+
+    found = compare_(runs, **options)
+    if html is not None:
+        from byeori.report.compare_page import page
+        from byeori.run import write_text
+
+        write_text(Path(html), page(found))
+    return found
+
+
 def resolve(task: Any, values: dict[str, Any]) -> tuple[Train, Task]:
     """Settings and task from what was given: a name, a class or a Task, and flat values of both."""
     if task is None:

@@ -74,3 +74,28 @@ def push(run: str, repo_id: str, public: bool, dry_run: bool, yes: bool, as_json
     shown = sys.stderr.isatty()
     found = send(run, repo_id, private=not public, dry_run=dry_run, ask=ask, note=note, bars=shown, **values)
     print(dumps(found) if as_json else "\n".join(["", *done_lines(found)]))
+
+
+@click.command()
+@click.argument("runs", metavar="RUN RUN…", nargs=-1, required=True)
+@click.option("--baseline", metavar="RUN", help="what the others are compared with; the first if not given")
+@click.option("--part", type=click.Choice(["test", "validation"]), default="test", show_default=True, help="whose rows")
+@click.option("--html", metavar="FILE", help="write one page with plots")
+@click.option(
+    "--permutations", type=click.IntRange(100), default=10_000, show_default=True, help="of which p is a share"
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="of resamples and permutations")
+@click.option("--task", metavar="TASK", help="FILE.py:CLASS, for runs of an own task")
+@common
+def compare(runs: tuple[str, ...], html: str | None, as_json: bool, **values: Any) -> None:
+    """Compare runs on the same test rows: differences with intervals and p, rows that changed, settings that differ.
+
+    RUN is a run folder, what `byeori evaluate --output` wrote, or a folder of several seeds (`byeori train --seeds`).
+    """
+    import byeori
+    from byeori.report.compare_lines import lines
+
+    found = byeori.compare(*runs, html=html, **values)
+    print(dumps(found) if as_json else "\n".join(lines(found)))
+    if html is not None and not as_json:
+        print(html)

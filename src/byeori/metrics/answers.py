@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 
 from byeori.errors import DataError, SettingError
-from byeori.metrics.intervals import check_lengths, scored
+from byeori.metrics.intervals import Ratios, check_lengths, scored
 from byeori.metrics.units import AUTO, scripts
 
 UNITS = ("word", "syllable")
@@ -100,7 +100,7 @@ def best_threshold(
     return found
 
 
-class AnswerScore:
+class AnswerScore(Ratios):
     """`answer_scores` prepared for many weightings of the same questions: call it with weights (n,).
 
     exact, f1: float64 (n,), each question's own; answerable: bool (n,), whether it has an answer.
@@ -119,15 +119,7 @@ class AnswerScore:
             names["has_answer_exact_match"] = (self.exact * has, has)
             names["has_answer_f1"] = (self.f1 * has, has)
             names["no_answer_accuracy"] = (self.exact * hasnt, hasnt)
-        self._names = list(names)
-        self._sums = np.stack([column for pair in names.values() for column in pair])  # (2k, n)
-
-    def __call__(self, weights=None) -> dict[str, float]:
-        """The scores where question i counts weights[i] times."""
-        weights = np.ones(self.n) if weights is None else np.asarray(weights, dtype=np.float64)
-        sums = self._sums @ weights
-        with np.errstate(invalid="ignore"):  # a resample without a question of a sort: undefined
-            return dict(zip(self._names, (sums[::2] / sums[1::2]).tolist(), strict=True))
+        super().__init__(names)
 
 
 def exact_match(predicted: str, answer: str, unit: str = "word") -> float:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from byeori.metrics.intervals import Interval, check_lengths, scored
+from byeori.metrics.intervals import Interval, Ratios, check_lengths, collecting, scored
 
 FEATURES = 5
 
@@ -21,6 +21,8 @@ def accuracy(predicted, reference, *, resamples: int = 1000, seed: int = 0) -> d
     """{"accuracy": {"value", "low", "high"}} of chosen against right indices, int64 (rows,). Raises DataError for no rows."""
     check_lengths(predicted, reference)
     right = np.asarray(predicted) == np.asarray(reference)
+    if collecting():
+        return scored(Ratios({"accuracy": (right, np.ones(len(right)))}), len(right))
     counts = np.array([(~right).sum(), right.sum()])
     return scored(
         lambda rows: {"accuracy": rows[1] / rows.sum()}, len(right), counts=counts, resamples=resamples, seed=seed

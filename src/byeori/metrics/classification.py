@@ -17,7 +17,7 @@ import numpy as np
 
 from byeori.data import mapped
 from byeori.errors import DataError
-from byeori.metrics.intervals import check_lengths
+from byeori.metrics.intervals import SumScore, check_lengths
 
 
 def single_label(predicted, reference, labels: Sequence[str], weights=None) -> dict[str, float]:
@@ -31,7 +31,27 @@ def single_label(predicted, reference, labels: Sequence[str], weights=None) -> d
     Raises DataError for no rows, for different lengths and for ids outside the labels.
     """
     predicted, reference = check_ids(predicted, reference, len(labels))
-    right, found, support = _counts(predicted, reference, len(labels), weights)
+    return _single(*_counts(predicted, reference, len(labels), weights))
+
+
+class SingleLabelScore(SumScore):
+    """`single_label` as sums over rows: each is right, found and wanted in one cell of (3, L)."""
+
+    def __init__(self, predicted, reference, labels: Sequence[str]) -> None:
+        from scipy import sparse
+
+        predicted, reference = check_ids(predicted, reference, len(labels))
+        n, size = len(reference), len(labels)
+        right = np.flatnonzero(predicted == reference)
+        cells = np.concatenate([reference[right], size + predicted, 2 * size + reference])
+        rows = np.concatenate([right, np.arange(n), np.arange(n)])
+        self.matrix = sparse.csr_matrix((np.ones(len(cells)), (cells, rows)), shape=(3 * size, n))
+
+    def of(self, sums: np.ndarray) -> dict[str, float]:
+        return _single(*sums.reshape(3, -1))
+
+
+def _single(right: np.ndarray, found: np.ndarray, support: np.ndarray) -> dict[str, float]:
     total = support.sum()
     precision, recall, f1 = _precision_recall_f1(right, found, support)
     occurring = (found + support) > 0
@@ -41,7 +61,7 @@ def single_label(predicted, reference, labels: Sequence[str], weights=None) -> d
         "weighted_f1": f1 @ support / total,
         "mcc": _mcc(right, found, support),
     }
-    if len(labels) == 2:
+    if len(support) == 2:
         scores |= {"f1": f1[1], "precision": precision[1], "recall": recall[1]}
     return {name: float(value) for name, value in scores.items()}
 
@@ -57,10 +77,10 @@ def multi_label(predicted, reference, labels: Sequence[str], weights=None) -> di
     return MultiLabelScore(predicted, reference, labels)(weights)
 
 
-class MultiLabelScore:
+class MultiLabelScore(SumScore):
     """`multi_label` prepared for many weightings of the same rows: call it with weights (n,).
 
-    Right, found and wanted labels and exact rows stand in one sparse matrix (3L + 1, n), so that a weighting is one
+    Right, found and wanted labels, exact rows and rows stand in one sparse matrix (3L + 2, n), so that a weighting is one
     sparse product, in time proportional to the labels that are on.
     """
 
@@ -69,15 +89,13 @@ class MultiLabelScore:
 
         predicted, reference = check_flags(predicted, reference, len(labels))
         exact = (predicted == reference).all(axis=1)
-        stacked = np.vstack([(predicted & reference).T, predicted.T, reference.T, exact[None]])  # (3L + 1, n)
-        self.n, self.n_labels = len(exact), len(labels)
-        self._matrix = sparse.csr_matrix(stacked, dtype=np.float64)
+        stacked = np.vstack(
+            [(predicted & reference).T, predicted.T, reference.T, exact[None], np.ones((1, len(exact)))]
+        )
+        self.matrix = sparse.csr_matrix(stacked, dtype=np.float64)  # (3L + 2, n)
 
-    def __call__(self, weights=None) -> dict[str, float]:
-        """The scores where row i counts weights[i] times."""
-        weights = np.ones(self.n) if weights is None else np.asarray(weights, dtype=np.float64)
-        sums = self._matrix @ weights  # (3L + 1,)
-        right, found, wanted = sums[:-1].reshape(3, self.n_labels)
+    def of(self, sums: np.ndarray) -> dict[str, float]:
+        right, found, wanted = sums[:-2].reshape(3, -1)
         _, _, f1 = _precision_recall_f1(right, found, wanted)
         precision, recall, micro = _precision_recall_f1(right.sum(), found.sum(), wanted.sum())
         return {
@@ -85,7 +103,7 @@ class MultiLabelScore:
             "macro_f1": float(f1.mean()),
             "micro_precision": float(precision),
             "micro_recall": float(recall),
-            "exact_match": float(sums[-1] / weights.sum()),
+            "exact_match": float(sums[-2] / sums[-1]),
         }
 
 

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from byeori.errors import DataError, SettingError
-from byeori.metrics.intervals import Interval, check_lengths, scored
+from byeori.metrics.intervals import Interval, SumScore, check_lengths, scored
 
 Span = tuple[int, int, str]
 SCHEMES = {"conll": "BIESLU", "BIO": "BI", "BIOES": "BIES", "BILOU": "BILU"}  # the prefixes of each
@@ -45,6 +45,13 @@ def entity_scores(
     """
     score = EntityScore(predicted, reference, per_class=per_class)
     return scored(score, len(reference), resamples=resamples, seed=seed, level=level)
+
+
+def strict_f1(
+    predicted: Sequence[Iterable[Span]], reference: Sequence[Iterable[Span]], *, resamples: int = 1000, seed: int = 0
+) -> dict[str, Interval]:
+    """{"f1_strict": {"value", "low", "high"}}: `entity_scores`' f1 of entities that were read strictly (`spans(tags, "BIO")`)."""
+    return scored(StrictScore(predicted, reference), len(reference), resamples=resamples, seed=seed)
 
 
 def tag_scores(
@@ -97,8 +104,8 @@ def character_scores(
             ]
             for table in tables
         )
-    score = TagScore(predicted, reference)
-    return scored(score.by_character, len(reference), resamples=resamples, seed=seed, level=level)
+    score = CharacterScore(predicted, reference)
+    return scored(score, len(reference), resamples=resamples, seed=seed, level=level)
 
 
 def spans(tags: Sequence[str], scheme: str = "conll", *, suffix: bool = False) -> list[Span]:
@@ -115,7 +122,7 @@ def spans(tags: Sequence[str], scheme: str = "conll", *, suffix: bool = False) -
     return _conll(parts) if scheme == "conll" else _strict(parts, ends=scheme != "BIO")
 
 
-class EntityScore:
+class EntityScore(SumScore):
     """`entity_scores` prepared for many weightings of the same rows: call it with weights (n,)."""
 
     def __init__(
@@ -128,11 +135,10 @@ class EntityScore:
         right = [ours & theirs for ours, theirs in zip(found, wanted, strict=True)]
         ids = {label: place for place, label in enumerate(self.labels)}
         sides = [[[ids[label] for _, _, label in row] for row in side] for side in (right, found, wanted)]
-        self._matrix = _counts(sides, len(self.labels))
+        self.matrix = _counts(sides, len(self.labels))
 
-    def __call__(self, weights=None) -> dict[str, float]:
-        """The scores where row i counts weights[i] times."""
-        right, found, wanted = _weighed(self._matrix, self.n, len(self.labels), weights)
+    def of(self, sums: np.ndarray) -> dict[str, float]:
+        right, found, wanted = sums.reshape(3, -1)
         precision, recall, f1 = (float(value) for value in _ratios(right.sum(), found.sum(), wanted.sum()))
         of_class = _ratios(right, found, wanted)[2]
         values = {"f1": f1, "precision": precision, "recall": recall, "macro_f1": _mean(of_class, found + wanted > 0)}
@@ -141,7 +147,14 @@ class EntityScore:
         return values
 
 
-class TagScore:
+class StrictScore(EntityScore):
+    """`strict_f1`, in the same way."""
+
+    def of(self, sums: np.ndarray) -> dict[str, float]:
+        return {"f1_strict": super().of(sums)["f1"]}
+
+
+class TagScore(SumScore):
     """`tag_scores` prepared for many weightings of the same rows: call it with weights (n,)."""
 
     def __init__(self, predicted: Sequence[Sequence[str]], reference: Sequence[Sequence[str]]) -> None:
@@ -160,21 +173,23 @@ class TagScore:
         right = [
             [a for a, b in zip(ours, theirs, strict=True) if a == b] for ours, theirs in zip(found, wanted, strict=True)
         ]
-        self._matrix = _counts([right, found, wanted], len(self.tags))
+        self.matrix = _counts([right, found, wanted], len(self.tags))
         self._entity = np.array([tag != "O" for tag in self.tags])
 
-    def __call__(self, weights=None) -> dict[str, float]:
-        """The scores where row i counts weights[i] times."""
-        right, found, wanted = _weighed(self._matrix, self.n, len(self.tags), weights)
+    def of(self, sums: np.ndarray) -> dict[str, float]:
+        right, found, wanted = sums.reshape(3, -1)
         total = wanted.sum()
         return {
             "accuracy": float(right.sum() / total) if total else float("nan"),  # a resample of empty rows alone
             "macro_f1": _mean(_ratios(right, found, wanted)[2], found + wanted > 0),
         }
 
-    def by_character(self, weights=None) -> dict[str, float]:
-        """`character_scores` of these rows."""
-        right, found, wanted = _weighed(self._matrix, self.n, len(self.tags), weights)
+
+class CharacterScore(TagScore):
+    """`character_scores`, in the same way."""
+
+    def of(self, sums: np.ndarray) -> dict[str, float]:
+        right, found, wanted = sums.reshape(3, -1)
         f1, occurring = _ratios(right, found, wanted)[2], found + wanted > 0
         return {"char_f1": _mean(f1, occurring & self._entity), "char_f1_klue": _mean(f1, occurring)}
 
@@ -260,11 +275,6 @@ def _counts(sides: Sequence[Sequence[Sequence[int]]], classes: int) -> Any:
     cells, counts = np.unique(np.concatenate(keys), return_counts=True)
     shape = (len(sides) * classes, n)
     return sparse.csr_matrix((counts.astype(np.float64), (cells // n, cells % n)), shape=shape)
-
-
-def _weighed(matrix, n: int, classes: int, weights) -> np.ndarray:
-    weights = np.ones(n) if weights is None else np.asarray(weights, dtype=np.float64)
-    return (matrix @ weights).reshape(3, classes)  # right, found, wanted
 
 
 def _ratios(right, found, wanted) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

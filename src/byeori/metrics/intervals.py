@@ -18,6 +18,9 @@ import functools
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +32,61 @@ Interval = dict[str, float | None]  # {"value": …, "low": …, "high": …}; N
 
 MANY = 1 << 19  # rows beyond which no weight a row is held
 FEWEST_RESAMPLES = 100  # a 2.5% quantile of fewer is two or three draws: no interval
+
+_COLLECTED: ContextVar[list[tuple[Score, int]] | None] = ContextVar("collected", default=None)
+
+
+class SumScore:
+    """Scores that are functions of sums over rows: call it with weights (n,), or add up `matrix` yourself and ask `of`.
+
+    matrix: float64 (S, n), dense or sparse, what each row adds to each sum. Resamples of many rows, and rows of two runs
+    exchanged, then cost a product of matrices (`byeori.metrics.paired`).
+    """
+
+    matrix: Any
+
+    def of(self, sums: np.ndarray) -> dict[str, float]:
+        """The scores of sums, float64 (S,)."""
+        raise TypeError(f"{type(self).__name__} has no of()")
+
+    def __call__(self, weights=None) -> dict[str, float]:
+        """The scores where row i counts weights[i] times."""
+        n = self.matrix.shape[1]
+        weights = np.ones(n) if weights is None else np.asarray(weights, dtype=np.float64)
+        return self.of(self.matrix @ weights)
+
+
+class Ratios(SumScore):
+    """Scores that are one sum over another: {name: (tops (n,), bottoms (n,))}; nan where the bottom is 0."""
+
+    def __init__(self, columns: dict[str, tuple[Any, Any]]):
+        self.names = [*columns]
+        self.matrix = np.stack([np.asarray(one, np.float64) for pair in columns.values() for one in pair])  # (2k, n)
+
+    def of(self, sums: np.ndarray) -> dict[str, float]:
+        tops, bottoms = sums[::2].tolist(), sums[1::2].tolist()
+        return {
+            name: top / bottom if bottom else math.nan
+            for name, top, bottom in zip(self.names, tops, bottoms, strict=True)
+        }
+
+
+@contextmanager
+def collected() -> Iterator[list[tuple[Score, int]]]:
+    """What is asked to be scored meanwhile, (score, rows) each in the order of asking; values alone are computed.
+
+    Rows are not put together by kind then (`collecting`), so that each score takes a weight a row.
+    """
+    found: list[tuple[Score, int]] = []
+    before = _COLLECTED.set(found)
+    try:
+        yield found
+    finally:
+        _COLLECTED.reset(before)
+
+
+def collecting() -> bool:
+    return _COLLECTED.get() is not None
 
 
 def bootstrap(
@@ -57,6 +115,9 @@ def scored(
     values alone.
     """
     values = score(np.ones(n, dtype=np.int64) if counts is None else np.asarray(counts, dtype=np.int64))
+    if (found := _COLLECTED.get()) is not None:
+        found.append((score, n))
+        resamples = 0
     enough = resamples >= FEWEST_RESAMPLES
     ends = bootstrap(score, n, resamples=resamples, seed=seed, level=level, counts=counts) if enough else {}
     return {name: _entry(value, *ends.get(name, (math.nan, math.nan))) for name, value in values.items()}
@@ -71,11 +132,8 @@ def scored_ratio(
     within it. That is the same distribution, in the memory of a block.
     """
     n = len(tops)
-    if n <= MANY:
-        return scored(
-            lambda weights: {name: float((weights @ tops) / (weights @ bottoms))},
-            n, resamples=resamples, seed=seed, level=level,
-        )  # fmt: skip
+    if n <= MANY or collecting():
+        return scored(Ratios({name: (tops, bottoms)}), n, resamples=resamples, seed=seed, level=level)
     sums = np.zeros((2, resamples if resamples >= FEWEST_RESAMPLES else 0))
     whole = np.zeros(2)
     rng = np.random.default_rng(seed)

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from byeori.errors import DataError
-from byeori.metrics.intervals import Interval, check_lengths, scored
+from byeori.metrics.intervals import Interval, SumScore, check_lengths, scored
 
 
 def language_scores(
@@ -46,7 +46,7 @@ def language_scores(
     return scored(score, score.n, resamples=resamples if score.n > 1 else 0, seed=seed, level=level)
 
 
-class LanguageScore:
+class LanguageScore(SumScore):
     """`language_scores` prepared for many weightings of the same documents: call it with weights (n,)."""
 
     def __init__(self, nll, tokens, *, characters=None, bytes=None, right=None) -> None:
@@ -74,12 +74,10 @@ class LanguageScore:
             )
         self.n = len(columns["nll"])
         self._names = list(columns)
-        self._sums = np.stack(list(columns.values()))  # (k, n)
+        self.matrix = np.stack(list(columns.values()))  # (k, n)
 
-    def __call__(self, weights=None) -> dict[str, float]:
-        """The scores where document i counts weights[i] times."""
-        weights = np.ones(self.n) if weights is None else np.asarray(weights, dtype=np.float64)
-        sums = dict(zip(self._names, (self._sums @ weights).tolist(), strict=True))
+    def of(self, added: np.ndarray) -> dict[str, float]:
+        sums = dict(zip(self._names, added.tolist(), strict=True))
         mean = _ratio(sums["nll"], sums["tokens"])
         values = {"perplexity": math.exp(mean) if mean < 700 else math.nan}
         for name, counted in (("bits_per_character", "characters"), ("bits_per_byte", "bytes")):

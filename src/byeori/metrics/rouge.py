@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from byeori.metrics import units
-from byeori.metrics.intervals import scored
+from byeori.metrics.intervals import Ratios, scored
 from byeori.metrics.references import by_row, flat
 
 MEASURES = ("rouge1", "rouge2", "rougeL", "rougeLsum")
@@ -52,7 +52,7 @@ def rouge_scores(
     return {name: {**entry, "details": score.details(name)} for name, entry in entries.items()}
 
 
-class RougeScore:
+class RougeScore(Ratios):
     """`rouge_scores` prepared for many weightings of the same rows: call it with weights (n,).
 
     unit: the unit that was chosen; rows: float64 (n, 4, 3), each row's precision, recall and F of the `MEASURES`.
@@ -70,14 +70,9 @@ class RougeScore:
         units.check(self.unit, wanted)
         measure = _Measure(self.unit, self.stemmer)
         self.rows = np.array([measure(text, row) for text, row in zip(predicted, texts, strict=True)])
-        self._f = np.ascontiguousarray(self.rows[:, :, 2].T)  # (4, n)
+        super().__init__({name: (self.rows[:, place, 2], np.ones(self.n)) for place, name in enumerate(MEASURES)})
         self._empty = sum(not text.strip() for text in predicted)
         self._note = _note(texts) if self.unit == "word" else None
-
-    def __call__(self, weights=None) -> dict[str, float]:
-        """The scores where row i counts weights[i] times."""
-        weights = np.ones(self.n) if weights is None else np.asarray(weights, dtype=np.float64)
-        return dict(zip(MEASURES, (self._f @ weights / weights.sum()).tolist(), strict=True))
 
     def details(self, name: str) -> dict[str, Any]:
         """What belongs beside the measure's value: unit, stemmer, mean precision and recall, empty predictions."""

@@ -10,8 +10,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from byeori.metrics.classification import MultiLabelScore, check_flags, check_ids, distinct, single_label
-from byeori.metrics.intervals import Interval, check_lengths, scored
+from byeori.metrics.classification import (
+    MultiLabelScore,
+    SingleLabelScore,
+    check_flags,
+    check_ids,
+    distinct,
+    single_label,
+)
+from byeori.metrics.intervals import Interval, check_lengths, collecting, scored
 from byeori.metrics.regression import RegressionScore
 
 
@@ -41,8 +48,12 @@ def scores(
     n = len(reference)
     if problem_type == "multi_label":
         check_flags(predicted, reference, len(labels))  # says which shape is wrong before rows are put together
+        if collecting():
+            return scored(MultiLabelScore(predicted, reference, labels), n, **doubt)
         predicted, reference, counts = distinct(predicted, reference)
         return scored(MultiLabelScore(predicted, reference, labels), n, counts=counts, **doubt)
     check_ids(predicted, reference, len(labels))
+    if collecting():
+        return scored(SingleLabelScore(predicted, reference, labels), n, **doubt)
     predicted, reference, counts = distinct(predicted, reference)
     return scored(lambda weights: single_label(predicted, reference, labels, weights), n, counts=counts, **doubt)

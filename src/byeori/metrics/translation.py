@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from byeori.errors import SettingError
-from byeori.metrics.intervals import scored
+from byeori.metrics.intervals import SumScore, scored
 from byeori.metrics.references import by_row, flat
 from byeori.metrics.units import AUTO, scripts
 
@@ -54,7 +54,7 @@ def translation_scores(
     return {name: {**entry, "details": score.details[name]} for name, entry in entries.items()}
 
 
-class TranslationScore:
+class TranslationScore(SumScore):
     """`translation_scores` prepared for many weightings of the same rows: call it with weights (n,).
 
     tokenize: the tokenizer that was chosen; details: {name: what belongs beside its value}.
@@ -87,8 +87,8 @@ class TranslationScore:
             "chrf": (chrf, slice(start, start + 3 * chrf.order)),
             "chrf++": (chrf_words, slice(first, first + second)),
         }
-        self._counts = np.ascontiguousarray(np.hstack(counts).T)  # (all counts, n)
-        found = self._scores(None)["bleu"]
+        self.matrix = np.ascontiguousarray(np.hstack(counts).T)  # (all counts, n)
+        found = self._scores(self.matrix.sum(1))["bleu"]
         self.details: dict[str, dict[str, Any]] = {
             "bleu": {
                 "signature": signature,
@@ -103,14 +103,12 @@ class TranslationScore:
             "chrf++": {"signature": str(chrf_words.get_signature())},
         }
 
-    def __call__(self, weights=None) -> dict[str, float]:
-        """The scores where row i counts weights[i] times."""
-        return {name: float(found.score) for name, found in self._scores(weights).items()}
+    def of(self, sums: np.ndarray) -> dict[str, float]:
+        return {name: float(found.score) for name, found in self._scores(sums).items()}
 
-    def _scores(self, weights) -> dict[str, Any]:
-        weights = np.ones(self.n) if weights is None else np.asarray(weights, dtype=np.float64)
-        sums = (self._counts @ weights).astype(np.int64).tolist()  # floats hold these counts exactly
-        return {name: metric._compute_score_from_stats(sums[own]) for name, (metric, own) in self._metrics.items()}
+    def _scores(self, sums: np.ndarray) -> dict[str, Any]:
+        added = sums.astype(np.int64).tolist()  # floats hold these counts exactly
+        return {name: metric._compute_score_from_stats(added[own]) for name, (metric, own) in self._metrics.items()}
 
 
 def _statistics(metric, texts: list[str], streams: list[list[str | None]]) -> np.ndarray:

@@ -22,6 +22,7 @@ import numpy as np
 from byeori.batches.answers import Answers, joined
 from byeori.batches.pack import Pack
 from byeori.data import mapped
+from byeori.metrics.calibration import calibration_scores
 from byeori.metrics.custom import scored_metric, wants_arrays
 from byeori.metrics.intervals import Interval, scored_ratio
 from byeori.predict.arrays import check_metrics, labels_of, logits_of, sequences_a_row
@@ -48,6 +49,9 @@ class Judged:
     answers: Answers | None  # None of a task that judges row by row, unless they were to be kept
     store: TokenStore
     of_class: dict[str, str] = field(default_factory=dict)  # scores of one class alone, and its name
+    predictions: Any = None  # one a row, as `score` takes them
+    confidence: np.ndarray | None = None  # (rows,), of a task that tells classes apart
+    losses: Any = None  # `Losses`
 
     @property
     def values(self) -> dict[str, float | None]:
@@ -101,18 +105,20 @@ def evaluate(
                 answers = joined(map(predicted, windows))
             else:
                 deque(map(predicted, windows), maxlen=0)
-        predictions = predicted.done()
+        predictions, confidence = predicted.done(), predicted.confidence.done() if predicted.sure else None
     else:
         answers = engine.run(store, losses)
         if tune:
             task.tune(answers, store, references)
-        predictions = task.predictions(answers, store)
+        predictions, confidence = task.predictions(answers, store), task.confidence(answers, store)
         if tell is not None:
             tell(task.decode(answers, store))
     losses.add_up(engine.world)
-    judged = Judged({}, answers, store)
+    judged = Judged({}, answers, store, predictions=predictions, confidence=confidence, losses=losses)
     scores = task.score(predictions, references, resamples=resamples, seed=seed)
     scores |= losses.scores(resamples, seed)
+    if confidence is not None:
+        scores |= calibration_scores(confidence, predictions == references, resamples=resamples, seed=seed)
     own = _own_scores(metrics, task, judged, predictions, references, resamples, seed) if metrics else {}
     judged.scores = {**scores, **own}
     judged.of_class = {name: label for name, label in task.of_class.items() if name not in own}
@@ -126,6 +132,7 @@ class _Predicted:
         self.task, self.store, self.tell = task, store, tell
         self._rows = 0
         self._column, self._list = mapped.Column(), list[Any]()
+        self.confidence, self.sure = mapped.Column(), False
 
     def __call__(self, answers: Answers) -> Answers:
         part = window(self.store, self._rows, min(self._rows + WINDOW, len(self.store)))
@@ -135,6 +142,9 @@ class _Predicted:
             self._column.add(found)
         else:
             self._list += found
+        if (sure := self.task.confidence(answers, part)) is not None:
+            self.confidence.add(sure)
+            self.sure = True
         if self.tell is not None:
             self.tell(self.task.decode(answers, part))
         return answers

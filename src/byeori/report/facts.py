@@ -346,7 +346,7 @@ def interval(score: dict[str, float | None] | None) -> str:
 
 def words(name: str) -> str:
     """A score's name for people: macro_f1 → macro F1."""
-    known = {"f1": "F1", "mcc": "MCC", "r2": "R²", "rmse": "RMSE", "mae": "MAE"}
+    known = {"f1": "F1", "mcc": "MCC", "r2": "R²", "rmse": "RMSE", "mae": "MAE", "ece": "ECE"}
     known |= {"pearson": "Pearson", "spearman": "Spearman"}
     return " ".join(known.get(word, word) for word in str(name).split("_"))
 

@@ -252,6 +252,22 @@ class Task:
         """As `decode`, but what `score` compares with the references: arrays, nothing a person reads."""
         raise TypeError(f"{type(self).__name__} has no predictions()")
 
+    def confidence(self, answers: Answers, store: TokenStore) -> np.ndarray | None:
+        """The probability of each row's prediction, float64 (rows,), where it is one of some classes; else None."""
+        return None
+
+    def kept(self, prediction: Any, reference: Any) -> Any:
+        """What `scored_again` needs of a prediction as `score` takes it, where `decode` doesn't say it; JSON-ready, small."""
+        return None
+
+    def scored_again(self, lines: list[dict[str, Any]]) -> tuple[Any, Any]:
+        """Predictions and references as `score` takes them, from rows as a run folder has them: {"prediction" as `decode` gave
+        it, "reference" as `named` said it, "kept"}."""
+        raise SettingError(
+            f"{type(self).__name__} has no scored_again(), which makes predictions of a run folder's lines again, so its scores can't be "
+            f"compared."
+        )
+
     def score(self, predictions: Any, references: Any, resamples: int = 0, seed: int = 0) -> dict[str, Any]:
         """{name: {"value", "low", "high"}}; low and high are None unless `resamples` of the bootstrap are asked."""
         raise TypeError(f"{type(self).__name__} has no score()")
@@ -265,7 +281,7 @@ class Task:
         """The headline score; higher is better unless it is in `lower_is_better`."""
         raise TypeError(f"{type(self).__name__} has no best")
 
-    lower_is_better: ClassVar[frozenset[str]] = frozenset({"loss", "rmse", "mae", "perplexity"})
+    lower_is_better: ClassVar[frozenset[str]] = frozenset({"loss", "rmse", "mae", "perplexity", "ece"})
 
     @property
     def of_class(self) -> dict[str, str]:

@@ -277,13 +277,11 @@ class FillMask(Likelihood):
         """accuracy and perplexity of hidden tokens (each with the others hidden: a pseudo-perplexity); next_sentence_accuracy."""
         found = super().score(predictions, references, resamples, seed)
         if self.settings.next_sentence and np.shape(predictions)[1] > len(SUMS):
-            from byeori.metrics.intervals import scored
+            from byeori.metrics.intervals import Ratios, scored
 
             pairs, right = np.asarray(predictions, np.float64).T[len(SUMS) :]
-            found |= scored(
-                lambda weights: {"next_sentence_accuracy": float(weights @ right / max(1, weights @ pairs))},
-                len(pairs), resamples=resamples, seed=seed,
-            )  # fmt: skip
+            follows = Ratios({"next_sentence_accuracy": (right, pairs)})
+            found |= scored(follows, len(pairs), resamples=resamples, seed=seed)
         return found
 
     def baseline(self, kind: str, train: Any, rows: Any, seed: int) -> np.ndarray | None:

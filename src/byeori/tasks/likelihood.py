@@ -61,6 +61,14 @@ class Likelihood(Task):
         perplexity = round(math.exp(mean), 4) if mean < 700 else None
         return {"perplexity": perplexity, "tokens": int(tokens), "accuracy": round(right / tokens, 4)}
 
+    def kept(self, prediction: Any, reference: Any) -> list[float]:
+        return [float(one) for one in prediction]
+
+    def scored_again(self, lines: list[dict[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
+        """Of right answers `score` looks at the number alone."""
+        found = np.array([one["kept"] for one in lines], np.float64)
+        return found, np.zeros(len(found))
+
     def refuse_tokenized(self, rows: Any) -> None:
         """Raises DataError for rows that come as token ids, whose borders and labels would have to be guessed."""
         if "input_ids" in rows.table.column_names:

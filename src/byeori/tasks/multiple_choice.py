@@ -132,6 +132,13 @@ class MultipleChoice(Task):
         """The index of the best choice, int64 (rows,)."""
         return np.array([scores.argmax() for scores in of_rows(answers.values, store)], np.int64)
 
+    def confidence(self, answers: Answers, store: TokenStore) -> np.ndarray:
+        return np.array([softmax(scores).max() for scores in of_rows(answers.values, store)], np.float64)
+
+    def scored_again(self, lines: list[dict[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
+        chosen = [one["prediction"]["choice"] for one in lines]
+        return np.array(chosen, np.int64), np.array([one["reference"] for one in lines], np.int64)
+
     def references(self, rows: Any) -> np.ndarray:
         """The index of the right choice, int64 (rows,)."""
         return np.asarray(rows["label"][:], np.int64)

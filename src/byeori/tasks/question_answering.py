@@ -324,6 +324,12 @@ class QuestionAnswering(Task):
         """As transformers 4 has it: a list of one question is answered as the question alone."""
         return predictions[0] if single or (isinstance(given, list) and len(predictions) == 1) else predictions
 
+    def kept(self, prediction: Any, reference: Any) -> str:
+        return prediction  # what was asked by a threshold, or of a page, may be another text than a call gives
+
+    def scored_again(self, lines: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
+        return [one["kept"] for one in lines], [one["reference"] for one in lines]
+
     def references(self, rows: Any) -> list[list[str]]:
         """The right answers of each question, [] for none."""
         return [list(one["text"]) if one else [] for one in rows["answers"][:]]

@@ -310,6 +310,10 @@ class Seq2Seq(Task):
         """The best text of each row; None for one that was not written (`eval_max_rows`)."""
         return [None if one is None else one[f"{self.key}_text"] for one in self.decode(answers, store)]
 
+    def scored_again(self, lines: list[dict[str, Any]]) -> tuple[list[str | None], list]:
+        said = [one["prediction"] and one["prediction"][f"{self.key}_text"] for one in lines]
+        return said, [one["reference"] for one in lines]
+
     def references(self, rows: Any) -> list[str | list[str]]:
         """The target of each row, or all its references where there are several."""
         if "target" not in rows.column_names:  # tokenized already
@@ -334,7 +338,7 @@ class Seq2Seq(Task):
 
     def scores(self, written: list[str], references: list, resamples: int, seed: int) -> dict[str, Any]:
         """ROUGE, and the share of texts that are one of their references."""
-        from byeori.metrics.intervals import scored
+        from byeori.metrics.intervals import Ratios, scored
         from byeori.metrics.rouge import rouge_scores
 
         found = rouge_scores(written, references, unit=self.settings.rouge_unit, resamples=resamples, seed=seed)
@@ -342,7 +346,7 @@ class Seq2Seq(Task):
             " ".join(one.split()) in {" ".join(text.split()) for text in ([right] if isinstance(right, str) else right)}
             for one, right in zip(written, references, strict=True)
         ])  # fmt: skip
-        exact = scored(lambda w: {"exact_match": float(w @ same / w.sum())}, len(same), resamples=resamples, seed=seed)
+        exact = scored(Ratios({"exact_match": (same, np.ones(len(same)))}), len(same), resamples=resamples, seed=seed)
         return {**found, **exact}
 
     def baseline(self, kind: str, train: Rows, rows: Rows, seed: int) -> Any:

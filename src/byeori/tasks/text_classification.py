@@ -319,6 +319,24 @@ class TextClassification(Task):
             return self.scores(answers.values) >= self.settings.threshold
         return answers.values.argmax(-1)
 
+    def confidence(self, answers: Answers, store: TokenStore) -> np.ndarray | None:
+        single = self.problem_type == SINGLE and len(self.labels or ()) > 1
+        return self.scores(answers.values).max(-1).astype(np.float64) if single else None
+
+    def scored_again(self, lines: list[dict[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
+        found: list[Any]
+        if self.problem_type == REGRESSION:
+            found = [(one["prediction"]["score"], one["reference"]) for one in lines]
+        else:
+            place = {name: number for number, name in enumerate(self.labels or ())}
+            if self.problem_type == SINGLE:
+                found = [(place[one["prediction"]["label"]], place[one["reference"]]) for one in lines]
+            else:
+                given = [([label["label"] for label in one["prediction"]], one["reference"]) for one in lines]
+                found = [tuple([name in side for name in place] for side in pair) for pair in given]
+        predicted, right = zip(*found, strict=True)
+        return np.array(predicted), np.array(right)
+
     def references(self, rows: Any) -> np.ndarray:
         """Label ids int64 (rows,), given labels bool (rows, labels), or values float64 (rows,)."""
         ids = self._ids_of(rows)

@@ -334,6 +334,18 @@ class TokenClassification(Task):
         rows = [slice(first, last) for first, last in zip(cuts, cuts[1:], strict=False)]
         return [tag_schemes.answered(names[label[row]].tolist(), inside[row].tolist(), scheme, parts) for row in rows]
 
+    def kept(self, prediction: Any, reference: Any) -> Any:
+        """[place, tag] of each unit whose tag isn't the right one: an entity of a text doesn't say which units it is of."""
+        pairs = zip(prediction, reference, strict=True)
+        return [[place, said] for place, (said, right) in enumerate(pairs) if said != right] or None
+
+    def scored_again(self, lines: list[dict[str, Any]]) -> tuple[list[list[str]], list[list[str]]]:
+        said = [list(one["reference"]) for one in lines]
+        for tags, one in zip(said, lines, strict=True):
+            for place, tag in one.get("kept") or ():
+                tags[place] = tag
+        return said, [one["reference"] for one in lines]
+
     def references(self, rows: Any) -> list[list[str]]:
         """As `predictions`."""
         return [one.tags for one in self._read(rows[:])]
@@ -342,7 +354,7 @@ class TokenClassification(Task):
         """Entities: f1 and its like by span and type without "O", f1.TYPE; of characters KLUE's char_f1 too. Bare tags: accuracy
         and macro_f1. f1_strict (seqeval's strict mode) where the labels are BIO: of other schemes tags become BIO before they are
         compared, which leaves none that is ill formed."""
-        from byeori.metrics.entities import character_scores, entity_scores, tag_scores
+        from byeori.metrics.entities import character_scores, entity_scores, strict_f1, tag_scores
 
         doubt: dict[str, Any] = {"resamples": resamples, "seed": seed}
         if self.scheme.bare:
@@ -350,8 +362,8 @@ class TokenClassification(Task):
         right = [spans(tags) for tags in references]
         found = entity_scores([spans(tags) for tags in predictions], right, per_class=True, **doubt)
         if self.scheme.is_ours:
-            strict = entity_scores([spans(tags, "BIO") for tags in predictions], right, **doubt)
-            found = {"f1": found.pop("f1"), "f1_strict": strict["f1"], **found}
+            strict = strict_f1([spans(tags, "BIO") for tags in predictions], right, **doubt)
+            found = {"f1": found.pop("f1"), **strict, **found}
         return found | (character_scores(predictions, references, **doubt) if self.unit == CHARACTER else {})
 
     def baseline(self, kind: str, train: Rows, rows: Rows, seed: int) -> list[list[str]]:

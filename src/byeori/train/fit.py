@@ -20,6 +20,7 @@ from byeori.data import mapped
 from byeori.doctor.findings import verdict
 from byeori.errors import SettingError, TrainingError
 from byeori.models.adapter_folder import holds_adapter
+from byeori.predict import measured
 from byeori.predict.evaluate import LOSS, RESAMPLES, Judged, Tell, evaluate
 from byeori.predict.model_folder import cleaning_of
 from byeori.run import FORMAT, RunFolder, dumps, whole, write_json, write_text
@@ -123,6 +124,10 @@ def _fit(
         with _predictions(ready, folder, part, references[part]) as tell:
             judged = judge(part, RESAMPLES, tell)
         found[part] = judged.scores
+        if loop.world.main:
+            measured.write(
+                measured.path_of(folder.predictions, part), task, ready.rows[part].table, references[part], judged
+            )
         if part == "test":
             loop.trackers.log({"step": loop.step, part: judged.values})
         if judged.of_class:
