@@ -51,7 +51,8 @@ def train(
     What fails before there is a model or a checkpoint leaves nothing behind, and with `overwrite` the old run as it was.
 
     `values` are the settings of `byeori train --help`. `train`, `validation` and `test` may be paths, Hub ids, rows,
-    DataFrames, data sets or token stores; `model` and `tokenizer` names or objects; `metrics` functions of (predictions,
+    DataFrames, data sets or token stores; with `seeds` the best of several runs is returned, of `output`/best;
+    `model` and `tokenizer` names or objects; `metrics` functions of (predictions,
     references), or of the course's eval_pred. Raises SettingError, DataError, ModelError, TrainingError.
     """
     from byeori.train.hooks import check as check_hooks
@@ -71,8 +72,15 @@ def train(
             "resume and overwrite are both set: one goes on with what the other removes. Give one of them."
         )
     check_trackers(settings.tracker)
-    folder = RunFolder(settings.output)
     chosen = [*metrics, *([compute_metrics] if compute_metrics else [])]
+    if settings.seeds is not None:
+        from byeori.train.seeds import Seeds
+
+        _alone("seeds")
+        several = Seeds(settings, work, {**values, "task": task, "model": model, "tokenizer": tokenizer})
+        several.run(partial(train, metrics=chosen), hooks, progress)
+        return load_run(several.folder.best, task=work, clean_function=settings.clean_function)
+    folder = RunFolder(settings.output)
     if os.environ.get("WORLD_SIZE", "1") == "1":
         return _train(settings, work, folder, chosen, hooks, progress, began)
     from byeori.predict.sharing import ranks
@@ -169,6 +177,8 @@ def tune(
     from byeori.train.study import Study
 
     _alone("tune")
+    if values.get("seeds") is not None:
+        raise SettingError("seeds: a search trains each setting once. Train the best one it finds with --seeds.")
     chosen = [*metrics, *([compute_metrics] if compute_metrics else [])]
     study = Study({**values, "task": task, "model": model, "tokenizer": tokenizer}, resolve, own_metrics=bool(chosen))
     study.run(partial(train, metrics=chosen), progress or Quiet())

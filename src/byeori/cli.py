@@ -123,7 +123,12 @@ def train(file: str | None, task: str | None, as_json: bool, **values: Any) -> N
         run = byeori.train(task, progress=progress_for(as_json), **merged)
     if not speaks:
         return
-    if as_json:
+    if merged.get("seeds") is not None:
+        from byeori.report.seeds import print_seeds
+
+        assert run.path is not None
+        print_seeds(run.path, as_json)
+    elif as_json:
         print(dumps(run.metrics))
     elif run.folder is not None:
         print_summary(run.folder, run.metrics)

@@ -149,6 +149,12 @@ class Batches:
     )
     order: str = setting("grouped", "rows of like length together, or not", choices=("grouped", "random"))
     seed: int = setting(0, "seed of the split, the order, new weights and dropout", least=0)
+    split_seed: int | None = setting(None, "seed of the split alone; that of the rest if not given", least=0)
+    seeds: int | None = setting(
+        None,
+        "train so many times, by this seed and the next ones, on one split: OUTPUT/seed-0 …, their mean and spread",
+        least=2,
+    )
 
 
 @dataclass(kw_only=True)

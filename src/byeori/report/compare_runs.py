@@ -56,6 +56,10 @@ def members(path: Path) -> list[Path]:
     found = read_json(path / SEEDS).get("seeds") or []
     if not found:
         raise ModelError(f"{path / SEEDS}: it names no seed that is done. Go on with `byeori train … --resume`.")
+    if len(found) < (asked := len(read_json(path / SEEDS).get("asked") or found)):
+        raise ModelError(
+            f"{path}: {len(found)} of {asked} seeds are done. Go on with `byeori train {path}/settings.yaml --output {path} --resume`."
+        )
     return [path / str(one["folder"]) for one in found]
 
 

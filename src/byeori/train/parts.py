@@ -109,8 +109,9 @@ def _split_off(parts: dict[str, Rows], settings: Train, task: Task) -> dict[str,
     rows = parts["train"]
     classes = task.strata(rows)
     single = classes is not None
+    seed = settings.seed if settings.split_seed is None else settings.split_seed
     cut = split_indices(
-        len(rows) if classes is None else classes, sizes["validation"], sizes["test"], settings.seed,
+        len(rows) if classes is None else classes, sizes["validation"], sizes["test"], seed,
         groups=task.groups(rows), stratify=single,
     )  # fmt: skip
     made = {"train": rows.select(cut["train"])}
@@ -120,7 +121,7 @@ def _split_off(parts: dict[str, Rows], settings: Train, task: Task) -> dict[str,
         elif name in cut:
             made[name] = rows.select(cut[name])
             made[name].cleaned = {}  # counted once, with the training rows
-            made[name].notes = [f"split off the training rows (seed {settings.seed}{', stratified' if single else ''})"]
+            made[name].notes = [f"split off the training rows (seed {seed}{', stratified' if single else ''})"]
     return made
 
 

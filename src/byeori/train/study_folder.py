@@ -16,6 +16,8 @@ from byeori.errors import SettingError
 class StudyFolder:
     """Layout: settings.yaml, optuna.jsonl (Optuna's journal), trials.jsonl, trials/trial-00000/ …, best/."""
 
+    what = "search"
+
     def __init__(self, path: str | Path):
         self.path = Path(path)
         self.settings = self.path / "settings.yaml"
@@ -27,6 +29,11 @@ class StudyFolder:
 
     def trial(self, number: int) -> Path:
         return self.trials / f"trial-{number:05d}"
+
+    @property
+    def begun(self) -> bool:
+        """Whether what lies here is what this folder is for."""
+        return self.settings.is_file() and (self.trials.is_dir() or self.journal.is_file())
 
     def check(self, overwrite: bool, resume: bool) -> None:
         """Raises SettingError if a search can't be put here. Writes nothing."""
@@ -40,9 +47,9 @@ class StudyFolder:
                 f"output {self.path}: the folder exists and isn't empty. Go on with --resume, replace it with --overwrite, or "
                 f"give another name with --output."
             )
-        if filled and not (self.settings.is_file() and (self.trials.is_dir() or self.journal.is_file())):
+        if filled and not self.begun:
             raise SettingError(
-                f"output {self.path}: this folder holds no search to {'replace' if overwrite else 'go on with'}, and what else is "
+                f"output {self.path}: this folder holds no {self.what} to {'replace' if overwrite else 'go on with'}, and what else is "
                 f"in it stays untouched. Give another name with --output."
             )
 
