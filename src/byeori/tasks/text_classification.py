@@ -55,6 +55,7 @@ class Training:
     threshold: float = setting(
         0.5, "probability from which a label counts as given (multi_label)", least=0, most=1, scores=True
     )
+    calibrate: bool = setting(False, "fold a temperature fitted on validation rows into the model (single_label)")
 
 
 @dataclass(kw_only=True)
@@ -90,6 +91,7 @@ class TextClassification(Task):
         self.weights: list[float] | None = None  # one a label, mean 1 over the training rows
         self.by_place = False  # whether the training data name labels by their place alone
         self.judged_by: str | None = None  # the score by which a data set of that name is judged, where it has its own
+        self.temperature: float | None = None  # by which its logits were divided, in its weights
         self.many_by_default = False  # a multi_label model of ours answers with every label over its threshold
 
     # rows -------------------------------------------------------------------------------------------------------
@@ -425,11 +427,12 @@ class TextClassification(Task):
             "problem_type": self.problem_type,
             "pair": self.pair,
             "weights": self.weights,
+            **({} if self.temperature is None else {"temperature": self.temperature}),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         self.labels, self.problem_type, self.weights = state["labels"], state["problem_type"], state["weights"]
-        self.pair = state.get("pair")
+        self.pair, self.temperature = state.get("pair"), state.get("temperature")
         if self.problem_type not in PROBLEM_TYPES:
             raise ModelError(
                 f"byeori.json names the problem type {self.problem_type!r}, which this version doesn't know. Update Byeori."

@@ -25,7 +25,7 @@ from byeori.predict.evaluate import LOSS, RESAMPLES, Judged, Tell, evaluate
 from byeori.predict.model_folder import cleaning_of
 from byeori.run import FORMAT, RunFolder, dumps, whole, write_json, write_text
 from byeori.settings import dump_yaml
-from byeori.train import checkpoint, resume
+from byeori.train import calibrate, checkpoint, resume
 from byeori.train.hooks import Hook, sources
 from byeori.train.loop import Loop
 
@@ -46,6 +46,7 @@ FAILING = (errno.EIO, errno.ENXIO, errno.ESTALE)
 def check_watching(ready: Ready, own_metrics: bool) -> None:
     """Before anything is written: can what chooses the best model be had? Raises SettingError."""
     settings = ready.settings
+    calibrate.check(ready)
     if "validation" not in ready.rows:
         for name in ("best_metric", "early_stopping"):
             if getattr(settings, name) is not None:
@@ -120,6 +121,12 @@ def _fit(
         _take_best(loop, folder)
 
     found: dict[str, Any] = {"format": FORMAT, "task": task.name, "headline": loop.headline}
+    if getattr(task.settings, "calibrate", False):
+        known = evaluate(engine, ready.stores["validation"], references["validation"], keep=True).logits
+        step = loop.best["step"] if loop.best is not None else loop.step
+        found["calibration"] = calibrate.calibrate(
+            ready, folder, step, known, references["validation"], loop.world.main
+        )
     for part in references:
         with _predictions(ready, folder, part, references[part]) as tell:
             judged = judge(part, RESAMPLES, tell)
