@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from byeori.errors import DataError
-from byeori.metrics.intervals import FEWEST_RESAMPLES, Interval, SumScore, check_lengths, draws, scored
+from byeori.metrics.intervals import FEWEST_RESAMPLES, Interval, SumScore, check_lengths, resampled, scored
 
 BINS = 15
 ECE = "ece"  # the name of its score
@@ -59,7 +59,7 @@ def calibration_scores(
     entry = scored(score, n, resamples=0)
     if resamples < FEWEST_RESAMPLES:
         return entry
-    drawn = np.array([score(weights)[ECE] for weights in draws(n, resamples=resamples, seed=seed)])
+    drawn = np.array([one[ECE] for one in resampled(score, n, resamples=resamples, seed=seed)])
     value = entry[ECE]["value"]
     assert value is not None
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2]) - (drawn.mean() - value)

@@ -15,6 +15,7 @@ kind of row" directly has exactly the distribution of drawing the rows and count
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -30,6 +31,7 @@ from byeori.errors import DataError, SettingError
 Score = Callable[[np.ndarray], dict[str, float]]
 Interval = dict[str, float | None]  # {"value": …, "low": …, "high": …}; None: undefined, or not measured
 
+BLOCK = 1 << 20  # weights held at once
 MANY = 1 << 19  # rows beyond which no weight a row is held
 FEWEST_RESAMPLES = 100  # a 2.5% quantile of fewer is two or three draws: no interval
 
@@ -100,10 +102,29 @@ def bootstrap(
     (nan, nan). Raises DataError for no rows.
     """
     values: dict[str, list[float]] = {}
-    for weights in draws(n, resamples=resamples, seed=seed, counts=counts):
-        for name, value in score(weights).items():
+    for found in resampled(score, n, resamples=resamples, seed=seed, counts=counts):
+        for name, value in found.items():
             values.setdefault(name, []).append(value)
     return {name: _percentiles(drawn, resamples, level) for name, drawn in values.items()}
+
+
+def resampled(
+    score: Score, n: int, *, resamples: int = 1000, seed: int = 0, counts: np.ndarray | None = None
+) -> Iterator[dict[str, float]]:
+    """The scores of each resample; of sums over rows some resamples at a time, a product of matrices."""
+    drawn = draws(n, resamples=resamples, seed=seed, counts=counts)
+    if not isinstance(score, SumScore):
+        yield from map(score, drawn)
+        return
+    for weights in in_blocks(drawn, max(1, BLOCK // score.matrix.shape[1])):
+        for sums in np.ascontiguousarray((score.matrix @ weights).T):
+            yield score.of(sums)
+
+
+def in_blocks(drawn: Iterator[np.ndarray], most: int) -> Iterator[np.ndarray]:
+    """Draws (n,) as columns, float64 (n, B), at most `most` at a time."""
+    while held := list(itertools.islice(drawn, most)):
+        yield np.array(held, np.float64).T
 
 
 def scored(

@@ -24,11 +24,11 @@ from typing import Any
 
 import numpy as np
 
-from byeori.metrics.intervals import Score, SumScore, draws
+from byeori.metrics.intervals import Score, SumScore, draws, in_blocks
 
 PERMUTATIONS = 10_000
 RESAMPLES = 1_000
-CELLS = 4_000_000  # weights held at once
+CELLS = 2_000_000  # weights held at once
 SLOW_ROWS = 30_000_000  # rows looked at for the swaps of a score that is no function of sums; at least 1,000 swaps
 FEWEST_SLOW = 1_000
 EVEN = 1e-9  # differences closer than this, as a share, are equal: sums of floats depend on their order
@@ -62,7 +62,7 @@ class Joint:
     def resampled(self, resamples: int = RESAMPLES, seed: int = 0) -> list[dict[str, np.ndarray]]:
         """Each run's scores in resamples of the rows, float64 (resamples,): in the b-th all runs have the same rows."""
         found: list[list[dict[str, np.ndarray]]] = [[] for _ in range(self.runs)]
-        for weights in _blocks(draws(self.n, resamples=resamples, seed=seed), max(1, CELLS // self.n)):
+        for weights in in_blocks(draws(self.n, resamples=resamples, seed=seed), max(1, CELLS // self.n)):
             for run in range(self.runs):
                 found[run].append(self._weighed(run, weights))
         return [_joined(parts) for parts in found]
@@ -222,18 +222,6 @@ def _drawn(rows: int, count: int, seed: int) -> Iterator[np.ndarray]:
         bits = np.unpackbits(np.frombuffer(rng.bytes(-(-rows * some // 8)), np.uint8), count=rows * some)
         yield bits.astype(bool).reshape(rows, some)
         count -= some
-
-
-def _blocks(drawn: Iterator[np.ndarray], most: int) -> Iterator[np.ndarray]:
-    """Draws (n,) as columns, float64 (n, B), at most `most` at a time."""
-    held: list[np.ndarray] = []
-    for one in drawn:
-        held.append(one)
-        if len(held) == most:
-            yield np.stack(held, 1).astype(np.float64)
-            held = []
-    if held:
-        yield np.stack(held, 1).astype(np.float64)
 
 
 def _columns(rows: Sequence[dict[str, float]]) -> dict[str, np.ndarray]:

@@ -16,7 +16,6 @@ from byeori.metrics.classification import (
     check_flags,
     check_ids,
     distinct,
-    single_label,
 )
 from byeori.metrics.intervals import Interval, check_lengths, collecting, scored
 from byeori.metrics.regression import RegressionScore
@@ -56,4 +55,4 @@ def scores(
     if collecting():
         return scored(SingleLabelScore(predicted, reference, labels), n, **doubt)
     predicted, reference, counts = distinct(predicted, reference)
-    return scored(lambda weights: single_label(predicted, reference, labels, weights), n, counts=counts, **doubt)
+    return scored(SingleLabelScore(predicted, reference, labels), n, counts=counts, **doubt)
