@@ -18,7 +18,7 @@ from byeori import settings
 from byeori.bench import options as beside
 from byeori.cli_runs import compare, push, report
 from byeori.cli_training import replay, tune
-from byeori.commandline import SCORING, Settings, answer, common, debugging, given, sharing, told, used_task
+from byeori.commandline import SCORING, Flag, Settings, answer, common, debugging, given, sharing, told, used_task
 from byeori.doctor.options import KINDS
 from byeori.errors import ByeoriError, DataError, SettingError
 from byeori.predict.options import TOLD, Reading, Using, Written
@@ -146,6 +146,7 @@ def _using(values: dict[str, Any]) -> dict[str, Any]:
 @cli.command(cls=Settings, kinds=(("Training", SCORING), "Columns", Reading, Using, ("Training", TOLD)))
 @click.argument("model", metavar="MODEL_OR_RUN", required=False)
 @click.argument("data", metavar="DATA", required=False)
+@click.option("--output", cls=Flag, section=SCORING, metavar="FOLDER", help="keep what `byeori compare` needs")
 @used_task
 @common
 def evaluate(model: str | None, data: str | None, as_json: bool, **values: Any) -> None:
@@ -158,7 +159,7 @@ def evaluate(model: str | None, data: str | None, as_json: bool, **values: Any) 
     from byeori.train.progress import progress_for
 
     values = told({"model": model, "data": data}, values)
-    name, data = values.pop("model"), values.pop("data")
+    name, data, output = values.pop("model"), values.pop("data"), values.pop("output", None)
     using = _using(values)
     with ranks(using.get("device")) as world, world.together():
         run = byeori.load_run(name, **using)
@@ -171,7 +172,7 @@ def evaluate(model: str | None, data: str | None, as_json: bool, **values: Any) 
             note(line)
         said = len(rows.notes)
         with progress:
-            scores = run.evaluate(rows, **own)
+            scores = run.evaluate(rows, output=output, **own)
         for line in rows.notes[said:]:
             note(line)
     if world.main:

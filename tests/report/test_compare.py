@@ -205,3 +205,20 @@ def test_a_score_that_the_rows_do_not_give_is_not_compared(pair, tmp_path):
     (odd / "metrics.json").write_text(json.dumps(found), encoding="utf-8")
     left_out = byeori.compare(one, odd)["not_compared"]
     assert set(left_out) == {"accuracy", "own"} and "metrics.json says" in left_out["accuracy"]
+
+
+def test_an_evaluation_stands_for_a_run(pair, tmp_path, capsys):
+    """A model scored later on the rows of its own test gives the scores of its training; on other rows it is no rival of it."""
+    one, other = pair
+    rows = MORE["text-classification"][2]
+    byeori.load_run(other, precision="float32").evaluate(rows, output=tmp_path / "later")
+    later, trained = byeori.compare(one, tmp_path / "later"), byeori.compare(one, other)
+    assert later["not_compared"] == {}
+    for name, score in trained["comparisons"][0]["scores"].items():
+        assert later["comparisons"][0]["scores"][name] == pytest.approx(score, abs=1e-5), name
+    command = Command(tmp_path, one, capsys)
+    data = command.write("a.tsv", "text\tlabel\n" + "".join(f"{row['text']}\t{row['label']}\n" for row in rows[:30]))
+    assert command("evaluate", one, data, "--output", tmp_path / "some") == 0
+    with pytest.raises(DataError, match="60 test rows and .* 30"):
+        byeori.compare(tmp_path / "some", other)
+    assert command("evaluate", one, data, "--output", tmp_path / "some") == 2 and "isn't empty" in command.error

@@ -26,6 +26,7 @@ from byeori.models.device import device_for, precision_for, set_threads
 from byeori.models.heads import check_head, check_languages
 from byeori.models.load import load_model
 from byeori.models.shortage import placed
+from byeori.predict import evaluation
 from byeori.predict.arguments import length
 from byeori.predict.arrays import lacking, lacking_labelled, logits_of, sequences_a_row
 from byeori.predict.engine import WINDOW, Engine, columns, cutting, numbered_from
@@ -63,9 +64,10 @@ class Run:
         arrays: bool = False,
         resamples: int = RESAMPLES,
         seed: int = 0,
+        output: str | Path | None = None,
         **options: Any,
     ) -> dict[str, Any]:
-        """Scores with 95% intervals on labelled rows: {name: {"value", "low", "high"}}.
+        """Scores with 95% intervals on labelled rows: {name: {"value", "low", "high"}}; `output`: a folder for `byeori.compare`.
 
         `data` is whatever `byeori.read` takes; `options` are the settings of reading (text=, label=, split=…) and those of the
         task that scoring goes by (num_beams=, candidate_labels=…), for this evaluation alone. With `arrays` the result is
@@ -76,6 +78,7 @@ class Run:
         rows that are several windows or have different numbers of choices.
         """
         own = {name: options.pop(name) for name in settings.of_scoring(type(self.task).Training) if name in options}
+        folder = None if output is None else evaluation.check(output)
         with self.scoring(**own):
             rows = self.read(data, **options)
             store = self.encode(rows, labels=True)
@@ -87,9 +90,11 @@ class Run:
             predictions: list[Any] = []
             judged = evaluate(
                 self.engine, store, references, metrics=metrics, resamples=resamples, seed=seed, keep=arrays,
-                tell=predictions.extend if arrays else None,
+                tell=predictions.extend if arrays or folder is not None else None,
             )  # fmt: skip
             self.of_class = judged.of_class
+            if folder is not None and self.engine.world.main:
+                evaluation.keep(folder, self, data, rows, references, judged, predictions)
             if not arrays:
                 return judged.scores
             return {

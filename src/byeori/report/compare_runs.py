@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from byeori.errors import DataError, ModelError, SettingError
+from byeori.predict.evaluation import NAME as EVALUATION
 from byeori.predict.measured import path_of
 from byeori.report.facts import Facts, read_facts, table
 from byeori.run import RunFolder, read_json
@@ -106,7 +107,8 @@ def read_run(path: str | Path, part: str, task: Task | type[Task] | str | None) 
 
 
 def _task(folder: RunFolder, asked: Task | type[Task] | str | None) -> Task:
-    meta = read_json(folder.model / "byeori.json")
+    kept = folder.path / EVALUATION
+    meta = read_json(kept if kept.is_file() else folder.model / "byeori.json")
     own = meta.get("own_task")
     if isinstance(asked, Task):
         return asked
