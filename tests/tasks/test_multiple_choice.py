@@ -222,7 +222,7 @@ def test_training_learns_and_writes_a_run(trained):
     losses = [line["loss"] for line in losses if "loss" in line]
     assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
     metrics = json.loads((run.path / "metrics.json").read_text(encoding="utf-8"))
-    assert metrics["headline"] == "accuracy" and set(metrics["test"]) == {"accuracy", "loss"}
+    assert metrics["headline"] == "accuracy" and set(metrics["test"]) == {"accuracy", "ece", "loss"}
     assert (
         set(metrics["baseline"]) == {"trivial", "linear"}
         and metrics["baseline"]["linear"]["accuracy"]["low"] is not None
