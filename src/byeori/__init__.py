@@ -26,6 +26,7 @@ _LAZY = {
     "load_run": "byeori.api",
     "push": "byeori.api",
     "pipeline": "byeori.api",
+    "card": "byeori.api",
     "inspect": "byeori.api",
     "train_tokenizer": "byeori.api",
     "report_tokenizer": "byeori.api",
@@ -44,6 +45,7 @@ _MODULES = ("tasks", "settings", "errors")
 if TYPE_CHECKING:
     from byeori import errors, settings, tasks
     from byeori.api import (
+        card,
         compare,
         encode,
         evaluate,
@@ -73,6 +75,7 @@ __all__ = [
     "TrainingError",
     "__version__",
     "batches",
+    "card",
     "compare",
     "encode",
     "errors",

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from byeori import settings as settings_
-from byeori.errors import SettingError
+from byeori.errors import ModelError, SettingError
 from byeori.predict.options import TOLD, Using, check_columns
 from byeori.run import RunFolder
 from byeori.settings import Train
@@ -230,6 +230,21 @@ def compare(*runs: Any, html: str | Path | None = None, **options: Any) -> dict[
 
         write_text(Path(html), page(found))
     return found
+
+
+def card(run: Run | str | Path, lang: str | None = None, *, overwrite: bool = False) -> str:
+    """Write the model card of a run again, model/README.md, and return it; what a person wrote in it is kept.
+
+    lang: `en` or `ko`; that of the card that is there, else English, if not given. `overwrite`: also over a card that was changed
+    outside of a person's parts. Raises SettingError, ModelError.
+    """
+    from byeori.report.write import write_card
+
+    place = run if isinstance(run, str | Path) else run.path
+    if place is None:
+        raise ModelError("this model stands in no run folder, so nothing is known that a card could say.")
+    write_card(place, lang, overwrite=overwrite)
+    return (Path(place) / "model" / "README.md").read_text(encoding="utf-8")
 
 
 def resolve(task: Any, values: dict[str, Any]) -> tuple[Train, Task]:

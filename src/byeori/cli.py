@@ -16,7 +16,7 @@ import click
 import byeori
 from byeori import settings
 from byeori.bench import options as beside
-from byeori.cli_runs import compare, push, report
+from byeori.cli_runs import card, compare, push, report
 from byeori.cli_training import replay, tune
 from byeori.commandline import SCORING, Flag, Settings, answer, common, debugging, given, sharing, told, used_task
 from byeori.doctor.options import KINDS
@@ -134,7 +134,7 @@ def train(file: str | None, task: str | None, as_json: bool, **values: Any) -> N
         print_summary(run.folder, run.metrics)
 
 
-for command in (tune, replay, report, compare, push):
+for command in (tune, replay, report, card, compare, push):
     cli.add_command(command)
 
 

@@ -99,3 +99,31 @@ def compare(runs: tuple[str, ...], html: str | None, as_json: bool, **values: An
     print(dumps(found) if as_json else "\n".join(lines(found)))
     if html is not None and not as_json:
         print(html)
+
+
+@click.command()
+@click.argument("run", metavar="RUN")
+@click.option(
+    "--lang",
+    type=click.Choice(["en", "ko"]),
+    help="language of the card; that of the card that is there, else English, if not given",
+)
+@click.option("--print", "shown", is_flag=True, help="print the card and write nothing")
+@click.option(
+    "--overwrite", is_flag=True, help="also over a card that was changed outside of the parts that are a person's"
+)
+@debugging
+def card(run: str, lang: str | None, shown: bool, overwrite: bool) -> None:
+    """Write the model card of a run again, model/README.md: what was measured, and blanks for what only you know.
+
+    What you wrote between <!-- yours: … --> and <!-- /yours: … -->, and in the metadata at the top, is kept.
+    """
+    from byeori.report.write import card_text, write_card
+    from byeori.run import RunFolder
+
+    if shown:
+        print(card_text(run, lang), end="")
+        return
+    for sentence in write_card(run, lang, overwrite=overwrite):
+        print(sentence)
+    print(RunFolder(run).model / "README.md")

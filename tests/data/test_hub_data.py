@@ -123,7 +123,15 @@ def test_splits_and_rows(hub):
     assert parts["train"].table["text"][:2] == ["훈련 글 0", "훈련 글 1"]
     file = parts["train"].origin.files[0]
     assert (file.path, file.format) == ("someone/reviews", "hub")
+    assert file.hub is not None and file.hub["id"] == "someone/reviews" and len(file.hub["revision"]) == 40
     assert list(read("someone/reviews")) == ["train", "validation"]
+
+
+def test_short_names_are_known_by_their_full_ones(hub):
+    """For the model's card: `klue/nli` is the configuration `nli` of `klue/klue`."""
+    (rows,) = [rows for part, rows in read_splits("klue/nli").items() if part == "train"]
+    where = rows.origin.files[0].hub
+    assert where is not None and (where["id"], where["config"]) == ("klue/klue", "nli")
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,7 @@ RUNS: dict[str, tuple[str, str, str, list, dict]] = {
     "replies": ("text-generation", "qwen2", CAUSAL, CHAT, {}),
     "completions": ("text-generation", "llama", CAUSAL, PROMPTS, {}),
     "masks": ("fill-mask", "roberta", "AutoModelForMaskedLM", TEXTS, {"mlm_probability": 0.3}),
+    "gaps": ("span-corruption", "t5", SEQ2SEQ, TEXTS, {}),
     "choices": ("multiple-choice", "bert", "AutoModel", QUIZ, {}),
 }
 
@@ -155,6 +156,8 @@ def test_the_code_of_the_card_runs(made, name, monkeypatch):
     ours, theirs = pasted(made(name), monkeypatch)
     if name in SAME:
         assert SAME[name](ours, theirs), (ours, theirs)
+    elif name == "gaps":
+        assert set(ours[0] if isinstance(ours, list) else ours) == {"sequence", "spans"} and isinstance(theirs, str)
     elif name.startswith("answers"):  # transformers alone takes the span greedily, and always one
         assert set(ours) == {"score", "start", "end", "answer"} and isinstance(theirs, str) and theirs
     else:
@@ -174,7 +177,9 @@ def test_no_false_claim_stands_in_card_or_report(made, name):
     assert ("Labels" in headings) == (task in ("text-classification", "token-classification"))
     assert "Not recorded." not in text
     named = task.split("_")[0]
-    gone = named in ("question-answering", "summarization", "translation", "text2text-generation", "multiple-choice")
+    gone = named in (
+        "question-answering", "summarization", "translation", "text2text-generation", "multiple-choice", "span-corruption",
+    )  # fmt: skip
     assert ("from transformers import pipeline" in text) != gone
     if task != "text-classification":
         for false in ("is a linear model on TF-IDF", "always gives", "longer inputs", "classify", "Confusion matrix"):
@@ -205,6 +210,22 @@ def test_what_is_said_of_the_task(made, name, said):
     text = text_of(made(name))
     for one in said:
         assert one in text
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_the_korean_card_has_no_sentence_in_english(made, name):
+    """But what reading noted; code, numbers and names stay as they are."""
+    english, text = (
+        card(read_facts(made(name)), lang).split("\n---\n\n# ", 1)[1].split("\n", 1)[1] for lang in ("en", "ko")
+    )
+    assert re.findall(r"```.*?```", text, re.DOTALL) == re.findall(r"```.*?```", english, re.DOTALL)
+    assert english.count("|") == text.count("|")  # of the same tables
+    for line in re.sub(r"```.*?```|<!--.*?-->", "", text, flags=re.DOTALL).split("\n"):
+        noted = re.match(r"- (train|validation|test): ", line)
+        bare = re.sub(r"`.*?`|\[.*?\]\(.*?\)|sacrebleu의 값.*", "", line)
+        for sentence in re.split(r"(?<=[.:]) ", bare):
+            plain = re.findall(r"\b[a-z]{2,}\b", sentence)
+            assert noted or len(plain) < 3 or re.search("[가-힣]", sentence), line
 
 
 @pytest.mark.parametrize("task", tasks.TASKS, ids=lambda task: task.name)

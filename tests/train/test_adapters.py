@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -96,6 +97,8 @@ def test_an_adapter_alone_answers_as_the_merged_model(train, notes, still_bert, 
             assert one["label"] == other["label"] and one["score"] == pytest.approx(other["score"], abs=1e-5)
     assert alone.metrics["validation"] == byeori.load_run(alone.path).metrics["validation"]
     (code,) = re.findall(r"```python\n(from peft.*?)```", (folder / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert str(still_bert) not in (folder / "README.md").read_text(encoding="utf-8")  # of a folder the name alone
+    (alone.path.parent / Path(still_bert).name).symlink_to(still_bert)
     monkeypatch.chdir(alone.path.parent)
     exec(code, names := {})
     assert type(names["model"]) is type(alone.model)

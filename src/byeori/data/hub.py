@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ from byeori.errors import DataError, SettingError
 
 _NAME = r"[A-Za-z0-9][\w.\-]*"
 _ID = re.compile(rf"{_NAME}(/{_NAME}){{0,2}}(:[\w.\-]+)?$")
+_CACHED = re.compile(r"/(?P<commit>[0-9a-f]{40})/[^/]+$")
 _FILES = (*DATA_SUFFIXES, *SUFFIXES, *PACKED, ".pkl", ".pickle", ".xls", ".yaml", ".md")
 _ABSENT = ("DatasetNotFoundError", "RepositoryNotFoundError", "HFValidationError", "HfUriError", "GatedRepoError")
 
@@ -76,8 +77,9 @@ def looks_like_id(source: str) -> bool:
 
 def load(
     source: str, split: str | None = None, revision: str | None = None, streaming: bool = False
-) -> tuple[Any, str | None]:
-    """(a `Dataset` or, where no split is asked for, a `DatasetDict`; the split's name). The split of the id comes first.
+) -> tuple[Any, str | None, dict[str, str]]:
+    """(a `Dataset` or, where no split is asked for, a `DatasetDict`; the split's name; where it lies: see `_repository`). The
+    split of the id comes first.
 
     `klue/nli` is tried as an id, then as configuration `nli` of `klue`. streaming: their iterable kinds, for which
     percentages can't be told. HF_TOKEN, HF_HOME and HF_HUB_OFFLINE are honoured by the library underneath. Raises
@@ -110,8 +112,21 @@ def load(
                 break
             continue
         names = {split_of(part.name) or part.name for part in asked}
-        return found, (names.pop() or None) if len(names) == 1 else None
+        where = _repository(found, path, config, revision)
+        return found, (names.pop() or None) if len(names) == 1 else None, where
     raise DataError(_message(source, failure, revision)) from None
+
+
+def _repository(found: Any, path: str, config: str | None, revision: str | None) -> dict[str, str]:
+    """{"id", "config", "revision"} of a data set on the Hub, as far as they are known.
+
+    The library's own cache has the commit in its path: OWNER___NAME/CONFIGURATION/VERSION/COMMIT/FILE.
+    """
+    one = next(iter(found.values()), None) if isinstance(found, Mapping) else found
+    cached = [str(file["filename"]) for file in getattr(one, "cache_files", None) or []]
+    met = _CACHED.search(cached[0].replace("\\", "/")) if cached else None
+    known = {"id": path, "config": config, "revision": met["commit"] if met else revision}
+    return {name: value for name, value in known.items() if value}
 
 
 def _rows(path: str, config: str | None, asked: Any, revision: str | None, streaming: bool, source: str) -> Any:

@@ -29,13 +29,15 @@ _HASH_AT_ONCE = 8 << 20
 
 @dataclass(slots=True, init=False)
 class FileInfo:
-    """One source of rows. `rows` counts every data row found, unreadable ones too; `bytes` is the size on disk."""
+    """One source of rows. `rows` counts every data row found, unreadable ones too; `bytes` is the size on disk; `hub`: of a
+    data set on the Hub its "id", and "config" and "revision" where they are known."""
 
     path: str
     rows: int
     bytes: int | None
     format: str
     encoding: str | None
+    hub: dict[str, str] | None
     _digest: str | None
     _stamp: tuple[int, int] | None  # size and time of change of a file whose hash was not asked for yet
 
@@ -49,6 +51,7 @@ class FileInfo:
         encoding: str | None = None,
     ):
         self.path, self.rows, self.bytes, self.format, self.encoding = path, rows, bytes, format, encoding
+        self.hub = None
         self._digest, self._stamp = sha256, None
 
     @classmethod

@@ -201,12 +201,12 @@ def _hub(text: str, wish: Wish) -> Parts:
             f"streaming: {text} is read row by row and has no known end. Say how many rows to take with --max-rows, or leave "
             f"--streaming out."
         )
-    loaded, name = load(text, wish.setting("split"), wish.setting("revision"), streaming)
+    loaded, name, where = load(text, wish.setting("split"), wish.setting("revision"), streaming)
     parts = _objects(loaded, most, wish)
     if list(parts) == [None]:
         parts = {name: parts[None]}
     for sheet in (sheet for several in parts.values() for sheet in several):
-        sheet.file.path, sheet.file.format = text, "hub"
+        sheet.file.path, sheet.file.format, sheet.file.hub = text, "hub", where
         if streaming:
             sheet.notes.append(f"{text}: the first {sheet.rows:,} rows, streamed.")
     return parts

@@ -96,6 +96,8 @@ class Facts:
     def words(self, score: str) -> str:
         """A score's name for people, with the class it is of where it is of one alone: F1 (긍정)."""
         label = table(self.metrics, "of_class").get(score)
+        if label is None and score.startswith("f1."):
+            label, score = score.removeprefix("f1."), "f1"
         return words(score) if label is None else f"{words(score)} ({label})"
 
     def _ordered(self, scores: dict[str, Any]) -> dict[str, dict[str, float | None]]:
@@ -140,6 +142,13 @@ class Facts:
         if len(names) > 1 and names[-1] == "model":
             names.pop()  # RUN/model is named after its run
         return names[-1] if names else None
+
+    @property
+    def base_id(self) -> str | None:
+        """The base model's id on the Hub, where the training found it there; None for a folder, whatever its name."""
+        model = self.settings.get("model")
+        is_id = isinstance(model, str) and _HUB_ID.fullmatch(model) and self.found.get("model_revision")
+        return model if is_id and not self.from_scratch else None
 
     @property
     def from_scratch(self) -> str | None:
@@ -347,7 +356,9 @@ def interval(score: dict[str, float | None] | None) -> str:
 def words(name: str) -> str:
     """A score's name for people: macro_f1 → macro F1."""
     known = {"f1": "F1", "mcc": "MCC", "r2": "R²", "rmse": "RMSE", "mae": "MAE", "ece": "ECE"}
-    known |= {"pearson": "Pearson", "spearman": "Spearman"}
+    known |= {"pearson": "Pearson", "spearman": "Spearman", "auroc": "AUROC", "klue": "KLUE", "bleu": "BLEU"}
+    known |= {"rouge1": "ROUGE-1", "rouge2": "ROUGE-2", "rougeL": "ROUGE-L", "rougeLsum": "ROUGE-Lsum"}
+    known |= {"chrf": "chrF", "chrf++": "chrF++"}
     return " ".join(known.get(word, word) for word in str(name).split("_"))
 
 

@@ -28,6 +28,7 @@ from byeori.report.facts import (
     table,
 )
 from byeori.report.markup import Made, grid, items, said, text, whole
+from byeori.report.score_notes import score_notes
 
 CLASSES = 100  # labels listed one by one
 EVALUATIONS = 40
@@ -125,6 +126,8 @@ def scores(facts: Facts) -> str:
                 numbers=(1, 2, 3, 4),
             )
         )
+        if notes := score_notes(table(facts.metrics, part)):
+            found.append(items(notes))
     if found:
         doubt = "Intervals are bootstrap intervals over the rows; they count neither other seeds nor other data."
         found.append(f'<p class="soft">{doubt} {text(baselines(facts))}</p>')

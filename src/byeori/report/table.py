@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from byeori.report.cost import costs
-from byeori.report.facts import Facts, interval
+from byeori.report.facts import Facts, interval, table
+from byeori.report.score_notes import score_notes
 from byeori.run import RunFolder
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def summary(folder: RunFolder, metrics: dict[str, Any]) -> RenderableType:
             grid.add_column(head, justify="right" if place else "left", no_wrap=True)
         for row in rows:
             grid.add_row(*map(Text, row))
-        parts += [grid, Text()]
+        parts += [grid, Text(), *map(Text, score_notes(table(metrics, facts.part)))]
     parts += [Text(said, colour[kind]), Text()]
     parts += [Text(line) for line in [*cost_lines(facts), *place_lines(folder)]]
     return Group(*parts)
@@ -45,7 +46,13 @@ def summary_lines(folder: RunFolder, metrics: dict[str, Any]) -> list[str]:
     facts = Facts(folder.path.name, metrics=metrics)
     heads, rows = score_table(facts)
     lines = aligned([heads, *rows]) if rows else []
-    return [*lines, facts.verdict[1], *cost_lines(facts), *place_lines(folder)]
+    return [
+        *lines,
+        *score_notes(table(metrics, facts.part)),
+        facts.verdict[1],
+        *cost_lines(facts),
+        *place_lines(folder),
+    ]
 
 
 def score_table(facts: Facts) -> tuple[list[str], list[list[str]]]:
@@ -110,6 +117,7 @@ def print_summary(folder: RunFolder, metrics: dict[str, Any]) -> None:
 
 
 def print_scores(scores: dict[str, Any], of_class: dict[str, str] | None = None) -> None:
-    """Scores with their intervals, a line each, on standard output; `of_class` as `Task.of_class` has it."""
+    """Scores with their intervals, a line each, and what they count, on standard output; `of_class` as `Task.of_class` has it."""
     facts = Facts("", metrics={"of_class": of_class or {}})
-    print("\n".join(aligned([[facts.words(name), interval(score)] for name, score in scores.items()])))
+    lines = aligned([[facts.words(name), interval(score)] for name, score in scores.items()])
+    print("\n".join([*lines, *score_notes(scores)]))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from byeori import tasks
-from byeori.report.facts import Facts, table
+from byeori.report.facts import Facts, file_name, table
 
 Said = Callable[[Facts], str]
 
@@ -41,7 +41,10 @@ def section(facts: Facts, use: Use) -> str:
     call = f"print({use.verb}({use.given(facts)}))"
     ours = f"import byeori\n\n{use.verb} = byeori.pipeline({quoted(facts.task)}, {_folder(facts)}{_cleaned_by(facts)})\n{call}"
     if adapter := table(facts.saved, "adapter"):
-        return _of_adapter(facts, str(adapter.get("base")), ours)
+        base = str(
+            adapter.get("base")
+        )  # on the Hub it has a revision; else it is a path, of which no card shows more than the name
+        return _of_adapter(facts, base if adapter.get("revision") else file_name(base), ours)
     if use.alone is None:
         made = f"{use.verb} = pipeline({quoted(facts.task)}, model={_folder(facts)}{use.made(facts)})"
         theirs = (

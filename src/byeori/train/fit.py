@@ -269,6 +269,7 @@ def data_facts(ready: Ready) -> dict[str, Any]:
                     "bytes": f.bytes,
                     "format": f.format,
                     "encoding": f.encoding,
+                    **({"hub": f.hub} if f.hub else {}),
                 }
                 for f in rows.origin.files
             ],
