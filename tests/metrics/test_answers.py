@@ -212,6 +212,15 @@ def test_intervals_and_weights():
     assert score(weights) == pytest.approx(again(), rel=1e-12)
 
 
+def test_answers_that_are_all_empty():
+    found = values(answer_scores(["", ""], [["경찰"], []], resamples=0))
+    assert (
+        found["exact_match"] == found["f1"] == 0.5
+        and found["has_answer_f1"] == 0.0
+        and found["no_answer_accuracy"] == 1.0
+    )
+
+
 def test_what_cannot_be_scored_is_refused():
     with pytest.raises(DataError, match="1 predictions for 2 references"):
         answer_scores(["a"], [["a"], ["b"]])

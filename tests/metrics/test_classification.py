@@ -31,6 +31,11 @@ def expected_single(predicted, reference, n_labels):
     if n_labels == 2:
         for name in ("f1", "precision", "recall"):
             scores[name] = getattr(reference_scores, f"{name}_score")(reference, predicted, zero_division=0)
+    else:
+        for name in ("precision", "recall"):
+            score = getattr(reference_scores, f"{name}_score")
+            scores[f"macro_{name}"] = score(reference, predicted, average="macro", zero_division=0)
+            assert scores["accuracy"] == pytest.approx(score(reference, predicted, average="micro"))
     return scores
 
 
@@ -95,6 +100,7 @@ def expected_multi(predicted, reference):
     return {
         "micro_f1": score["f1"](reference, predicted, average="micro", zero_division=0),
         "macro_f1": score["f1"](reference, predicted, average="macro", zero_division=0),
+        "weighted_f1": score["f1"](reference, predicted, average="weighted", zero_division=0),
         "micro_precision": score["precision"](reference, predicted, average="micro", zero_division=0),
         "micro_recall": score["recall"](reference, predicted, average="micro", zero_division=0),
         "exact_match": reference_scores.accuracy_score(reference, predicted),

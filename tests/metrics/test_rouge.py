@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 
 from byeori.errors import DataError, SettingError
 from byeori.metrics.rouge import MEASURES, RougeScore, rouge_scores
+from byeori.metrics.units import tokenizer
 
 WORDS = ["The", "cat", "cats", "sat", "on", "a", "mat.", "running", "ran,", "2", "dogs", "it's", "\n"]
 
@@ -75,13 +78,44 @@ def test_equal_texts_score_one(unit, text):
     assert score() == pytest.approx(dict.fromkeys(MEASURES, 1.0))
 
 
-def test_a_note_names_the_rows_that_words_read_little_of():
-    """They decide nothing by themselves."""
-    references = [["The cat sat on the mat today."]] * 8 + [["a cat", "naïve"]]
-    found = rouge_scores(["The cat"] * 9, references, resamples=0)["rouge1"]["details"]
-    assert found["unit"] == "word" and "1 of 9 references (rows 9)" in found["note"]
-    assert "note" not in rouge_scores(["The cat"], ["The cat"], resamples=0)["rouge1"]["details"]
-    assert "note" not in rouge_scores(["가"], ["가"], resamples=0)["rouge1"]["details"]
+def test_rows_that_words_cannot_stand_for_are_counted_in_eojeol():
+    """They decide nothing about the others, whose scores stay rouge-score's."""
+    predicted, references = english(4, 40)
+    both = ["2023년 삼성 AI 발표", "2023년 현대 AI 공개"]
+    score = RougeScore(
+        [*predicted, both[0], both[1], "a naïve cat"], [*references, [both[0]], [both[0]], ["a naïve cat"]]
+    )
+    assert score.unit == "word"
+    assert (score.rows[:40] == RougeScore(predicted, references).rows).all()
+    assert (score.rows[40] == 1).all() and (score.rows[42, :, 2] == 1).all()
+    assert score.rows[41, 0, 2] == 0.5 and RougeScorer(["rouge1"]).score(*both)["rouge1"].fmeasure == 1.0
+    note = score.details("rouge1")["note"]
+    assert "3 of 43 rows" in note and note.endswith("(rows 41, 42, 43).")
+    assert "note" not in RougeScore(predicted, references).details("rouge1")
+    # one Korean word may be all the difference
+    assert RougeScore(["He lives and works in 서울 today"], ["He lives and works in 부산 today"]).rows[0, 0, 2] < 1
+
+
+KOREAN = st.text("가나다라마 각낙 은는.,?!1AB", min_size=1, max_size=12).filter(
+    lambda text: any("가" <= c <= "힣" for c in text)
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(one=KOREAN, other=KOREAN, unit=st.sampled_from(["auto", "eojeol", "syllable"]), english=st.integers(0, 40))
+def test_equal_korean_never_scores_zero_and_different_never_one(one, other, unit, english):
+    """Different: of other units in another order than the reference's, which is what ROUGE-L compares."""
+    beside = ["The cat sat on the mat and the dog ran there."] * english  # auto takes words where these are most
+    score = RougeScore([one, other, *beside], [one, one, *beside], unit=unit)
+    assert score.rows[0] == pytest.approx(np.ones((4, 3)))
+    count = tokenizer("eojeol" if score.unit == "word" else score.unit).tokenize
+    assert (score.rows[1, 2, 2] == 1.0) == (count(one) == count(other))
+
+
+def test_predictions_that_are_all_empty():
+    found = rouge_scores(["", " "], ["경찰이 왔다", "비가 온다"], resamples=200)
+    assert all(entry["value"] == entry["low"] == entry["high"] == 0.0 for entry in found.values())
+    assert found["rouge1"]["details"]["empty_predictions"] == 2
 
 
 def test_different_texts_of_one_eojeol_score_zero():

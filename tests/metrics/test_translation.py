@@ -123,6 +123,12 @@ def test_equal_short_texts_are_not_zero():
     assert translation_scores(["안녕"], ["반가워"], resamples=0)["bleu"]["value"] == 0.0
 
 
+def test_predictions_that_are_all_empty():
+    for references in (["a cat sat on the mat"] * 2, ["경찰이 왔다"] * 2):
+        found = translation_scores(["", ""], references, resamples=200)
+        assert values(found) == {"bleu": 0.0, "chrf": 0.0, "chrf++": 0.0} and found["bleu"]["details"]["sys_len"] == 0
+
+
 def test_what_cannot_be_scored_is_refused():
     # sacrebleu scores the first pair of the wrong orientation and says nothing
     predicted, references = ["a cat sat on the mat", "x y z w"], [["a cat sat on the mat", "it rains all day long"]]
@@ -130,6 +136,8 @@ def test_what_cannot_be_scored_is_refused():
         translation_scores(predicted, references)
     with pytest.raises(DataError, match="nothing to score"):
         translation_scores([], [])
+    with pytest.raises(DataError, match="2 predictions for 1 references"):
+        translation_scores(["a", "b"], ["a"])
     with pytest.raises(SettingError, match="tokenize='moses'"):
         translation_scores(["a"], ["a"], tokenize="moses")
 

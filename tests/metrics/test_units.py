@@ -65,7 +65,7 @@ def test_a_unit_that_would_throw_the_text_away_is_refused():
         check("word", ["a cat", KOREAN])
     some = ["A cat sat on the mat today."] * 9 + [KOREAN, "naïve"]
     check("word", some)
-    assert misread(some) == [9, 10]
+    assert misread(some) == [9, 10] and misread(["in 서울 of all places, today", "Müller said so twice today"]) == [0]
 
 
 def test_word_is_rouge_scores_own():

@@ -25,8 +25,9 @@ def single_label(predicted, reference, labels: Sequence[str], weights=None) -> d
 
     predicted, reference: int64 (n,), ids into `labels`; weights: (n,), how often each row counts (None: once each).
     Returns accuracy, macro_f1, weighted_f1 and mcc, all in 0–1 but mcc in −1–1; for two labels also f1, precision and
-    recall of the class with id 1. `macro_f1` is the mean over the classes that occur in references or predictions
-    (scikit-learn's default), so a class absent from a test set does not pull it down.
+    recall of the class with id 1, for more macro_precision and macro_recall. Macro averages are over the classes that
+    occur in references or predictions (scikit-learn's default), so a class absent from a test set does not pull them
+    down. Micro averages of one class a row are the accuracy.
     `mcc` is the multi-class coefficient of Gorodkin (2004), 0.0 where its denominator is 0.
     Raises DataError for no rows, for different lengths and for ids outside the labels.
     """
@@ -63,6 +64,8 @@ def _single(right: np.ndarray, found: np.ndarray, support: np.ndarray) -> dict[s
     }
     if len(support) == 2:
         scores |= {"f1": f1[1], "precision": precision[1], "recall": recall[1]}
+    else:
+        scores |= {"macro_precision": precision[occurring].mean(), "macro_recall": recall[occurring].mean()}
     return {name: float(value) for name, value in scores.items()}
 
 
@@ -70,9 +73,9 @@ def multi_label(predicted, reference, labels: Sequence[str], weights=None) -> di
     """Scores of any number of labels a row.
 
     predicted, reference: bool (n, L), one column a label; weights: (n,) or None.
-    Returns micro_f1, macro_f1 (the mean over all L labels), micro_precision, micro_recall and exact_match (the share of
-    rows whose whole label set is right, scikit-learn's subset accuracy), all in 0–1. Raises DataError as
-    `single_label`.
+    Returns micro_f1, macro_f1 (the mean over all L labels), weighted_f1 (by how often each is wanted), micro_precision,
+    micro_recall and exact_match (the share of rows whose whole label set is right, scikit-learn's subset accuracy), all in
+    0–1. Raises DataError as `single_label`.
     """
     return MultiLabelScore(predicted, reference, labels)(weights)
 
@@ -101,6 +104,7 @@ class MultiLabelScore(SumScore):
         return {
             "micro_f1": float(micro),
             "macro_f1": float(f1.mean()),
+            "weighted_f1": float(f1 @ wanted / wanted.sum()) if wanted.any() else 0.0,
             "micro_precision": float(precision),
             "micro_recall": float(recall),
             "exact_match": float(sums[-2] / sums[-1]),

@@ -1,8 +1,10 @@
 """ROUGE-1, ROUGE-2, ROUGE-L and ROUGE-Lsum over words, eojeol, morphemes or syllables.
 
 Invariants: values are means over rows of F-measures in 0–1, computed by `rouge-score` (Google's port of Lin's ROUGE
-1.5.5, Lin 2004) on the units of `byeori.metrics.units`; with the unit "word" they are rouge-score's own. Every entry
-says its unit: scores of different units are not comparable. Equal texts score 1 in every unit of ours.
+1.5.5, Lin 2004) on the units of `byeori.metrics.units`; with the unit "word" they are rouge-score's own, but for the
+rows that its words can't stand for (Korean among English), which are counted in eojeol and named in a note. Every entry
+says its unit: scores of different units are not comparable. Equal texts score 1; ROUGE-L is 1 for texts of equal units
+alone, ROUGE-1 for texts of the same units in any order.
 
     from byeori.metrics.rouge import rouge_scores
     rouge_scores(["경찰이 범인을 잡았다"], ["경찰이 도둑을 잡았다"], resamples=0)["rougeL"]
@@ -42,8 +44,8 @@ def rouge_scores(
     0–9), "eojeol" (between spaces), "morpheme" (kiwipiepy, the extra `ko`), "syllable" (every letter and digit) or
     "auto": "word" where it reads the references (all but a tenth of their letters), else "eojeol", or "syllable" for
     Chinese and Japanese. stemmer: Porter's, for English words. details: {"unit", "stemmer", "precision", "recall",
-    "empty_predictions"}, precision and recall being those of the measure, and with "word" a "note" that names the rows whose
-    references it reads little of, if there are any. Intervals are over rows.
+    "empty_predictions"}, precision and recall being those of the measure, and with "word" a "note" that names the rows that
+    were counted in eojeol, if there are any. Intervals are over rows.
     Raises DataError for references that are not given by row (see `by_row`); SettingError for a unit that would throw
     away more than a tenth of the references' letters and digits, for another unit, and for "morpheme" without kiwipiepy.
     """
@@ -68,11 +70,18 @@ class RougeScore(Ratios):
             self.unit = units.choose(wanted)
             self.stemmer = stemmer and self.unit == "word"  # the choice is made for the user, and said in the details
         units.check(self.unit, wanted)
-        measure = _Measure(self.unit, self.stemmer)
-        self.rows = np.array([measure(text, row) for text, row in zip(predicted, texts, strict=True)])
+        apart = {row for row, both in enumerate(zip(predicted, texts, strict=True)) if self._apart(*both)}
+        measure, other = _Measure(self.unit, self.stemmer), _Measure("eojeol", False)
+        self.rows = np.array([
+            (other if row in apart else measure)(text, several)
+            for row, (text, several) in enumerate(zip(predicted, texts, strict=True))
+        ])  # fmt: skip
         super().__init__({name: (self.rows[:, place, 2], np.ones(self.n)) for place, name in enumerate(MEASURES)})
         self._empty = sum(not text.strip() for text in predicted)
-        self._note = _note(texts) if self.unit == "word" else None
+        self._note = _note(sorted(apart), self.n) if apart else None
+
+    def _apart(self, predicted: str, references: Sequence[str]) -> bool:
+        return self.unit == "word" and bool(units.misread([predicted, *references]))
 
     def details(self, name: str) -> dict[str, Any]:
         """What belongs beside the measure's value: unit, stemmer, mean precision and recall, empty predictions."""
@@ -87,13 +96,10 @@ class RougeScore(Ratios):
         }
 
 
-def _note(texts: Sequence[Sequence[str]]) -> str | None:
-    """Which rows have references that "word" reads little of, in a sentence; None where none has."""
-    rows = [row for row, several in enumerate(texts, start=1) if units.misread(several)]
-    if not rows:
-        return None
-    named = ", ".join(map(str, rows[:NAMED])) + (", …" if len(rows) > NAMED else "")
-    return f'The unit "word" reads less than nine tenths of the letters of {len(rows)} of {len(texts)} references (rows {named}).'
+def _note(rows: Sequence[int], of: int) -> str:
+    """Which rows were counted in eojeol, in a sentence."""
+    named = ", ".join(str(row + 1) for row in rows[:NAMED]) + (", …" if len(rows) > NAMED else "")
+    return f"ROUGE's words keep only a–z and 0–9: {len(rows):,} of {of:,} rows, written otherwise, are counted in eojeol (rows {named})."
 
 
 class _Measure:

@@ -7,8 +7,8 @@ is a function of the references alone, never of what a model predicted or of wha
     from byeori.metrics.units import tokenizer; tokenizer("eojeol").tokenize("삼성이 'AI'를 발표했다.")
 
 "word" keeps only a–z and 0–9: of "2023년 삼성 AI 발표" it sees "2023 ai", so that identical Korean texts can score 0
-and different ones 1. `check` refuses it where more than a tenth of all letters would be lost so; which single references would,
-`misread` says. Hangul written in jamo (NFD) counts as its syllables.
+and different ones 1. `check` refuses it where more than a tenth of all letters would be lost so; single texts among others that
+it can't stand for, `misread` names, and ROUGE counts their rows in eojeol. Hangul written in jamo (NFD) counts as its syllables.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ MOST_LOST = 0.1  # the share of the references' letters and digits that "word" m
 _HANGUL = re.compile(r"[\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3]")
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 _KANA = re.compile(r"[\u3040-\u30ff]")
+_CJK = re.compile("|".join(one.pattern for one in (_HANGUL, _HAN, _KANA)))
 _WORD = re.compile(r"[a-z0-9]")
 _ASCII_MARKS = "`^~|<>"  # symbols to Unicode, quotes and brackets to who types them; + = $ and emoji are read
 
@@ -88,7 +89,7 @@ def check(unit: str, texts: Sequence[str]) -> None:
     """
     if unit != "word" or lost(*texts) <= MOST_LOST:
         return
-    rows = misread(texts)
+    rows = [row for row, text in enumerate(texts) if lost(text) > MOST_LOST]
     text = texts[rows[0]]
     shown = text if len(text) <= 40 else text[:37] + "..."
     raise SettingError(
@@ -99,8 +100,11 @@ def check(unit: str, texts: Sequence[str]) -> None:
 
 
 def misread(texts: Sequence[str]) -> list[int]:
-    """The references (from 0) that "word" throws away more than a tenth of, few as they may be among the others."""
-    return [row for row, text in enumerate(texts) if lost(text) > MOST_LOST]
+    """The texts (from 0) that "word" can't stand for: it throws away more than a tenth of their letters, or a whole word of
+    Korean, Chinese or Japanese, which may be all that tells two texts apart."""
+    return [
+        row for row, text in enumerate(texts) if not text.isascii() and (_CJK.search(text) or lost(text) > MOST_LOST)
+    ]
 
 
 def lost(*texts: str) -> float:
@@ -141,7 +145,9 @@ class _Remembered:
         return self._function(text)
 
 
+@functools.cache
 def _morphemes() -> Callable[[str], list[str]]:
+    """One analyser for all: it takes a second to load, and some hundred megabytes."""
     try:
         from kiwipiepy import Kiwi
     except ImportError:

@@ -105,17 +105,21 @@ def evaluate(
                 answers = joined(map(predicted, windows))
             else:
                 deque(map(predicted, windows), maxlen=0)
-        predictions, confidence = predicted.done(), predicted.confidence.done() if predicted.sure else None
+        predictions, ranked = predicted.done(), predicted.ranked()
+        confidence = predicted.confidence.done() if predicted.sure else None
     else:
         answers = engine.run(store, losses)
         if tune:
             task.tune(answers, store, references)
-        predictions, confidence = task.predictions(answers, store), task.confidence(answers, store)
+        predictions, ranked = task.predictions(answers, store), task.ranking(answers, store)
+        confidence = task.confidence(answers, store)
         if tell is not None:
             tell(task.decode(answers, store))
     losses.add_up(engine.world)
     judged = Judged({}, answers, store, predictions=predictions, confidence=confidence, losses=losses)
     scores = task.score(predictions, references, resamples=resamples, seed=seed)
+    if ranked is not None:
+        scores |= task.score_ranking(ranked, references, resamples=resamples, seed=seed)
     scores |= losses.scores(resamples, seed)
     if confidence is not None:
         scores |= calibration_scores(confidence, predictions == references, resamples=resamples, seed=seed)
@@ -133,6 +137,7 @@ class _Predicted:
         self._rows = 0
         self._column, self._list = mapped.Column(), list[Any]()
         self.confidence, self.sure = mapped.Column(), False
+        self._ranks: mapped.Column | None = mapped.Column()
 
     def __call__(self, answers: Answers) -> Answers:
         part = window(self.store, self._rows, min(self._rows + WINDOW, len(self.store)))
@@ -145,9 +150,18 @@ class _Predicted:
         if (sure := self.task.confidence(answers, part)) is not None:
             self.confidence.add(sure)
             self.sure = True
+        ranked = self.task.ranking(answers, part) if self._ranks is not None else None
+        if ranked is None:
+            self._ranks = None
+        elif self._ranks is not None:
+            self._ranks.add(ranked)
         if self.tell is not None:
             self.tell(self.task.decode(answers, part))
         return answers
+
+    def ranked(self) -> np.ndarray | None:
+        """As `Task.ranking` gives it, of all rows."""
+        return None if self._ranks is None else self._ranks.done()
 
     def done(self) -> Any:
         return self._list or self._column.done()

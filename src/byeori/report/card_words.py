@@ -141,6 +141,8 @@ KO = {
     "weighted F1": "가중 F1",
     "{n} predictions are empty.": "비어 있는 예측이 {n}개입니다.",
     "{names} counts {unit}.": "{names}: {unit} 단위로 셉니다.", "{names} count {unit}.": "{names}: {unit} 단위로 셉니다.",
+    "ROUGE's words keep only a–z and 0–9: {rows} of {all} rows, written otherwise, are counted in eojeol (rows {named}).":
+        "ROUGE의 단어는 a–z와 0–9만 남깁니다. 다르게 쓴 행 {rows}개(전체 {all}개, {named}행)는 어절로 셉니다.",
     "words": "단어", "eojeol": "어절", "morphemes": "형태소", "syllables": "음절",
     "words after Porter's stemmer": "단어(포터 어간 추출 뒤)",
     "{score} is sacrebleu's: {signature}.": "{score}: sacrebleu의 값, {signature}.",

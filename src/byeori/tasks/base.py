@@ -272,6 +272,19 @@ class Task:
         """{name: {"value", "low", "high"}}; low and high are None unless `resamples` of the bootstrap are asked."""
         raise TypeError(f"{type(self).__name__} has no score()")
 
+    @property
+    def ranked_scores(self) -> tuple[str, ...]:
+        """The names that `score_ranking` gives."""
+        return ()
+
+    def ranking(self, answers: Answers, store: TokenStore) -> np.ndarray | None:
+        """How much each row looks like each class, float (rows,) or (rows, classes), for `score_ranking`; None for most tasks."""
+        return None
+
+    def score_ranking(self, ranked: Any, references: Any, resamples: int = 0, seed: int = 0) -> dict[str, Any]:
+        """As `score`, of what `ranking` gave: scores that predictions alone can't have, and so no baseline has."""
+        return {}
+
     def baseline(self, kind: str, train: Rows, rows: Rows, seed: int) -> Any:
         """Predictions, as `score` takes them, of a model that is no transformer: kind "trivial" or "linear"."""
         raise TypeError(f"{type(self).__name__} has no baseline()")

@@ -20,6 +20,7 @@ import numpy as np
 from byeori.data import mapped
 from byeori.data.coded import Coded, coded, from_few
 from byeori.errors import DataError, ModelError, RowsError, SettingError
+from byeori.metrics.ranking import AUROC, MOST_LABELS
 from byeori.settings import setting
 from byeori.tasks.base import Task, texts_from
 from byeori.tasks.class_weights import on_device, weights_of
@@ -354,6 +355,28 @@ class TextClassification(Task):
         return scores(
             self.problem_type or SINGLE, predictions, references, self.labels or (), resamples=resamples, seed=seed
         )
+
+    @property
+    def ranked_scores(self) -> tuple[str, ...]:
+        several = self.problem_type != REGRESSION and 1 < len(self.labels or ()) <= MOST_LABELS
+        return (AUROC,) if several else ()
+
+    def ranking(self, answers: Answers, store: TokenStore) -> np.ndarray | None:
+        """Of two labels how much more of the second, float32 (rows,); else logits less their log-sum, (rows, labels)."""
+        if not self.ranked_scores:
+            return None
+        logits = np.asarray(answers.values, np.float32)
+        if self.problem_type == MULTI:
+            return logits
+        if logits.shape[-1] == 2:
+            return logits[:, 1] - logits[:, 0]
+        highest = logits.max(-1, keepdims=True)
+        return logits - highest - np.log(np.exp(logits - highest).sum(-1, keepdims=True))
+
+    def score_ranking(self, ranked: Any, references: Any, resamples: int = 0, seed: int = 0) -> dict[str, Any]:
+        from byeori.metrics.ranking import ranking_scores
+
+        return ranking_scores(ranked, references, resamples=resamples, seed=seed)
 
     def baseline(self, kind: str, train: Rows, rows: Rows, seed: int) -> Any:
         from byeori.data import disk

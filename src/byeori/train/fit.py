@@ -56,7 +56,7 @@ def check_watching(ready: Ready, own_metrics: bool) -> None:
                 )
     elif settings.best_metric is not None and not own_metrics:
         right = ready.task.references(ready.rows["validation"].table)
-        known = [*ready.task.score(right, right), LOSS]
+        known = [*ready.task.score(right, right), *ready.task.ranked_scores, LOSS]
         if settings.best_metric not in known:
             raise SettingError(f"best_metric={settings.best_metric!r}: the scores here are {', '.join(known)}.")
 
