@@ -10,9 +10,17 @@ import unicodedata
 import pytest
 
 from byeori.errors import SettingError
+from byeori.metrics import units
 from byeori.metrics.units import check, choose, eojeol, lost, misread, scripts, syllables, tokenizer
 
 KOREAN = "2023년 삼성 AI 발표"
+
+
+@pytest.fixture(autouse=True)
+def no_analyser_of_before():
+    units._morphemes.cache_clear()
+    yield
+    units._morphemes.cache_clear()
 
 
 def test_eojeol():
