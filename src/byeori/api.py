@@ -122,6 +122,7 @@ def _train(
             hooks = [*hooks, pusher]
 
     from byeori.predict.arrays import check_metrics
+    from byeori.report.keep import keep_mistakes
     from byeori.report.write import write_report
     from byeori.train.accelerator import given_back
     from byeori.train.fit import check_watching, fit, on_disk
@@ -145,6 +146,7 @@ def _train(
         with together():
             if main:
                 with on_disk(folder):
+                    keep_mistakes(folder, ready.rows, ready.stores, ready.engine)
                     write_report(folder)
     if main and pusher is not None:
         pusher.finish()

@@ -17,13 +17,18 @@ from byeori.run import dumps
 
 @click.command()
 @click.argument("run", metavar="RUN")
+@click.option(
+    "--lang",
+    type=click.Choice(["ko", "en"]),
+    help="language of the page; that of most of the run's samples if not given",
+)
 @debugging
-def report(run: str) -> None:
+def report(run: str, lang: str | None) -> None:
     """Make report.html and the model card of a run again."""
     from byeori.report.write import write_report
     from byeori.run import RunFolder
 
-    for sentence in write_report(run):
+    for sentence in write_report(run, lang):
         print(sentence)
     print(RunFolder(run).report)
 

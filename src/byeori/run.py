@@ -27,8 +27,8 @@ HALF = re.compile(r"\.(old|[a-z0-9_]{8})")  # how tempfile ends the names of wha
 
 
 class RunFolder:
-    """Paths and whole writes. Layout: settings.yaml, model/, metrics.json, history.jsonl, samples.jsonl, predictions/,
-    data.json, checkpoints/, trackers/ (a folder a tracker, if any), report.html."""
+    """Paths and whole writes. Layout: settings.yaml, model/, metrics.json, history.jsonl, samples.jsonl, watched.jsonl,
+    slices.json, mistakes.json, predictions/, data.json, checkpoints/, trackers/ (a folder a tracker, if any), report.html."""
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
@@ -37,13 +37,16 @@ class RunFolder:
         self.metrics = self.path / "metrics.json"
         self.history = self.path / "history.jsonl"
         self.samples = self.path / "samples.jsonl"
+        self.watched = self.path / "watched.jsonl"
+        self.slices = self.path / "slices.json"
+        self.mistakes = self.path / "mistakes.json"
         self.predictions = self.path / "predictions"
         self.data = self.path / "data.json"
         self.checkpoints = self.path / "checkpoints"
         self.trackers = self.path / "trackers"
         self.report = self.path / "report.html"
         self.parts = (self.model, self.checkpoints, self.settings, self.metrics, self.history, self.samples, self.data,
-                      self.report, self.predictions, self.trackers)  # fmt: skip
+                      self.watched, self.slices, self.mistakes, self.report, self.predictions, self.trackers)  # fmt: skip
         self.lock = self.path / ".lock"  # held by the process that writes here
         self.before = self.path / ".before"  # the parts of a run that is being replaced
 

@@ -18,6 +18,7 @@ from byeori import tasks
 from byeori.report.about import baselines
 from byeori.report.card import card
 from byeori.report.facts import Facts, read_facts
+from byeori.report.write import write_report
 
 WORDS = ["배송이", "좋아요", "빨라서", "어제", "비가", "왔다", "good", "color", "size"]
 CONTEXT = "책은 군립도서관이 기증했다. 비가 어제 왔다."
@@ -99,6 +100,7 @@ def made(tiny, tmp_path_factory):
                 task, str(tiny(family, auto=auto)), train=rows, validation=rows, test=rows, output=str(output), threads=1,
                 precision="float32", **values,
             ).path  # fmt: skip
+            assert write_report(known[name], lang="ko") == write_report(known[name], lang="en") == []
         return known[name]
 
     return make
@@ -264,6 +266,7 @@ def test_an_own_task_is_claimed_nothing_of(tiny, tmp_path, monkeypatch):
         f"{tmp_path / 'mine.py'}:Mine", str(tiny("bert", auto="AutoModel")), train=LABELLED, validation=LABELLED, max_steps=1,
         test_size=0, threads=1, precision="float32", previews=1, output=str(tmp_path / "run"),
     ).path  # fmt: skip
+    write_report(run, lang="en")
     text, report = text_of(run), Page((run / "report.html").read_text(encoding="utf-8")).text
     assert "longer inputs" not in text and "from transformers" not in text and baselines(read_facts(run)) == ""
     assert "| 0 | neg | 5 |" in text and "Confusion matrix" in report  # these are labels, whatever the task is called

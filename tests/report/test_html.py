@@ -25,7 +25,9 @@ def test_one_page_with_nothing_from_outside(run):
     parsed = Page(source)
     assert source.startswith("<!DOCTYPE html>") and '<meta charset="utf-8">' in source
     assert ("html", "lang", "en") in parsed.attributes
-    assert not [a for a in parsed.attributes if a[1] in ("src", "href", "srcset", "action") or a[1].startswith("on")]
+    assert not [a for a in parsed.attributes if a[1] in ("src", "srcset", "action") or a[1].startswith("on")]
+    places = [value for _, name, value in parsed.attributes if name == "href"]
+    assert places and all(place[0] == "#" and f'id="{place[1:]}"' in source for place in places)
     assert "http://" not in source and "https://" not in source and "url(" not in source and "@import" not in source
     assert "<script" not in source and "<link" not in source
     assert "secret project" not in source and "/home/" not in source
@@ -54,8 +56,13 @@ def test_single_label(single):
     assert classes[1] == ["부정", "0.6000", "0.7500", "0.6667", "4"]
     mistakes = next(t for t in parsed.tables if t[0] == ["row", "prediction", "reference"])
     assert mistakes[1:] == [["3", "긍정 0.930", "부정"], ["5", "부정 0.710", '<b>&"'], ["8", "부정 0.550", "긍정"]]
-    samples = next(t for t in parsed.tables if t[0][0] == "inputs")
-    assert [row[3] for row in samples[1:]] == ["✓ right", "✗ wrong"]  # those of the last step only
+    samples = next(t for t in parsed.tables if t[0][0] == "sample")
+    assert samples[0] == ["sample", "update 30", "update 300"]
+    assert samples[1] == [
+        "1", "예전 표본부정 0.500 ✓ rightreference: 부정",
+        "정말 오랜만에 극장에서 울었다. 강력 추천!긍정 0.980 ✓ rightreference: 긍정",
+    ]  # fmt: skip
+    assert samples[2] == ["2", "", '돈이 아깝다 <b>&"<b>&" 0.610 ✗ wrongreference: 부정']
     assert "byeori train 영화평/settings.yaml" in parsed.text or "byeori train '영화평/settings.yaml'" in parsed.text
 
 
@@ -135,7 +142,7 @@ FILES = ["settings.yaml", "metrics.json", "history.jsonl", "samples.jsonl", "dat
 @pytest.mark.parametrize("file", FILES)
 def test_a_missing_file_is_named(run, file):
     (run / file).unlink()
-    missing = write_report(run)
+    missing = write_report(run, lang="en")
     assert missing[0] == f"{file} is missing."
     assert f"{file} is missing." in Page((run / "report.html").read_text(encoding="utf-8")).text
     assert (run / "model" / "README.md").is_file()

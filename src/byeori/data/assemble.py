@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from byeori.data import columns as cols
 from byeori.data import disk, mapped
+from byeori.data import row_sources as sources
 from byeori.data import values as vals
 from byeori.data.clean_rows import clean_columns, notes_of
 from byeori.data.forms import choose
@@ -50,6 +51,7 @@ def assemble(sheets: list[Sheet], wish: Wish) -> Rows:
     notes = [note for sheet in sheets for note in sheet.notes] + [matched.reason]
     if len(sheets) > 1 and {"choices", "label"} <= set(matched.columns):
         vals.count_alike(sheets, names.name, matched.columns)
+    source = sources.column(sheets, {_outer(column, first) for column in _all(matched)}) if wish.bad != "keep" else None
     tables: list[pa.Table] = []
     numbers: list[np.ndarray] = []
     errors: dict[int, str] = {}
@@ -62,7 +64,7 @@ def assemble(sheets: list[Sheet], wish: Wish) -> Rows:
                 f"{names.name(at)}: there is no column {listed(absent)}, which {names.name(0)} has. "
                 "All files of one set need the same columns."
             )
-        table, row_of, problems, said = _roles(sheet, names.name(at), matched, wish, cleaner, tally)
+        table, row_of, problems, said = _roles(sheet, names.name(at), matched, wish, cleaner, tally, source)
         if most is not None and done + len(row_of) > most:
             table, row_of = table.slice(0, most - done), row_of[: most - done]
             problems = {i: why for i, why in problems.items() if i < len(row_of)}
@@ -78,7 +80,7 @@ def assemble(sheets: list[Sheet], wish: Wish) -> Rows:
                 f"The first {count(most, 'row')} were taken, of {at + 1:,} of {len(sheets):,} files (--max-rows)."
             )
             break
-    table = _stack(tables, notes)
+    table, said_of = sources.taken_out(_stack(tables, notes))
     if not table.num_rows:
         raise DataError(f"{names.name(0)}: no row is left.")
     file_of = mapped.keep(np.repeat(np.arange(len(numbers), dtype=np.int32), [len(n) for n in numbers]))
@@ -91,6 +93,8 @@ def assemble(sheets: list[Sheet], wish: Wish) -> Rows:
         notes.append(f"{names.name(0)}: a token is a character here, spaces included.")
     if "id" in wish.roles and "id" in table.column_names:
         table = _own_ids(table, notes)
+    if said_of is not None and source is not None:
+        origin.source_of, origin.sources, origin.source_column = *said_of, source
     made = disk.dataset(table, light=wish.bad == "keep" and not wish.judged)  # as rows to be predicted are read
     done_to = (cleaner or None, dict(tally))
     return Rows(made, origin, dict(matched.columns), notes, class_names, errors, facts, *done_to)
@@ -172,7 +176,7 @@ def _written(value: Any, name: str) -> Any:
 
 
 def _roles(
-    sheet: Sheet, name: str, matched: Match, wish: Wish, cleaner: Cleaner, tally: Counter[str]
+    sheet: Sheet, name: str, matched: Match, wish: Wish, cleaner: Cleaner, tally: Counter[str], source: str | None
 ) -> tuple[pa.Table, np.ndarray, dict[int, str], list[str]]:
     """One sheet → (table with role names, row numbers, position → error for kept bad rows, notes)."""
     row_of = sheet.numbers
@@ -254,6 +258,8 @@ def _roles(
         used = {_outer(column, sheet) for column in _all(matched)}
         left = {column: values for column, values in sheet.columns.items() if column not in used}
         taken |= {column if column not in taken else f"{column}_": _any(values) for column, values in left.items()}
+    if source is not None:
+        taken[sources.COLUMN] = sources.texts(sheet.columns[source])
     table = pa.table(taken)
     if drop.any():
         return disk.kept(table, ~drop), mapped.take(row_of, np.flatnonzero(~drop)), {}, notes

@@ -117,11 +117,17 @@ class Sheet:
 
 @dataclass(slots=True)
 class Origin:
-    """Where row i came from. `file_of` int32 (n,) indexes `files`; `row_of` int64 (n,) is 1-based."""
+    """Where row i came from. `file_of` int32 (n,) indexes `files`; `row_of` int64 (n,) is 1-based.
+
+    source_of: int32 (n,) indexes `sources`, what the column `source_column` says of it; None where there is no such column.
+    """
 
     files: list[FileInfo]
     file_of: np.ndarray
     row_of: np.ndarray
+    source_of: np.ndarray | None = None
+    sources: list[str] = field(default_factory=list)
+    source_column: str = ""
     _names: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @classmethod
@@ -149,7 +155,9 @@ class Origin:
         from byeori.data import mapped
 
         at = np.asarray(indices, dtype=np.int64)
-        return Origin(self.files, mapped.take(self.file_of, at), mapped.take(self.row_of, at))
+        source = None if self.source_of is None else mapped.take(self.source_of, at)
+        taken = mapped.take(self.file_of, at), mapped.take(self.row_of, at)
+        return Origin(self.files, *taken, source, self.sources, self.source_column)
 
 
 @dataclass(slots=True)

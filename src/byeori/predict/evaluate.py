@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from byeori.predict.engine import Engine
 
 Tell = Callable[[list[Any]], None]
+Look = Callable[[Answers, TokenStore], None]
 RESAMPLES = 1_000
 LOSS = "loss"  # the name of its score
 
@@ -79,10 +80,12 @@ def evaluate(
     tune: bool = False,
     keep: bool = False,
     tell: Tell | None = None,
+    look: Look | None = None,
 ) -> Judged:
     """Run the store and score it; with `tune` the task first chooses on it what decoding needs.
 
-    `keep`: the answers are wanted afterwards. `tell` is given the decoded predictions in row order, some rows at a time.
+    `keep`: the answers are wanted afterwards. `tell` is given the decoded predictions in row order, some rows at a time;
+    `look`, of a task that judges row by row, the answers of the first rows and these as a store.
 
     `metrics` are functions of (predictions, references), or of the course's eval_pred; they get the rows that have a
     prediction (of a task that writes, those of `eval_max_rows`).
@@ -98,7 +101,7 @@ def evaluate(
     keep = keep or any(map(wants_arrays, metrics))
     answers: Answers | None = None
     if row_by_row(task) and not (tune and type(task).tune is not Task.tune):
-        predicted = _Predicted(task, store, tell)
+        predicted = _Predicted(task, store, tell, look)
         # Closed, so that a model isn't left predicting where what is made of its answers fails.
         with closing(engine.windows(store, losses)) as windows:
             if keep:
@@ -115,6 +118,8 @@ def evaluate(
         confidence = task.confidence(answers, store)
         if tell is not None:
             tell(task.decode(answers, store))
+        if look is not None and row_by_row(task):
+            look(answers, store)
     losses.add_up(engine.world)
     judged = Judged({}, answers, store, predictions=predictions, confidence=confidence, losses=losses)
     scores = task.score(predictions, references, resamples=resamples, seed=seed)
@@ -132,8 +137,8 @@ def evaluate(
 class _Predicted:
     """Takes the answers of one window after the other; keeps a prediction a row, as `Task.predictions` gives it."""
 
-    def __init__(self, task: Task, store: TokenStore, tell: Tell | None):
-        self.task, self.store, self.tell = task, store, tell
+    def __init__(self, task: Task, store: TokenStore, tell: Tell | None, look: Look | None = None):
+        self.task, self.store, self.tell, self.look = task, store, tell, look
         self._rows = 0
         self._column, self._list = mapped.Column(), list[Any]()
         self.confidence, self.sure = mapped.Column(), False
@@ -157,6 +162,9 @@ class _Predicted:
             self._ranks.add(ranked)
         if self.tell is not None:
             self.tell(self.task.decode(answers, part))
+        if self.look is not None:
+            self.look(answers, part)
+            self.look = None
         return answers
 
     def ranked(self) -> np.ndarray | None:

@@ -13,7 +13,10 @@ from dataclasses import dataclass
 
 from byeori.report import mistakes, usage
 from byeori.report.facts import Facts, table
-from byeori.report.predicted import by_label
+from byeori.report.listing import Listing
+from byeori.report.markup import text
+from byeori.report.predicted import by_label, mislabelled
+from byeori.report.words import told
 from byeori.text.windows import STRIDE, Cut
 
 Said = str | Callable[[Facts], str]
@@ -22,11 +25,12 @@ Said = str | Callable[[Facts], str]
 @dataclass(frozen=True)
 class About:
     """`trivial`, `linear`: what the baselines of these names do, behind "The … baseline"; `long`: what becomes of inputs
-    longer than the model takes, behind "It"; `mistakes`: the report's tables of a part; `labels`: what is counted by label
-    in the data, "" for a task without labels."""
+    longer than the model takes, behind "It"; `mistakes`: a part's wrong rows; `overview`: what the report says of its predictions
+    before them; `labels`: what is counted by label in the data, "" for a task without labels."""
 
     use: Callable[[Facts], str]
-    mistakes: Callable[[Facts, str], str]
+    mistakes: Callable[[Facts, str], Listing | None]
+    overview: Callable[[Facts, str], str] = lambda facts, part: ""
     trivial: Said = ""
     linear: Said = ""
     long: Said = ""
@@ -43,7 +47,8 @@ def baselines(facts: Facts) -> str:
     entry, found = about(facts), []
     for kind, said in (("trivial", entry.trivial), ("linear", entry.linear)):
         if said and facts.baseline(kind):
-            found.append(f"The {kind} baseline {_told(said, facts)}.")
+            what = facts.say(_told(said, facts))
+            found.append(facts.say("The {kind} baseline {what}.", kind=facts.say(kind), what=what))
     notes = facts.metrics.get("baseline_notes")
     found += [f"{str(note)[:1].upper()}{str(note)[1:]}." for note in (notes if isinstance(notes, list) else [])]
     return " ".join(found)
@@ -68,22 +73,19 @@ def cleaning(facts: Facts) -> str:
     asked, function, form = done.get("clean"), table(done, "function"), done.get("normalize")
     steps = [CLEANED.get(str(one), str(one)) for one in (asked if isinstance(asked, list) else [])]
     if function:
-        steps.append(f"the function {function.get('function')} of {function.get('file') or 'a session'} is called")
-    said = []
+        file = function.get("file") or facts.say("a session")
+        said = "the function {name} of {file} is called"
+        steps.append(told(said, name=function.get("function"), file=file))
+    found = []
     if steps:
-        said.append(
-            f"Texts were cleaned for training, and Byeori cleans those of every prediction alike ({'; '.join(steps)}): without Byeori, do "
-            f"so first."
-        )
+        said = "Texts were cleaned for training, and Byeori cleans those of every prediction alike ({steps}): without Byeori, do so first."
+        found.append(facts.say(said, steps="; ".join(map(facts.say, steps))))
     if isinstance(form, str):
-        name = form.upper()
-        held = done.get("normalizer") == "tokenizer"
-        said.append(
-            f"The tokenizer brings texts into the Unicode form {name}, so it reads them alike however they are composed."
-            if held
-            else f"Texts are brought into the Unicode form {name} first, which the tokenizer can't: without Byeori, do so before it."
-        )
-    return " ".join(said)
+        said = "Texts are brought into the Unicode form {name} first, which the tokenizer can't: without Byeori, do so before it."
+        if done.get("normalizer") == "tokenizer":
+            said = "The tokenizer brings texts into the Unicode form {name}, so it reads them alike however they are composed."
+        found.append(facts.say(said, name=form.upper()))
+    return " ".join(found)
 
 
 def _told(said: Said, facts: Facts) -> str:
@@ -141,30 +143,37 @@ def _corrupted(facts: Facts) -> str:
 # baselines --------------------------------------------------------------------------------------------------------------
 def _commonest(facts: Facts) -> str:
     named = {"regression": "the training mean", "multi_label": "the labels that most training rows have"}
-    return f"always gives {named.get(facts.kind or '', 'the most frequent answer')}"
+    what = named.get(facts.kind or "", "the most frequent answer")
+    return told("always gives {what}", what=told(what))
 
 
 def _filler(facts: Facts) -> str:
     tag = facts.own("commonest")
-    return "finds no entity" if tag is None else f"gives every word the commonest tag, {tag}"
+    return "finds no entity" if tag is None else told("gives every word the commonest tag, {tag}", tag=tag)
 
 
 def _lexicon(facts: Facts) -> str:
     unit = "run of characters between spaces" if facts.own("unit") == "character" else "word"
-    return f"is no linear model but a lexicon: each {unit} gets the tags that it had most often in training"
+    return told(
+        "is no linear model but a lexicon: each {unit} gets the tags that it had most often in training",
+        unit=told(unit),
+    )
 
 
 def _sentence(facts: Facts) -> str:
     none = ", or no answer where that is too unlike it" if facts.own("impossible") else ""
-    return (
-        f"is no linear model: it answers with the sentence of the context that is most like the question (TF-IDF of character "
-        f"n-grams){none}"
-    )
+    said = "is no linear model: it answers with the sentence of the context most like the question (TF-IDF of character n-grams){none}"
+    return told(said, none=told(none))
 
 
-def _lines(facts: Facts, part: str) -> str:
+def _own(facts: Facts, part: str) -> str:
     """Of an own task: labels where it has them, else where its predictions lie."""
-    return by_label(facts, part) if facts.kind else f"<p>predictions/{part}.jsonl has a line for each row.</p>"
+    said = facts.say("predictions/{part}.jsonl has a line for each row.", part=part)
+    return by_label(facts, part) if facts.kind else f"<p>{text(said)}</p>"
+
+
+def _own_mistakes(facts: Facts, part: str) -> Listing | None:
+    return mislabelled(facts, part) if facts.kind else None
 
 
 NEAREST = (
@@ -172,10 +181,10 @@ NEAREST = (
 )
 FREQUENCIES = "knows only how frequent each token is in training (add-one unigrams)"
 
-OWN = About(usage.of_own_task, _lines)
+OWN = About(usage.of_own_task, _own_mistakes, _own)
 TASKS: dict[str, About] = {
     "text-classification": About(
-        _using(usage.CLASSIFY), by_label, trivial=_commonest, labels="rows",
+        _using(usage.CLASSIFY), mislabelled, by_label, trivial=_commonest, labels="rows",
         linear="is a linear model on TF-IDF of character n-grams", long=_cut("inputs"),
     ),
     "token-classification": About(

@@ -17,17 +17,26 @@ from pathlib import Path
 from typing import Any
 
 from byeori.report.lines import Lines
+from byeori.report.words import say, told
 from byeori.run import FORMAT, RunFolder
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.\-]*(/[A-Za-z0-9][\w.\-]*)?", re.ASCII)
 HANGUL = re.compile(r"[\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3]")
 NO_SCORE = "–"
 _FOUND = "# Found while running"
+VERDICTS = {
+    "better": "Better than the {kind} baseline. {beside}, outside the interval.",
+    "worse": "Worse than the {kind} baseline. {beside}, outside the interval.",
+    "open": "Not shown to differ from the {kind} baseline. {beside}, inside the interval.",
+}
 
 
 @dataclass
 class Facts:
-    """One run. `settings` and `found` are the halves of settings.yaml; `predictions` by part; `missing`: sentences."""
+    """One run. `settings` and `found` are the halves of settings.yaml; `predictions` by part; `missing`: sentences.
+
+    `lang` is the language a page is written in; cards and terminals are in English.
+    """
 
     name: str
     settings: dict[str, Any] = field(default_factory=dict)
@@ -38,8 +47,25 @@ class Facts:
     saved: dict[str, Any] = field(default_factory=dict)  # model/byeori.json
     history: list[dict[str, Any]] = field(default_factory=list)
     samples: list[dict[str, Any]] = field(default_factory=list)
+    watched: list[dict[str, Any]] = field(default_factory=list)  # the same validation rows at each evaluation
+    slices: dict[str, Any] = field(default_factory=dict)  # scores by length and source
+    mistakes: dict[str, Any] = field(default_factory=dict)  # texts of some wrong rows
     predictions: dict[str, Lines] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
+    lang: str = "en"
+
+    def say(self, sentence: str, **values: Any) -> str:
+        """A sentence of the page in its language."""
+        return say(self.lang, sentence, **values)
+
+    def interval(self, score: dict[str, float | None] | None) -> str:
+        """As `interval`, in the page's language."""
+        return say(self.lang, interval(score))
+
+    def miss(self, sentence: str, **values: Any) -> None:
+        """Say once what is missing."""
+        if (made := told(sentence, **values)) not in self.missing:
+            self.missing.append(made)
 
     @property
     def task(self) -> str:
@@ -98,7 +124,8 @@ class Facts:
         label = table(self.metrics, "of_class").get(score)
         if label is None and score.startswith("f1."):
             label, score = score.removeprefix("f1."), "f1"
-        return words(score) if label is None else f"{words(score)} ({label})"
+        name = self.say(words(score))
+        return name if label is None else f"{name} ({label})"
 
     def _ordered(self, scores: dict[str, Any]) -> dict[str, dict[str, float | None]]:
         first = self.metrics.get("headline")
@@ -162,12 +189,17 @@ class Facts:
     @property
     def language(self) -> str | None:
         """ko if most letters of the samples are Hangul, else the base model's where it states just one."""
-        text = "".join(str(one) for sample in self.samples for one in table(sample, "inputs").values())
-        letters = [sign for sign in text if sign.isalpha()]
-        if letters and sum(bool(HANGUL.match(sign)) for sign in letters) * 2 > len(letters):
+        if self.mostly_korean:
             return "ko"
         stated = self.found.get("model_languages")
         return str(stated[0]) if isinstance(stated, list) and len(stated) == 1 else None
+
+    @property
+    def mostly_korean(self) -> bool:
+        """Whether most letters of the samples are Hangul."""
+        text = "".join(str(one) for sample in self.samples for one in table(sample, "inputs").values())
+        letters = [sign for sign in text if sign.isalpha()]
+        return sum(bool(HANGUL.match(sign)) for sign in letters) * 2 > len(letters)
 
     @property
     def licence(self) -> str | None:
@@ -206,35 +238,36 @@ class Facts:
         """
         name = self.headline
         if name is None:
-            return (
-                "unknown",
-                "There are no test or validation scores, so nothing can be said about this model's quality.",
-            )
+            said = "There are no test or validation scores, so nothing can be said about this model's quality."
+            return "unknown", self.say(said)
         kinds = ("linear", "trivial")
         if not any(self.beside(kind, name) for kind in kinds):
             name = next((one for one in self.scores if any(self.beside(kind, one) for kind in kinds)), name)
-        score = self.scores[name]
+        score, part = self.scores[name], self.say(str(self.part))
         if score["value"] is None:
-            return "unknown", f"{self.words(name)} is undefined on the {self.part} rows, so no verdict is possible."
-        rows = self.rows(self.part)
-        shown = self.words(name)
-        told = f"{shown[0].upper()}{shown[1:]} {interval(score)} on {f'{rows:,} ' if rows else ''}{self.part} rows"
+            said = "{score} is undefined on the {part} rows, so no verdict is possible."
+            return "unknown", self.say(said, score=self.words(name), part=part)
+        rows, shown = self.rows(self.part), self.words(name)
+        beside = self.say(
+            "{score} {value} on {rows} {part} rows" if rows else "{score} {value} on {part} rows",
+            score=f"{shown[0].upper()}{shown[1:]}", value=self.interval(score), rows=f"{rows or 0:,}", part=part,
+        )  # fmt: skip
         kind = next((k for k in kinds if (self.beside(k, name) or {}).get("value") is not None), None)
         if kind is None:
-            return "unknown", f"{told}. No baseline was scored, so there is nothing to hold it against."
+            said = "{beside}. No baseline was scored, so there is nothing to hold it against."
+            return "unknown", self.say(said, beside=beside)
         other = self.baseline(kind)[name]["value"]
-        low, high = score["low"], score["high"]
-        beside = f"{told}; the {kind} baseline reaches {number(other)}"
         assert other is not None
+        low, high, named = score["low"], score["high"], self.say(kind)
+        beside = self.say(
+            "{beside}; the {kind} baseline reaches {value}", beside=beside, kind=named, value=number(other)
+        )
         if low is None or high is None:
-            return "unknown", f"{beside}. Without an interval the difference may be chance."
+            return "unknown", self.say("{beside}. Without an interval the difference may be chance.", beside=beside)
         if self.lower_is_better(name):
             low, high, other = -high, -low, -other
-        if low > other:
-            return "better", f"Better than the {kind} baseline. {beside}, outside the interval."
-        if high < other:
-            return "worse", f"Worse than the {kind} baseline. {beside}, outside the interval."
-        return "open", f"Not shown to differ from the {kind} baseline. {beside}, inside the interval."
+        verdict = "better" if low > other else "worse" if high < other else "open"
+        return verdict, self.say(VERDICTS[verdict], kind=named, beside=beside)
 
 
 def read_facts(run: RunFolder | str | Path) -> Facts:
@@ -250,6 +283,11 @@ def read_facts(run: RunFolder | str | Path) -> Facts:
     facts.history = _lines(folder.history, facts.missing, folder.path)
     if folder.samples.exists() or facts.settings.get("previews") != 0:
         facts.samples = _lines(folder.samples, facts.missing, folder.path)
+    if folder.watched.exists():
+        facts.watched = _lines(folder.watched, facts.missing, folder.path)
+    for name, path in (("slices", folder.slices), ("mistakes", folder.mistakes)):
+        if path.exists():  # runs of before have none
+            setattr(facts, name, _json(path, facts.missing, folder.path))
     for part in ("test", "validation"):
         path = folder.predictions / f"{part}.jsonl"
         if part in facts.metrics or path.exists():
@@ -263,7 +301,7 @@ def attempt(make: Callable[[Facts], str], facts: Facts, what: str) -> str:
         return make(facts)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         said = f"{type(error).__name__}: {error}"
-        facts.missing.append(f"{what} could not be made: the files hold something unexpected ({said}).")
+        facts.miss("{what} could not be made: the files hold something unexpected ({said}).", what=what, said=said)
         return ""
 
 
@@ -274,14 +312,16 @@ def _json(path: Path, missing: list[str], top: Path) -> dict[str, Any]:
     try:
         found = json.loads(text)
     except ValueError as error:
-        missing.append(f"{path.relative_to(top)} is damaged, not JSON ({error}).")
+        missing.append(told("{file} is damaged, not JSON ({error}).", file=path.relative_to(top), error=error))
         return {}
     if not isinstance(found, dict):
-        missing.append(f"{path.relative_to(top)} is damaged: it holds a {type(found).__name__}, not names and values.")
+        said = "{file} is damaged: it holds a {kind}, not names and values."
+        missing.append(told(said, file=path.relative_to(top), kind=type(found).__name__))
         return {}
     version = found.get("format", FORMAT)
     if path.name != "config.json" and isinstance(version, int) and version > FORMAT:
-        missing.append(f"{path.relative_to(top)} has format {version}; this Byeori reads up to {FORMAT}. Update it.")
+        said = "{file} has format {version}; this Byeori reads up to {most}. Update it."
+        missing.append(told(said, file=path.relative_to(top), version=version, most=FORMAT))
     return found
 
 
@@ -294,9 +334,9 @@ def _text(path: Path, missing: list[str], top: Path) -> str | None:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        missing.append(f"{path.relative_to(top)} is missing.")
+        missing.append(told("{file} is missing.", file=path.relative_to(top)))
     except (OSError, UnicodeDecodeError) as error:
-        missing.append(f"{path.relative_to(top)} can't be read ({type(error).__name__}).")
+        missing.append(told("{file} can't be read ({error}).", file=path.relative_to(top), error=type(error).__name__))
     return None
 
 
@@ -315,7 +355,7 @@ def _settings(path: Path, missing: list[str]) -> tuple[dict[str, Any], dict[str,
         except yaml.YAMLError as error:
             one = str(error).splitlines()[0]
         if not isinstance(one, dict):
-            missing.append(f"settings.yaml is damaged, not YAML of names and values ({str(one)[:80]}).")
+            missing.append(told("settings.yaml is damaged, not YAML of names and values ({one}).", one=str(one)[:80]))
         halves.append(one if isinstance(one, dict) else {})
     return halves[0], halves[1]
 
@@ -350,7 +390,8 @@ def interval(score: dict[str, float | None] | None) -> str:
         return NO_SCORE
     if score.get("low") is None or score.get("high") is None:
         return number(score.get("value"))
-    return f"{number(score['value'])} ({number(score['low'])} to {number(score['high'])})"
+    value, low, high = (number(score[key]) for key in ("value", "low", "high"))
+    return told("{value} ({low} to {high})", value=value, low=low, high=high)
 
 
 def words(name: str) -> str:

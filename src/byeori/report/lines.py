@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from byeori.report.words import told
+
 
 @dataclass(frozen=True)
 class Lines:
@@ -31,15 +33,16 @@ class Lines:
                 else:
                     count += 1
         except FileNotFoundError:
-            missing.append(f"{name} is missing.")
+            missing.append(told("{file} is missing.", file=name))
             return cls(None, 0)
         except (OSError, UnicodeDecodeError) as error:
-            missing.append(f"{name} can't be read ({type(error).__name__}).")
+            missing.append(told("{file} can't be read ({error}).", file=name, error=type(error).__name__))
             return cls(None, 0)
         if bad:
-            missing.append(f"{name}: {len(bad):,} damaged lines are left out, the first is line {bad[0]:,}.")
+            said = "{file}: {count:,} damaged lines are left out, the first is line {first:,}."
+            missing.append(told(said, file=name, count=len(bad), first=bad[0]))
         elif not count:
-            missing.append(f"{name} is empty.")
+            missing.append(told("{file} is empty.", file=name))
         return cls(path, count)
 
     def __len__(self) -> int:

@@ -1,30 +1,28 @@
-"""The report's tables of wrong rows, of tasks whose predictions are no labels: a function a kind of prediction.
+"""Wrong rows of tasks whose predictions are no labels: a function a kind of prediction.
 
 Invariants: a row stands in a table only if its line of predictions/*.jsonl shows that it is wrong (of running text: how
-likely it was); how many lines can't be read is told in `missing`. Each function gives the HTML of one part of the data.
+likely it was); how many lines can't be read is told in `missing`. Each function gives the rows of one part of the data,
+None where there are no predictions.
 
-    html = answers(read_facts("run"), "test")
+    answers(read_facts("run"), "test").worst
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, TypeGuard
 
 from byeori.report.facts import Facts, number, real
-from byeori.report.markup import grid, text
+from byeori.report.listing import Listing, short
 
-MOST = 20  # rows of a table
-LONGEST = 600  # characters of a cell
 COMPARED = 2_000  # written texts that are compared with their references
-NONE = "no answer"
 
 Line = dict[str, Any]
 
 
-def answers(facts: Facts, part: str) -> str:
+def answers(facts: Facts, part: str) -> Listing | None:
     """question-answering: answers that match none of the right ones, the surest first."""
     from byeori.metrics.answers import AnswerScore
 
@@ -37,17 +35,18 @@ def answers(facts: Facts, part: str) -> str:
 
     found = _read(facts, part, read)
     if not found:
-        return ""
+        return None
+    none = facts.say("no answer")
     score = AnswerScore([said for _, (said, _, _) in found], [right for _, (_, _, right) in found])
     wrong = [
-        (sure, [line.get("row"), f"{_short(said or NONE)} {sure:.3f}", _short(" ⏐ ".join(right) or NONE), number(f1)])
+        (sure, [line.get("row"), f"{short(said or none)} {sure:.3f}", short(" ⏐ ".join(right) or none), number(f1)])
         for (line, (said, sure, right)), exact, f1 in zip(found, score.exact, score.f1.tolist(), strict=True)
         if not exact
     ]
-    return _listed("Most confident mistakes", ["prediction", "reference", "F1"], wrong, numbers=(0, 3))
+    return Listing(facts.say("Most confident mistakes"), _heads(facts, "prediction", "reference", "F1"), wrong, (0, 3))
 
 
-def written(facts: Facts, part: str) -> str:
+def written(facts: Facts, part: str) -> Listing | None:
     """Tasks that write a text: those furthest from their references by chrF (Popović 2015), of the first `COMPARED`."""
     from sacrebleu.metrics import CHRF
 
@@ -61,23 +60,24 @@ def written(facts: Facts, part: str) -> str:
     found = _read(facts, part, read)
     some = [(line, one, right) for line, (one, right) in found if one is not None]
     if not some:
-        return ""
+        return None
     measure, rows = CHRF(), []
     for line, one, right in some[:COMPARED]:
         if " ".join(one.split()) not in {" ".join(text.split()) for text in right}:
             chrf = measure.sentence_score(one, right).score
-            cells = [line.get("row"), _short(one), _short(" ⏐ ".join(right)), number(chrf)]
+            cells = [line.get("row"), short(one), short(" ⏐ ".join(right)), number(chrf)]
             rows.append((-chrf, cells))
     notes = []
     if len(some) > COMPARED:
-        notes.append(f"Of the first {COMPARED:,} written rows of {len(some):,}.")
+        notes.append(facts.say("Of the first {most:,} written rows of {count:,}.", most=COMPARED, count=len(some)))
     if len(found) > len(some):
-        notes.append(f"{len(found) - len(some):,} rows were not written (--eval-max-rows).")
-    heads = ["prediction", "reference", "chrF"]
-    return _listed("Furthest from their references", heads, rows, numbers=(0, 3), notes=notes)
+        unwritten = len(found) - len(some)
+        notes.append(facts.say("{count:,} rows were not written (--eval-max-rows).", count=unwritten))
+    heads = _heads(facts, "prediction", "reference", "chrF")
+    return Listing(facts.say("Furthest from their references"), heads, rows, (0, 3), notes)
 
 
-def entities(facts: Facts, part: str) -> str:
+def entities(facts: Facts, part: str) -> Listing | None:
     """token-classification: rows with other entities than the right ones, told by how many there are of each type.
 
     A line has what was found with its characters and the right answer as tags, so no more can be compared. Bare tags are
@@ -93,26 +93,26 @@ def entities(facts: Facts, part: str) -> str:
 
     lines = _read(facts, part, read)
     if not lines:
-        return ""
+        return None
     if of_labels(facts.labels).bare:
-        return _tags(lines)
+        return _tags(facts, lines)
     rows = []
     for line, (found, right) in lines:
         said = Counter(map(_kind, found))
         wanted = Counter(tag[2:] for tag in right if tag.startswith("B-"))
         missed, added = wanted - said, said - wanted
         if missed or added:
-            shown = ", ".join(f"{one.get('word')}:{_kind(one)}" for one in found) or "none"
-            cells = [line.get("row"), _short(shown), *map(_counted, (wanted, missed, added))]
+            shown = ", ".join(f"{one.get('word')}:{_kind(one)}" for one in found) or facts.say("none")
+            cells = [line.get("row"), short(shown), *(_counted(facts, one) for one in (wanted, missed, added))]
             rows.append((missed.total() + added.total(), cells))
-    return _listed(
-        "Entities missed and added", ["prediction", "reference", "missed", "added"], rows,
-        notes=["Rows are compared by how many entities of each type they have: a wrong border alone does not show here."],
-    )  # fmt: skip
+    note = "Rows are compared by how many entities of each type they have: a wrong border alone does not show here."
+    heads = _heads(facts, "prediction", "reference", "missed", "added")
+    return Listing(facts.say("Entities missed and added"), heads, rows, notes=[facts.say(note)])
 
 
-def _tags(lines: list[tuple[Line, Any]]) -> str:
-    rows, apart = [], 0
+def _tags(facts: Facts, lines: list[tuple[Line, Any]]) -> Listing:
+    rows: list[tuple[float, list[Any]]] = []
+    apart = 0
     for line, (found, right) in lines:
         if len(found) != len(right):
             apart += 1
@@ -121,13 +121,14 @@ def _tags(lines: list[tuple[Line, Any]]) -> str:
         if wrong:
             said = ", ".join(f"{one.get('word')}:{_kind(one)}" for one, _ in wrong)
             wanted = ", ".join(f"{one.get('word')}:{tag}" for one, tag in wrong)
-            rows.append((len(wrong), [line.get("row"), _short(said), _short(wanted), f"{len(wrong):,}"]))
-    notes = [f"{apart:,} rows are not compared: some of their words have no tag, most since their text was cut."]
-    heads = ["prediction", "reference", "wrong"]
-    return _listed("Words with a wrong tag", heads, rows, numbers=(0, 3), notes=notes if apart else [])
+            rows.append((len(wrong), [line.get("row"), short(said), short(wanted), f"{len(wrong):,}"]))
+    note = "{count:,} rows are not compared: some of their words have no tag, most since their text was cut."
+    heads = _heads(facts, "prediction", "reference", "wrong")
+    notes = [facts.say(note, count=apart)] if apart else []
+    return Listing(facts.say("Words with a wrong tag"), heads, rows, (0, 3), notes)
 
 
-def choices(facts: Facts, part: str) -> str:
+def choices(facts: Facts, part: str) -> Listing | None:
     """multiple-choice: wrong choices, the surest first; counted from 0, as in the file."""
 
     def read(line: Line) -> tuple[dict[str, Any], int] | None:
@@ -138,27 +139,28 @@ def choices(facts: Facts, part: str) -> str:
 
     found = _read(facts, part, read)
     if not found:
-        return ""
+        return None
     wrong = []
     for line, (said, right) in found:
         sure = real(said.get("score")) or 0.0
         if said["choice"] != right:
-            shown = f"{said['choice']}: {_short(said.get('label'))} {sure:.3f}"
+            shown = f"{said['choice']}: {short(said.get('label'))} {sure:.3f}"
             wrong.append((sure, [line.get("row"), shown, right]))
-    return _listed("Most confident mistakes", ["prediction", "reference"], wrong, notes=["Choices are counted from 0."])
+    heads, notes = _heads(facts, "prediction", "reference"), [facts.say("Choices are counted from 0.")]
+    return Listing(facts.say("Most confident mistakes"), heads, wrong, notes=notes)
 
 
-def surprises(facts: Facts, part: str) -> str:
+def surprises(facts: Facts, part: str) -> Listing | None:
     """text-generation: the rows that were least likely."""
     rows = [
-        (_perplexity(said), [line.get("row"), *_measures(said), number(said.get("accuracy"))])
+        (_perplexity(said), [line.get("row"), *_measures(facts, said), number(said.get("accuracy"))])
         for line, said in _likelihoods(facts, part)
     ]
-    heads = ["perplexity", "tokens", "accuracy"]
-    return _listed("Least likely rows", heads, rows, numbers=range(4)) if rows else ""
+    heads = _heads(facts, "perplexity", "tokens", "accuracy")
+    return Listing(facts.say("Least likely rows"), heads, rows, range(4)) if rows else None
 
 
-def masks(facts: Facts, part: str) -> str:
+def masks(facts: Facts, part: str) -> Listing | None:
     """fill-mask: rows with hidden words that were not found, the least likely first."""
     found = _likelihoods(facts, part)
     rows = []
@@ -166,20 +168,23 @@ def masks(facts: Facts, part: str) -> str:
         pairs = list(zip(said.get("predicted") or [], said.get("right") or [], strict=True))
         wrong = [(one, right) for one, right in pairs if one != right]
         if wrong:
-            sides = (_short(", ".join(str(pair[side]) for pair in wrong)) for side in (0, 1))
-            share = f"{len(wrong):,} of {len(pairs):,}"
-            cells = [line.get("row"), *sides, share, _measures(said)[0], _short(said.get("masked"))]
+            sides = (short(", ".join(str(pair[side]) for pair in wrong)) for side in (0, 1))
+            share = facts.say("{some:,} of {all:,}", some=len(wrong), all=len(pairs))
+            cells = [line.get("row"), *sides, share, _measures(facts, said)[0], short(said.get("masked"))]
             rows.append((_perplexity(said), cells))
-    heads = ["prediction", "reference", "wrong", "perplexity", "text"]
-    return _listed("Hidden words that were not found", heads, rows, numbers=(0, 3, 4)) if found else ""
+    heads = _heads(facts, "prediction", "reference", "wrong", "perplexity", "text")
+    return Listing(facts.say("Hidden words that were not found"), heads, rows, (0, 3, 4)) if found else None
 
 
 def left_out(facts: Facts, part: str, count: int) -> None:
     """Say how many lines can't be read."""
     if count > 0:
-        facts.missing.append(
-            f"predictions/{part}.jsonl: {count:,} lines have no usable prediction and reference; they are left out."
-        )
+        said = "predictions/{part}.jsonl: {count:,} lines have no usable prediction and reference; they are left out."
+        facts.miss(said, part=part, count=count)
+
+
+def _heads(facts: Facts, *names: str) -> list[str]:
+    return [facts.say(name) for name in names]
 
 
 def _read(facts: Facts, part: str, read: Callable[[Line], Any]) -> list[tuple[Line, Any]]:
@@ -188,22 +193,6 @@ def _read(facts: Facts, part: str, read: Callable[[Line], Any]) -> list[tuple[Li
     found = [(line, made) for line in lines if (made := read(line)) is not None]
     left_out(facts, part, len(lines) - len(found))
     return found
-
-
-def _listed(
-    title: str,
-    heads: Sequence[str],
-    rows: Sequence[tuple[float, list[Any]]],
-    *,
-    numbers: Any = (0,),
-    notes: Sequence[str] = (),
-) -> str:
-    """The rows with the highest numbers, as a table."""
-    told = "".join(f'<p class="soft">{text(note)}</p>' for note in notes)
-    if not rows:
-        return f"<p>{title}: none.</p>{told}"
-    shown = [cells for _, cells in sorted(rows, key=lambda row: -row[0])[:MOST]]
-    return f"<h3>{title} ({len(shown)} of {len(rows):,})</h3>{grid(['row', *heads], shown, numbers=numbers)}{told}"
 
 
 def _likelihoods(facts: Facts, part: str) -> list[tuple[Line, dict[str, Any]]]:
@@ -222,9 +211,12 @@ def _perplexity(said: dict[str, Any]) -> float:
     return math.inf if found is None else found
 
 
-def _measures(said: dict[str, Any]) -> list[str]:
+def _measures(facts: Facts, said: dict[str, Any]) -> list[str]:
     found, tokens = _perplexity(said), real(said.get("tokens"))
-    return ["beyond all numbers" if math.isinf(found) else number(found), "" if tokens is None else f"{tokens:,.0f}"]
+    return [
+        facts.say("beyond all numbers") if math.isinf(found) else number(found),
+        "" if tokens is None else f"{tokens:,.0f}",
+    ]
 
 
 def _texts(value: Any) -> TypeGuard[list[str]]:
@@ -236,10 +228,6 @@ def _kind(entity: dict[str, Any]) -> str:
     return str(entity.get("entity_group") or entity.get("entity") or "")
 
 
-def _counted(kinds: Counter[str]) -> str:
-    return ", ".join(name if count == 1 else f"{name} × {count}" for name, count in sorted(kinds.items())) or "none"
-
-
-def _short(value: Any) -> str:
-    shown = str(value)
-    return shown if len(shown) <= LONGEST else shown[:LONGEST] + "…"
+def _counted(facts: Facts, kinds: Counter[str]) -> str:
+    shown = (name if count == 1 else f"{name} × {count}" for name, count in sorted(kinds.items()))
+    return ", ".join(shown) or facts.say("none")

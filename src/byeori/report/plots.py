@@ -1,4 +1,4 @@
-"""Plots as inline SVG: lines over the updates, predictions against references, histograms, bars of shares.
+"""Plots as inline SVG: lines over the updates, predictions against references, histograms, bars of shares, intervals, reliability.
 
 Invariants: a plot is one `<svg role="img">` with a `<title>`, uses the page's colours by CSS classes (light and dark),
 and stays small: at most `POINTS` points a line, whatever the length of the run.
@@ -193,6 +193,74 @@ def bars(title: str, rows: Sequence[tuple[str, Sequence[float | None]]], names: 
                 f'height="{thick - 2}"/><text class="tag" x="{BAR_LEFT + value / full * wide + 6:.1f}" '
                 f'y="{y + thick / 2 + 2.5:.1f}">{percent(value)}</text>'
             )
+    return "".join([*parts, "</svg></div>"])
+
+
+def spans(
+    title: str, rows: Sequence[tuple[str, float, float | None, float | None]], whole: float, word: str, *, x: str
+) -> str:
+    """A value with its interval a row, (word, value, low, high), over one axis; `whole` is drawn through all of them."""
+    if not rows:
+        return ""
+    ends = [one for row in rows for one in row[1:] if one is not None]
+    across = ticks(min([*ends, whole]), max([*ends, whole]), 5)
+    top, tall = 22, 24
+    bottom = top + tall * len(rows)
+
+    def at(value: float) -> float:
+        return BAR_LEFT + (value - across[0]) / (across[-1] - across[0]) * (WIDTH - BAR_LEFT - RIGHT - 8)
+
+    parts = [_open(title, WIDTH, bottom + 40, "bars")]
+    for tick in across:
+        parts.append(f'<line class="grid" x1="{at(tick):.1f}" x2="{at(tick):.1f}" y1="{top}" y2="{bottom}"/>')
+        parts.append(f'<text x="{at(tick):.1f}" y="{bottom + 16}" text-anchor="middle">{tick:,.4g}</text>')
+    parts.append(_rule(at(whole), word, WIDTH - RIGHT, 4, bottom))
+    for place, (name, value, low, high) in enumerate(rows):
+        y = top + tall * place + tall / 2
+        parts.append(f'<text x="{BAR_LEFT - 10}" y="{y + 4:.1f}" text-anchor="end" class="word">{escape(name)}</text>')
+        if low is not None and high is not None:
+            parts.append(f'<line class="span" x1="{at(low):.1f}" x2="{at(high):.1f}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        parts.append(f'<circle class="dot" cx="{at(value):.1f}" cy="{y:.1f}" r="4.5"/>')
+    middle = (BAR_LEFT + WIDTH - RIGHT) / 2
+    parts.append(f'<text x="{middle:.0f}" y="{bottom + 34}" text-anchor="middle">{escape(x)}</text>')
+    return "".join([*parts, "</svg></div>"])
+
+
+def reliability(title: str, bins: Sequence[Sequence[float]], *, x: str, y: str, counted: str) -> str:
+    """How often what was said with a confidence is right: for each bin (low, high, rows, share right, low and high end of its
+    interval) a bar up to the share, the interval on it, and below how many rows it is of. On the diagonal both are equal."""
+    if not bins:
+        return ""
+    width, left, right, top, floor, base = 400, 52, 12, 12, 290, 366
+    most = max(one[2] for one in bins)
+
+    def across(value: float) -> float:
+        return left + value * (width - left - right)
+
+    def up(value: float) -> float:
+        return floor - value * (floor - top)
+
+    parts = [_open(title, width, base + 36, "half")]
+    for tick in (0, 0.2, 0.4, 0.6, 0.8, 1):
+        parts.append(
+            f'<line class="grid" x1="{left}" x2="{width - right}" y1="{up(tick):.1f}" y2="{up(tick):.1f}"/>'
+            f'<text x="{left - 6}" y="{up(tick) + 4:.1f}" text-anchor="end">{tick:g}</text>'
+            f'<text x="{across(tick):.1f}" y="{base + 15}" text-anchor="middle">{tick:g}</text>'
+        )
+    for low, high, count, share, least, greatest in bins:
+        a, b = across(low) + 0.8, across(high) - 0.8
+        middle, tall = (a + b) / 2, max(1.0, count / most * (base - floor - 14))
+        parts.append(
+            f'<rect class="bar" x="{a:.1f}" y="{up(share):.1f}" width="{b - a:.1f}" height="{max(0.5, floor - up(share)):.1f}"/>'
+            f'<line class="span" x1="{middle:.1f}" x2="{middle:.1f}" y1="{up(least):.1f}" y2="{up(greatest):.1f}"/>'
+            f'<rect class="bar b1" x="{a:.1f}" y="{base - tall:.1f}" width="{b - a:.1f}" height="{tall:.1f}"/>'
+        )
+    parts.append(f'<line class="rule" x1="{across(0):.1f}" y1="{up(0):.1f}" x2="{across(1):.1f}" y2="{up(1):.1f}"/>')
+    middle, height = (left + width - right) / 2, (top + floor) / 2
+    parts.append(f'<text x="{middle:.0f}" y="{base + 32}" text-anchor="middle">{escape(x)}</text>')
+    for word, place in ((y, height), (counted, (floor + base) / 2 + 6)):
+        turned = f'transform="rotate(-90 14 {place:.0f})"'
+        parts.append(f'<text x="14" y="{place:.0f}" text-anchor="middle" {turned}>{escape(word)}</text>')
     return "".join([*parts, "</svg></div>"])
 
 

@@ -3,7 +3,7 @@
 Invariants: the lines are read one at a time; a line of predictions/*.jsonl counts only if its prediction and its
 reference can be read; how many can't is told in `missing`.
 
-    html = by_label(read_facts("run"), "test")
+    html = by_label(read_facts("run"), "test"); mislabelled(read_facts("run"), "test").worst
 """
 
 from __future__ import annotations
@@ -15,71 +15,119 @@ from typing import Any
 
 from byeori.report import plots
 from byeori.report.facts import Facts, number, real, table
-from byeori.report.markup import grid, text
-from byeori.report.mistakes import MOST, left_out
+from byeori.report.listing import MOST, Listing
+from byeori.report.markup import folded, grid, text, wide
+from byeori.report.mistakes import left_out
 
 Kind = tuple[tuple[str, ...], tuple[str, ...]]  # labels given, labels wanted
+Read = tuple[dict[str, Any], dict[str, float], list[str]]  # a line, labels given with their scores, labels wanted
 MATRIX = 20  # labels a confusion matrix is still readable with
 CLASSES = 100  # labels listed one by one
 
 
 def by_label(facts: Facts, part: str) -> str:
-    """Where the model is right and wrong: matrix or scatter, scores a class, the most confident mistakes."""
+    """Where the model is right and wrong: matrix or scatter, scores a class."""
     if facts.kind == "regression":
-        return _numbers(facts, part)
+        return _scatter(facts, part)
     known = {name: place for place, name in enumerate(facts.labels)}
     kinds: Counter[Kind] = Counter()  # rows of which the labels given and wanted are the same
-
-    def wrong() -> Iterator[tuple[float, dict[str, float], list[str], dict[str, Any]]]:
-        bad = 0
-        for one in facts.predictions[part]:
-            given, wanted = labelled(one.get("prediction")), labelled(one.get("reference"))
-            if given is None or wanted is None or not {*given, *wanted} <= known.keys():
-                bad += 1
-                continue
-            kinds[tuple(sorted(given, key=known.__getitem__)), tuple(wanted)] += 1
-            if set(given) != set(wanted):
-                yield max((given[name] for name in given if name not in wanted), default=0.0), given, list(wanted), one
-        left_out(facts, part, bad)
-
-    worst = heapq.nlargest(MOST, wrong(), key=lambda one: one[0])
+    for _, given, wanted in labels_of(facts, part):
+        kinds[tuple(sorted(given, key=known.__getitem__)), tuple(wanted)] += 1
     if not kinds:
         return ""
     single = facts.kind != "multi_label" and all(len(g) == len(w) == 1 for g, w in kinds)
-    matrix = _matrix(facts.labels, kinds, part) if single and len(known) <= MATRIX else ""
+    matrix = _matrix(facts, kinds, part) if single and len(known) <= MATRIX else ""
+    return matrix + _per_class(facts, kinds, single)
+
+
+def mislabelled(facts: Facts, part: str) -> Listing | None:
+    """Rows with a wrong label, the surest first; of numbers, those furthest off. None without predictions."""
+    if facts.kind == "regression":
+        return _furthest(facts, part)
+    count = mistakes = 0
+
+    def wrong() -> Iterator[tuple[float, Read]]:
+        nonlocal count, mistakes
+        for line, given, wanted in labels_of(facts, part):
+            count += 1
+            if set(given) != set(wanted):
+                mistakes += 1
+                yield max((given[name] for name in given if name not in wanted), default=0.0), (line, given, wanted)
+
+    worst = heapq.nlargest(MOST, wrong(), key=lambda one: one[0])
+    if not count:
+        return None
+    none = facts.say("none")
     rows = [
-        [
-            one.get("row"),
-            ", ".join(f"{n} {s:.3f}" for n, s in given.items()) or "none",
-            ", ".join(wanted) or "none",
-            *_inputs(one),
-        ]
-        for _, given, wanted, one in worst
+        (sure, [one.get("row"), ", ".join(f"{n} {s:.3f}" for n, s in given.items()) or none, ", ".join(wanted) or none])
+        for sure, (one, given, wanted) in worst
     ]
-    mistakes = sum(number for (given, wanted), number in kinds.items() if set(given) != set(wanted))
-    title = f"Most confident mistakes ({len(rows)} of {mistakes:,})"
-    return matrix + _per_class(facts, kinds, single) + (_mistakes(rows, title) if rows else "<p>No mistakes.</p>")
+    heads = [facts.say("prediction"), facts.say("reference")]
+    return Listing(facts.say("Most confident mistakes"), heads, rows, total=mistakes)
 
 
-def _numbers(facts: Facts, part: str) -> str:
-    points: list[tuple[float, float]] = []
+def labels_of(facts: Facts, part: str) -> Iterator[Read]:
+    """The lines that can be read, each with its labels."""
+    known, bad = set(facts.labels), 0
+    for one in facts.predictions[part]:
+        given, wanted = labelled(one.get("prediction")), labelled(one.get("reference"))
+        if given is None or wanted is None or not {*given, *wanted} <= known:
+            bad += 1
+            continue
+        yield one, given, [*wanted]
+    left_out(facts, part, bad)
 
-    def errors() -> Iterator[tuple[float, float, float, dict[str, Any]]]:
-        bad = 0
-        for one in facts.predictions[part]:
-            p, r = real(table(one, "prediction").get("score")), real(one.get("reference"))
-            if p is None or r is None:
-                bad += 1
-                continue
-            points.append((r, p))
-            yield abs(r - p), r, p, one
-        left_out(facts, part, bad)
+
+def numbers_of(facts: Facts, part: str) -> Iterator[tuple[dict[str, Any], float, float]]:
+    """(line, predicted, right number) of the lines that can be read."""
+    bad = 0
+    for one in facts.predictions[part]:
+        p, r = real(table(one, "prediction").get("score")), real(one.get("reference"))
+        if p is None or r is None:
+            bad += 1
+            continue
+        yield one, p, r
+    left_out(facts, part, bad)
+
+
+def _scatter(facts: Facts, part: str) -> str:
+    points = [(r, p) for _, p, r in numbers_of(facts, part)]
+    if not points:
+        return ""
+    said = "Predictions against references of {count:,} {part} rows; on the diagonal they are equal"
+    title = facts.say(said, count=len(points), part=facts.say(part))
+    drawn = plots.scatter(title, points, x=facts.say("reference"), y=facts.say("prediction"))
+    return f"<h3>{text(facts.say('Predictions against references'))}</h3>{drawn}{_fifths(facts, points)}"
+
+
+def _fifths(facts: Facts, points: list[tuple[float, float]]) -> str:
+    """The scatter in numbers: the rows by their reference in five parts, each with its mean error."""
+    points = sorted(points)
+    size = -(-len(points) // 5)
+    rows = []
+    for first in range(0, len(points), size):
+        some = points[first : first + size]
+        mean = sum(p for _, p in some) / len(some)
+        off = sum(abs(p - r) for r, p in some) / len(some)
+        rows.append([f"{some[0][0]:,.4g} – {some[-1][0]:,.4g}", f"{len(some):,}", number(mean), number(off)])
+    heads = [facts.say(name) for name in ("reference", "rows", "mean prediction", "mean distance")]
+    return folded(
+        facts.say("The plot in numbers"), grid(heads, rows, facts.say("Rows by their reference"), numbers=(1, 2, 3))
+    )
+
+
+def _furthest(facts: Facts, part: str) -> Listing | None:
+    count = 0
+
+    def errors() -> Iterator[tuple[float, list[Any]]]:
+        nonlocal count
+        for one, p, r in numbers_of(facts, part):
+            count += 1
+            yield abs(r - p), [one.get("row"), number(p), number(r), number(p - r)]
 
     worst = heapq.nlargest(MOST, errors(), key=lambda one: one[0])
-    title = f"Predictions against references of {len(points):,} {part} rows; on the diagonal they are equal"
-    drawn = plots.scatter(title, points, x="reference", y="prediction")
-    rows = [[one.get("row"), number(p), number(r), number(p - r), *_inputs(one)] for _, r, p, one in worst]
-    return f"<h3>Predictions against references</h3>{drawn}" + _mistakes(rows, "Largest errors", ["difference"])
+    heads = [facts.say(name) for name in ("prediction", "reference", "difference")]
+    return Listing(facts.say("Largest errors"), heads, worst, range(4), total=count) if count else None
 
 
 def labelled(value: Any) -> dict[str, float] | None:
@@ -96,12 +144,13 @@ def labelled(value: Any) -> dict[str, float] | None:
     return found
 
 
-def _matrix(labels: Sequence[str], kinds: Mapping[Kind, int], part: str) -> str:
+def _matrix(facts: Facts, kinds: Mapping[Kind, int], part: str) -> str:
+    labels = facts.labels
     counts, totals = Counter[tuple[str, str]](), Counter[str]()
     for ((given,), (wanted,)), rows in kinds.items():
         counts[wanted, given] += rows
         totals[wanted] += rows
-    head = '<th scope="col">label ↓ predicted →</th>' + "".join(
+    head = f'<th scope="col">{text(facts.say("label ↓ predicted →"))}</th>' + "".join(
         f'<th scope="col" class="n">{text(name)}</th>' for name in labels
     )
     lines = []
@@ -111,13 +160,15 @@ def _matrix(labels: Sequence[str], kinds: Mapping[Kind, int], part: str) -> str:
             count = counts[wanted, given]
             share = count / totals[wanted] if totals[wanted] else 0.0
             same = ' class="same"' if wanted == given else ""
-            cells.append(f'<td{same} style="--p:{share * 0.45:.2f}">{count:,}</td>')
+            cells.append(f'<td{same} style="--p:{share * 0.4:.2f}">{count:,}</td>')
         lines.append(f'<tr><th scope="row">{text(wanted)}</th>{"".join(cells)}</tr>')
-    caption = f"Rows of {part} by their label (down) and the prediction (across); shaded by the share of the row"
-    return (
-        f'<h3>Confusion matrix</h3><div class="wide"><table class="matrix"><caption>{caption}</caption>'
-        f"<thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
+    said = "Rows of {part} by their label (down) and the prediction (across); shaded by the share of the row"
+    caption = facts.say(said, part=facts.say(part))
+    made = (
+        f'<table class="matrix"><caption>{text(caption)}</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
     )
+    return f"<h3>{text(facts.say('Confusion matrix'))}</h3>{wide(made, facts.say('Confusion matrix'))}"
 
 
 def _per_class(facts: Facts, kinds: Mapping[Kind, int], single: bool) -> str:
@@ -135,27 +186,14 @@ def _per_class(facts: Facts, kinds: Mapping[Kind, int], single: bool) -> str:
             given[row, [place[name] for name in g]] = True
             wanted[row, [place[name] for name in w]] = True
     found = per_class(given, wanted, facts.labels, [*kinds.values()])
-    names = list(found)
-    note = ""
+    names: Sequence[str] = list(found)
+    note = facts.say("Rows by their own label; each score is of one label against all others")
     if len(names) > CLASSES:
         names = sorted((name for name in names if found[name]["support"]), key=lambda name: found[name]["f1"])[:CLASSES]
-        note = f"the {len(names)} with the lowest F1 of {len(found):,}"
+        note = facts.say("the {some} with the lowest F1 of {all:,}", some=len(names), all=len(found))
     rows = [
         [name, *(number(found[name][key]) for key in ("precision", "recall", "f1")), f"{found[name]['support']:,}"]
         for name in names
     ]
-    return "<h3>Scores of each label</h3>" + grid(
-        ["label", "precision", "recall", "F1", "rows"], rows, note, numbers=range(1, 5)
-    )
-
-
-def _mistakes(rows: list[list[Any]], title: str, more: Sequence[str] = ()) -> str:
-    numbers = range(4) if more else (0,)
-    inputs = ["inputs"] if any(len(row) > 3 + len(more) for row in rows) else []
-    return f"<h3>{title}</h3>" + grid(["row", "prediction", "reference", *more, *inputs], rows, numbers=numbers)
-
-
-def _inputs(line: dict[str, Any]) -> list[str]:
-    """The texts of a row, where its line carries them."""
-    given = line.get("inputs")
-    return [" ⏐ ".join(map(str, given.values()))[:600]] if isinstance(given, dict) else []
+    heads = [facts.say(name) for name in ("label", "precision", "recall", "F1", "rows")]
+    return f"<h3>{text(facts.say('Scores of each label'))}</h3>{grid(heads, rows, note, numbers=range(1, 5))}"

@@ -1,29 +1,34 @@
 """Write the card and report.html of a run, from the run folder alone.
 
 Invariants: both files are written whole or not at all; made twice from the same folder they are the same to the byte;
-what is missing or damaged in the folder is said in the report.
+what is missing or damaged in the folder is said in the report; each is in the language that is asked for, or its own.
 
     write_report("run"); write_card("run", "ko")
 """
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from byeori.errors import ByeoriError, ModelError, SettingError
 from byeori.report.card import card
 from byeori.report.card_kept import Kept, read
 from byeori.report.facts import Facts, read_facts
-from byeori.report.html import page
+from byeori.report.html import language_of, page
+from byeori.report.words import LANGUAGES
 from byeori.run import RunFolder, write_text
 
 
-def write_report(folder: RunFolder | str | Path) -> list[str]:
+def write_report(folder: RunFolder | str | Path, lang: str | None = None) -> list[str]:
     """Write model/README.md and report.html; returns what was missing or damaged in the folder, a sentence each.
 
-    A card that a person changed where it isn't theirs stays as it is, which is one of them. Raises ModelError if there is no run
-    in the folder, OSError if it can't be written to.
+    `lang`: the report's, ko or en; not given, Korean where most letters of the run's samples are Hangul, else English. A card that a
+    person changed where it isn't theirs stays as it is, which is one of the sentences. Raises ModelError if there is no run in the
+    folder, SettingError for another language, OSError if it can't be written to.
     """
+    if lang is not None and lang not in LANGUAGES:
+        raise SettingError(f"lang={lang!r}: reports are written in {' or '.join(LANGUAGES)}. Give one of them.")
     run = _run(folder)
     facts = read_facts(run)
     said = []
@@ -32,7 +37,7 @@ def write_report(folder: RunFolder | str | Path) -> list[str]:
             _put(run, facts, None, overwrite=False)
         except ByeoriError as error:  # of a card that a person changed: the report has nothing to do with it
             said.append(str(error))
-    write_text(run.report, page(facts))
+    write_text(run.report, page(dataclasses.replace(facts, lang=lang or language_of(facts))))
     return [*facts.missing, *said]
 
 

@@ -21,13 +21,15 @@ from byeori.doctor.findings import verdict
 from byeori.errors import SettingError, TrainingError
 from byeori.models.adapter_folder import holds_adapter
 from byeori.predict import measured
-from byeori.predict.evaluate import LOSS, RESAMPLES, Judged, Tell, evaluate
+from byeori.predict.evaluate import LOSS, RESAMPLES, Judged, Look, Tell, evaluate
 from byeori.predict.model_folder import cleaning_of
 from byeori.run import FORMAT, RunFolder, dumps, whole, write_json, write_text
 from byeori.settings import dump_yaml
 from byeori.train import calibrate, checkpoint, resume
 from byeori.train.hooks import Hook, sources
 from byeori.train.loop import Loop
+from byeori.train.slices import slices
+from byeori.train.watched import Watched
 
 if TYPE_CHECKING:
     import numpy as np
@@ -97,16 +99,18 @@ def _fit(
     task, settings, engine = ready.task, ready.settings, ready.engine
     references = {name: task.references(rows.table) for name, rows in ready.rows.items() if name != "train"}
 
-    def judge(part: str, resamples: int = 0, tell: Tell | None = None) -> Judged:
+    def judge(part: str, resamples: int = 0, tell: Tell | None = None, look: Look | None = None) -> Judged:
         return evaluate(
             engine, ready.stores[part], references[part], metrics=metrics, resamples=resamples, seed=settings.seed,
-            tune=part == "validation", tell=tell,
+            tune=part == "validation", tell=tell, look=look,
         )  # fmt: skip
+
+    watched = Watched(task, folder, lambda: loop.step) if settings.previews and engine.world.main else None
 
     loop = Loop(
         task, ready.loaded.model, ready.loaded.tokenizer, ready.stores["train"], settings,
         engine=engine, packing=ready.packing, rows=ready.rows["train"],
-        validation=(lambda: judge("validation")) if "validation" in ready.rows else None,
+        validation=(lambda: judge("validation", look=watched)) if "validation" in ready.rows else None,
         hooks=hooks, folder=folder, decoding=ready.decoding, progress=progress, remember=ready.remember,
     )  # fmt: skip
     try:
@@ -135,6 +139,8 @@ def _fit(
             measured.write(
                 measured.path_of(folder.predictions, part), task, ready.rows[part].table, references[part], judged
             )
+        if part == ready.judged_part and loop.world.main:
+            write_json(folder.slices, slices(ready, part, judged.predictions, references[part]))
         if part == "test":
             loop.trackers.log({"step": loop.step, part: judged.values})
         if judged.of_class:
@@ -311,4 +317,17 @@ def _found(ready: Ready, hooks: Sequence[Hook]) -> dict[str, Any]:
         "data_sha256": files,
         "rows": {name: len(rows) for name, rows in ready.rows.items()},
         "hooks": sources(hooks),
+        "machine": _machine(ready),
     }  # fmt: skip
+
+
+def _machine(ready: Ready) -> dict[str, Any]:
+    """What the training runs on, without the name that somebody gave it."""
+    import os
+    import platform
+
+    import torch
+
+    device = ready.engine.device
+    gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
+    return {"system": f"{platform.system()} {platform.machine()}", "processors": os.cpu_count(), "gpu": gpu}

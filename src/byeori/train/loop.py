@@ -130,6 +130,7 @@ class Loop:
         self.best: dict[str, Any] | None = None  # {"step", "value"}
         self.worse = 0  # evaluations since the best one
         self.stopped: str | None = None
+        self.resumed: list[int] = []  # steps it went on from
         self.account = Account()
         self.sentinel = Sentinel(settings, self.where, progress.note, self._write)
         self.keeper = Keeper(folder.checkpoints, settings.checkpoints_kept, self.world)
@@ -433,6 +434,7 @@ class Loop:
             "peak_memory_mb": peak_memory_mb(self.device),
             "best": self.best,
             "stopped": self.stopped,
+            **({"resumed": self.resumed} if self.resumed else {}),
             "ranks": self.world.size,
             "left_out": self.sentinel.left_out,
             "spikes": self.sentinel.spikes,

@@ -47,7 +47,7 @@ def state(loop: Loop) -> dict[str, Any]:
         "format": checkpoint.FORMAT, "settings": settings(loop), "step": loop.step, "best": loop.best, "worse": loop.worse,
         "metrics": loop.metrics, **loop.account.state(), "scaler": loop.scaler.state_dict(), "short": loop.short,
         "watched": loop.sentinel.state(), "history": folder.length(folder.history), "samples": folder.length(folder.samples),
-        "stopped": loop.stopped, "ranks": loop.world.size,
+        "stopped": loop.stopped, "ranks": loop.world.size, "resumed": loop.resumed,
         "hooks": {f"{i}.{type(hook).__name__}": hook.state() for i, hook in enumerate(loop.hooks)},
     }  # fmt: skip
     return json.loads(dumps(found))  # of this moment: the training goes on while it is written
@@ -117,6 +117,7 @@ def take_up(loop: Loop, place: Path) -> dict[str, Any]:
     )
     loop.step, loop.best, loop.worse, loop.metrics = found["step"], found["best"], found["worse"], found["metrics"]
     loop.stopped = found["stopped"]
+    loop.resumed = [*found.get("resumed", []), loop.step]
     loop.account.restore(found)
     loop.sentinel.restore(found["watched"])
     if found["scaler"]:  # of float16 alone
