@@ -189,3 +189,10 @@ def test_made_again_it_is_the_same(run):
     first = (run / "report.html").read_bytes(), (run / "model" / "README.md").read_bytes()
     write_report(run)
     assert first == ((run / "report.html").read_bytes(), (run / "model" / "README.md").read_bytes())
+
+
+def test_a_share_of_few_rows_has_a_wide_interval():
+    from byeori.report.reliability import wilson
+
+    assert wilson(0.5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)  # Brown, Cai and DasGupta 2001
+    assert wilson(1.0, 3)[0] == pytest.approx(0.4385, abs=1e-4) and wilson(1.0, 3)[1] == 1

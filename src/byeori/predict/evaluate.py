@@ -85,7 +85,7 @@ def evaluate(
     """Run the store and score it; with `tune` the task first chooses on it what decoding needs.
 
     `keep`: the answers are wanted afterwards. `tell` is given the decoded predictions in row order, some rows at a time;
-    `look`, of a task that judges row by row, the answers of the first rows and these as a store.
+    `look` the answers of the first rows, or of all, and these as a store.
 
     `metrics` are functions of (predictions, references), or of the course's eval_pred; they get the rows that have a
     prediction (of a task that writes, those of `eval_max_rows`).
@@ -118,7 +118,7 @@ def evaluate(
         confidence = task.confidence(answers, store)
         if tell is not None:
             tell(task.decode(answers, store))
-        if look is not None and row_by_row(task):
+        if look is not None:
             look(answers, store)
     losses.add_up(engine.world)
     judged = Judged({}, answers, store, predictions=predictions, confidence=confidence, losses=losses)

@@ -5,7 +5,8 @@ Invariants: at most `ROWS` rows of the part that was scored go into mistakes.jso
 
     keep_mistakes(folder, rows, store, engine)
 
-mistakes.json: {"format", "part", "rows": [{"row", "where", "inputs", "of", "score", "words"}]}; "words" role → [start, end, change]
+mistakes.json: {"format", "part", "rows": [{"row", "where", "inputs", "reference", "of", "score", "words"}]};
+"reference" where a right answer is a list of words; "words" role → [start, end, change]
 as `byeori.predict.occlusion` has them, only of text classification.
 """
 
@@ -59,11 +60,17 @@ def _kept(
         if tokenized:
             row = {"text": engine.tokenizer.decode(row["input_ids"], skip_special_tokens=True)}
         shown = task.show(row, line.get("prediction"), task.right_answer(row))
-        one = {"row": number, "where": rows.origin.where(number - 1), "inputs": _cut(shown["inputs"])}
+        one: dict[str, Any] = {"row": number, "where": rows.origin.where(number - 1), "inputs": _cut(shown["inputs"])}
         if not tokenized and isinstance(task, TextClassification) and type(task).encode is TextClassification.encode:
             one |= _words(engine, row, line)
+        if _entities(shown.get("reference")):
+            one["reference"] = shown["reference"]
         found.append(one)
     return found
+
+
+def _entities(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(one, str) for one in value)
 
 
 def _words(engine: Engine, row: dict[str, Any], line: dict[str, Any]) -> dict[str, Any]:

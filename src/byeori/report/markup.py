@@ -15,7 +15,7 @@ from typing import Any
 from byeori.report.facts import HANGUL, real
 from byeori.report.visible import visible
 
-WIDE = 5  # columns a narrow screen hardly holds
+WIDE = 3  # columns a narrow screen hardly holds
 
 
 class Made(str):

@@ -251,7 +251,7 @@ def reliability(title: str, bins: Sequence[Sequence[float]], *, x: str, y: str, 
         a, b = across(low) + 0.8, across(high) - 0.8
         middle, tall = (a + b) / 2, max(1.0, count / most * (base - floor - 14))
         parts.append(
-            f'<rect class="bar" x="{a:.1f}" y="{up(share):.1f}" width="{b - a:.1f}" height="{max(0.5, floor - up(share)):.1f}"/>'
+            f'<rect class="bar pale" x="{a:.1f}" y="{up(share):.1f}" width="{b - a:.1f}" height="{max(0.5, floor - up(share)):.1f}"/>'
             f'<line class="span" x1="{middle:.1f}" x2="{middle:.1f}" y1="{up(least):.1f}" y2="{up(greatest):.1f}"/>'
             f'<rect class="bar b1" x="{a:.1f}" y="{base - tall:.1f}" width="{b - a:.1f}" height="{tall:.1f}"/>'
         )

@@ -56,7 +56,8 @@ def _watched(facts: Facts) -> str:
     rows = []
     for row, found in by.items():
         last = found[max(found)]
-        told = f"<p>{_inputs(last)}</p><p>{text(facts.say('reference'))}: <strong>{text(_answer(facts, last.get('reference')))}</strong></p>"
+        right = f"{text(facts.say('reference'))}: <strong>{text(_answer(facts, last.get('reference')))}</strong>"
+        told = f"<p>{_inputs(last)}</p>" + (f"<p>{right}</p>" if last.get("reference") is not None else "")
         cells = [Made(f"<p>{_prediction(facts, found[step])}</p>") if step in found else "" for step in shown]
         rows.append([str(row), Made(told), *cells])
     heads = [facts.say("row"), facts.say("inputs")]

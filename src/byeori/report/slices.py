@@ -43,7 +43,9 @@ def _title(facts: Facts, kind: str, given: dict[str, Any]) -> str:
 
 def _named(facts: Facts, kind: str, one: dict[str, Any]) -> str:
     if kind == "length":
-        return facts.say("{low:,} to {high:,} tokens", low=int(one["low"]), high=int(one["high"]))
+        low, high = int(one["low"]), int(one["high"])
+        said = "{low:,} to {high:,} tokens" if high > low else "{low:,} tokens"
+        return facts.say(said, low=low, high=high)
     name = one.get("name")
     if name is None:
         return facts.say("all others")

@@ -40,7 +40,7 @@ svg text{fill:var(--soft);font-size:12px}svg .strong{fill:var(--fg);font-weight:
 .dot{fill:var(--accent)}.dot.s1{fill:var(--open);stroke:none}svg .k0{fill:var(--accent)}svg .k1{fill:var(--open)}
 .mark{fill:none;stroke:var(--fg);stroke-width:2}.cloud{fill:var(--accent);fill-opacity:.45}
 .half svg{min-width:0;max-width:25rem}.bars svg{min-width:26rem}
-.bar{fill:var(--accent)}.b1{fill:var(--open)}.b2{fill:var(--good)}
+.bar{fill:var(--accent)}.pale{fill-opacity:.5}.b1{fill:var(--open)}.b2{fill:var(--good)}
 .rule{stroke:var(--bad);stroke-width:1.5;stroke-dasharray:5 3}.span{stroke:var(--fg);stroke-width:1.5}
 svg .word{fill:var(--fg)}svg .tag{font-size:10.5px}
 pre{padding:.8rem 1rem;background:var(--card);overflow-x:auto;white-space:pre-wrap}pre code{user-select:all}

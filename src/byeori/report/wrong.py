@@ -12,11 +12,12 @@ from typing import Any
 
 from byeori.report.facts import Facts, real, table
 from byeori.report.listing import Listing
-from byeori.report.markup import folded, grid, items, text
+from byeori.report.markup import folded, grid, items, said, text
 
 STRONGEST = 0.42  # opacity under the word that changes most: text stays readable on it
 NAMED = 6  # words whose numbers are told
 LEAST = 0.005  # a change below is nothing
+SMALL = 0.05  # of a probability: what changes less is shaded less, though nothing in the row changes more
 
 OCCLUSION = (
     "Shaded by what the prediction loses when this word is left out (each word once, the others as they are); underlined where it "
@@ -32,12 +33,12 @@ def wrong(facts: Facts, part: str, listing: Listing | None) -> str:
     if not listing.count:
         return f"<p>{text(facts.say('{title}: none.', title=listing.title))}</p>{notes}"
     rows = listing.worst
-    said = "{title} ({some} of {all:,})"
-    head = f"<h3>{text(facts.say(said, title=listing.title, some=len(rows), all=listing.count))}</h3>"
     heads = [facts.say("row"), *listing.heads]
     told = grid(heads, rows, facts.say("Rows as predictions/{part}.jsonl numbers them", part=part), listing.numbers)
     kept = _kept(facts, part)
     there = [cells for cells in rows if cells and cells[0] in kept]
+    titled = "{title} ({some} of {all:,})"
+    head = f"<h3>{text(facts.say(titled, title=listing.title, some=len(there or rows), all=listing.count))}</h3>"
     if not there:
         return head + told + notes + _untold(facts)
     made = "".join(_article(facts, cells, listing, kept[cells[0]]) for cells in there)
@@ -63,33 +64,34 @@ def _untold(facts: Facts) -> str:
 def _article(facts: Facts, cells: list[Any], listing: Listing, one: dict[str, Any]) -> str:
     row = facts.say("row {number}", number=cells[0])
     row = f"{row[:1].upper()}{row[1:]}"
+    known = dict(zip(listing.heads, cells[1:], strict=False))
+    if isinstance(one.get("reference"), list):  # entities by their words, where the table counts them
+        known[facts.say("reference")] = said(one["reference"])
     shown = " · ".join(
-        f"<strong>{text(head)}</strong> {text('' if value is None else value)}"
-        for head, value in zip(listing.heads, cells[1:], strict=False)
+        f"<strong>{text(head)}</strong> {text('' if value is None else value)}" for head, value in known.items()
     )
     inputs, words = table(one, "inputs"), table(one, "words")
     several = len([value for value in inputs.values() if value is not None]) > 1
+    changes = [abs(c) for role in words for _, _, c in _spans(str(inputs.get(role) or ""), words[role])]
+    most = max([*changes, 0.0 if one.get("of") is None else SMALL], default=0.0)
     texts = []
     for role, value in inputs.items():
         if value is None:
             continue
-        named = f'<strong class="soft">{text(role.replace("_", " "))}</strong> ' if several else ""
+        named = f'<strong class="soft">{text(facts.say(role.replace("_", " ")))}</strong> ' if several else ""
         if isinstance(value, list):
             texts.append(f'<div class="text">{named}{items([str(each) for each in value])}</div>')
         else:
-            texts.append(f'<p class="text">{named}{_marked(str(value), words.get(role))}</p>')
+            texts.append(f'<p class="text">{named}{_marked(str(value), words.get(role), most)}</p>')
     where = f" <small>{text(one['where'])}</small>" if one.get("where") else ""
     return (
         f'<article class="stop"><h4>{text(row)}{where}</h4><p>{shown}</p>{"".join(texts)}{_told(facts, one)}</article>'
     )
 
 
-def _marked(value: str, words: Any) -> str:
-    """The text with its words shaded."""
+def _marked(value: str, words: Any, most: float) -> str:
+    """The text with its words shaded; `most` is the change that is shaded most."""
     spans = _spans(value, words)
-    most = max((abs(change) for _, _, change in spans), default=0.0)
-    if most < LEAST:
-        return text(value)
     made, done = [], 0
     for start, end, change in spans:
         if abs(change) < max(LEAST, most / 20):

@@ -47,6 +47,7 @@ def state(loop: Loop) -> dict[str, Any]:
         "format": checkpoint.FORMAT, "settings": settings(loop), "step": loop.step, "best": loop.best, "worse": loop.worse,
         "metrics": loop.metrics, **loop.account.state(), "scaler": loop.scaler.state_dict(), "short": loop.short,
         "watched": loop.sentinel.state(), "history": folder.length(folder.history), "samples": folder.length(folder.samples),
+        "watched_rows": folder.length(folder.watched),
         "stopped": loop.stopped, "ranks": loop.world.size, "resumed": loop.resumed,
         "hooks": {f"{i}.{type(hook).__name__}": hook.state() for i, hook in enumerate(loop.hooks)},
     }  # fmt: skip

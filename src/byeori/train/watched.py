@@ -66,14 +66,14 @@ class Watched:
         path = self.folder.watched
         if not path.is_file():
             return
-        kept = [one for one in whole_lines(path.read_text(encoding="utf-8")) if one["step"] < self.step()]
+        kept = [one for one in whole_lines(path.read_bytes()) if one["step"] < self.step()]
         self.done = len({one["step"] for one in kept})
         write_text(path, "".join(dumps(one) + "\n" for one in kept))
 
 
-def whole_lines(text: str) -> list[dict[str, Any]]:
+def whole_lines(text: bytes) -> list[dict[str, Any]]:
     """The lines that were written to their end: what a killed process left has a half one at most."""
-    *lines, _ = text.split("\n")
+    *lines, _ = text.split(b"\n")
     return [json.loads(line) for line in lines if line]
 
 

@@ -1,0 +1,130 @@
+"""A page in headless Chromium, by the DevTools protocol over a pipe: what it asks the network for, what it says on the console, its DOM.
+
+with Browser() as browser: seen = browser.open(path, dark=True); seen.requests, seen.console, seen.evaluate("document.title")
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--remote-debugging-pipe", "--host-resolver-rules=MAP * ~NOTFOUND",
+)  # fmt: skip
+SECONDS = 60
+# the browser reads from 3 and writes to 4
+PLACED = """
+import os, sys
+pipes = [os.dup(int(one)) for one in sys.argv[1:3]]
+spare = [os.dup2(one, 200 + place) for place, one in enumerate(pipes)]
+[os.dup2(one, 3 + place) for place, one in enumerate(spare)]
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+
+
+def chromium() -> str | None:
+    return next((found for name in NAMES if (found := shutil.which(name))), None)
+
+
+@dataclass
+class Seen:
+    """An open page; `requests` are the addresses it asked for, `console` what it or the browser said of it."""
+
+    browser: Browser
+    session: str
+    requests: list[str] = field(default_factory=list)
+    console: list[str] = field(default_factory=list)
+
+    def evaluate(self, source: str) -> Any:
+        found = self.browser.call(
+            "Runtime.evaluate", {"expression": source, "returnByValue": True, "awaitPromise": True}, self.session
+        )
+        assert "exceptionDetails" not in found, found["exceptionDetails"]
+        return found["result"].get("value")
+
+    def told(self, event: dict[str, Any]) -> None:
+        kind, given = event["method"], event["params"]
+        if kind == "Network.requestWillBeSent":
+            self.requests.append(given["request"]["url"])
+        elif kind == "Runtime.consoleAPICalled":
+            self.console.append(str([one.get("value") for one in given["args"]]))
+        elif kind == "Runtime.exceptionThrown":
+            self.console.append(str(given["exceptionDetails"]))
+        elif kind == "Log.entryAdded":
+            self.console.append(given["entry"]["text"])
+
+
+class Browser:
+    def __enter__(self) -> Browser:
+        self.folder = tempfile.mkdtemp()
+        ours_in, theirs_out = os.pipe()
+        theirs_in, ours_out = os.pipe()
+        name = chromium()
+        assert name is not None
+        command = [name, *FLAGS, f"--user-data-dir={self.folder}", "about:blank"]
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", PLACED, str(theirs_in), str(theirs_out), *command], pass_fds=(theirs_in, theirs_out),
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        os.close(theirs_in)
+        os.close(theirs_out)
+        self.input, self.output, self.rest, self.number = ours_in, ours_out, b"", 0
+        self.pages: dict[str, Seen] = {}
+        self.loaded: set[str] = set()
+        return self
+
+    def __exit__(self, *raised: Any) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self.input)
+        os.close(self.output)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def call(self, method: str, params: dict[str, Any] | None = None, session: str | None = None) -> dict[str, Any]:
+        self.number += 1
+        asked = {"id": self.number, "method": method, "params": params or {}}
+        os.write(self.output, json.dumps({**asked, **({"sessionId": session} if session else {})}).encode() + b"\0")
+        return self._read(lambda one: one.get("id") == self.number)["result"]
+
+    def open(self, path: Path, dark: bool = False, width: int = 1000) -> Seen:
+        target = self.call("Target.createTarget", {"url": "about:blank"})["targetId"]
+        session = self.call("Target.attachToTarget", {"targetId": target, "flatten": True})["sessionId"]
+        seen = self.pages[session] = Seen(self, session)
+        for name in ("Network.enable", "Runtime.enable", "Log.enable", "Page.enable"):
+            self.call(name, {}, session)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.call("Emulation.setEmulatedMedia", {"features": [scheme]}, session)
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+        self.call("Emulation.setDeviceMetricsOverride", size, session)
+        self.call("Page.navigate", {"url": path.resolve().as_uri()}, session)
+        self._read(lambda one: one.get("method") == "Page.loadEventFired" and one.get("sessionId") == session)
+        return seen
+
+    def _read(self, wanted: Any) -> dict[str, Any]:
+        """The first message that is wanted; events on the way are told to their pages."""
+        end = time.monotonic() + SECONDS
+        while True:
+            while b"\0" in self.rest:
+                text, self.rest = self.rest.split(b"\0", 1)
+                one = json.loads(text)
+                assert "error" not in one, one
+                if one.get("sessionId") in self.pages and "method" in one:
+                    self.pages[one["sessionId"]].told(one)
+                if wanted(one):
+                    return one
+            left = end - time.monotonic()
+            assert left > 0 and select.select([self.input], [], [], left)[0], "the browser says nothing"
+            more = os.read(self.input, 1 << 16)
+            assert more, "the browser has ended"
+            self.rest += more
