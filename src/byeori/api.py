@@ -43,7 +43,7 @@ def train(
     metrics: Sequence[Callable] = (),
     compute_metrics: Callable | None = None,
     hooks: Sequence[Hook] = (),
-    progress: Progress | None = None,
+    progress: Progress | str | None = None,
     **values: Any,
 ) -> Run:
     """Read, check, train, score, write the run folder; returns the finished run.
@@ -51,16 +51,17 @@ def train(
     What fails before there is a model or a checkpoint leaves nothing behind, and with `overwrite` the old run as it was.
 
     `values` are the settings of `byeori train --help`. `train`, `validation` and `test` may be paths, Hub ids, rows,
-    DataFrames, data sets or token stores; with `seeds` the best of several runs is returned, of `output`/best;
-    `model` and `tokenizer` names or objects; `metrics` functions of (predictions,
-    references), or of the course's eval_pred. Raises SettingError, DataError, ModelError, TrainingError.
+    DataFrames, data sets or token stores; with `seeds` the best of several runs is returned, of `output`/best; `model` and
+    `tokenizer` names or objects; `metrics` functions of (predictions, references), or of the course's eval_pred. `progress` is what is
+    shown: "auto" (as the command does), "lines", "json", "quiet" or a view of your own; in a notebook a table if not given, elsewhere
+    nothing. Raises SettingError, DataError, ModelError, TrainingError.
     """
     from byeori.train.hooks import check as check_hooks
-    from byeori.train.progress import Quiet
+    from byeori.train.progress import Quiet, progress_in_python
     from byeori.train.trackers import check as check_trackers
 
     began = time.perf_counter()
-    progress = progress or Quiet()
+    progress = progress_in_python(progress)
     check_hooks(hooks)
     settings, work = resolve(task, {**values, "model": model, "tokenizer": tokenizer})
     if not work.trains:

@@ -345,7 +345,8 @@ def test_what_evaluation_costs_is_told():
 def test_samples_show_source_prediction_and_reference():
     task = Translation()
     shown = task.show({"source": "안녕"}, {"translation_text": "Hello"}, "Hello")
-    assert shown == {"inputs": {"source": "안녕"}, "prediction": "Hello", "reference": "Hello", "right": True}
+    same = {"prediction": "Hello", "reference": "Hello", "right": True}
+    assert shown == {"kind": "text", "inputs": {"source": "안녕"}, **same}
     assert task.show({"source": "안녕"}, [{"translation_text": "Hi"}], ["Hello", "Hey"])["right"] is None
 
 

@@ -7,7 +7,8 @@ import io
 import pytest
 
 from byeori.train import progress
-from byeori.train.progress import JsonLines, Live, Progress, Quiet
+from byeori.train.live import Live
+from byeori.train.progress import JsonLines, Progress, Quiet
 
 
 class Terminal(io.StringIO):

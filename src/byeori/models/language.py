@@ -105,13 +105,18 @@ def vocabulary_logits(model: nn.Module, pack: Pack, places: torch.Tensor) -> tor
 
 
 def likelihoods(
-    model: nn.Module, pack: Pack, places: torch.Tensor, labels: torch.Tensor
+    model: nn.Module, pack: Pack, places: torch.Tensor, labels: torch.Tensor, states: list[torch.Tensor] | None = None
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """−log p of `labels` int64 (places,) at `places`, float32 (places,) in nats, and the likeliest tokens, int64 (places,)."""
+    """−log p of `labels` int64 (places,) at `places`, float32 (places,) in nats, and the likeliest tokens, int64 (places,).
+
+    `states`, if given, is handed what `several` makes guesses of.
+    """
     head, count = head_of(model), len(places)
     if pack.shapes is not None:
         places, labels = filled(places, labels, pack.computed)
     inputs = (head.hidden(model, pack) if head.alone else token_logits(model, pack))[places]
+    if states is not None:
+        states.append(inputs[:count].detach())
     if head.alone and type(head.matrix) is nn.Linear:
         nll, best = vocabulary.judged(inputs, head.matrix.weight, head.matrix.bias, labels)
         return nll[:count], best[:count]
@@ -125,6 +130,19 @@ def likelihoods(
         else:
             found.append(_judge(head, some, wanted))
     return torch.cat([nll for nll, _ in found])[:count], torch.cat([best for _, best in found])[:count]
+
+
+@torch.no_grad()
+def several(model: nn.Module, states: torch.Tensor, most: int) -> torch.Tensor:
+    """The likeliest tokens at places whose `states` are known: float32 (places, most, 2), probability and id."""
+    head = head_of(model)
+    width = head.matrix.weight.shape[0] if head.alone else states.shape[1]
+    found = []
+    for some in states.split(max(1, vocabulary.LOGITS // width)):
+        logits = head.matrix(some) if head.alone else some
+        values, ids = logits.float().softmax(-1).topk(min(most, logits.shape[-1]))
+        found.append(torch.stack([values, ids.float()], -1))
+    return torch.cat(found)
 
 
 def _judge(head: Head, inputs: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -77,6 +77,7 @@ class Task:
     cut: ClassVar[str] = "texts are longer than {length} tokens and were cut (--max-length, --truncation)"
     Training: ClassVar[type] = NoSettings
     Call: ClassVar[type] = NoSettings
+    watched: bool = False  # whether people see the next outputs: more may be kept of them
     labels: list[str] | None  # their names, in the order of the head; only of tasks that have some
     cleaning: Cleaner | None = None  # what was done to the texts of training; it is done to those of a call too
     Columns: ClassVar[type] = NoSettings  # which column is which role, for roles that `settings.Data` doesn't name
@@ -310,7 +311,8 @@ class Task:
         return next((row[role] for role in self.answers if row.get(role) is not None), None)
 
     def show(self, row: dict[str, Any], prediction: Any, reference: Any = None) -> dict[str, Any]:
-        """One sample for people: inputs, prediction, reference, right or not."""
+        """One sample for people: inputs, prediction, reference, right or not; `kind` names the shape it is shown in, and what else
+        that shape needs stands beside it (docs/watching.md). Without one all is shown as it is."""
         return {"inputs": row, "prediction": prediction, "reference": reference}
 
     # saving -----------------------------------------------------------------------------------------------------

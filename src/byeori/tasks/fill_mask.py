@@ -22,6 +22,7 @@ from byeori.settings import setting
 from byeori.tasks.base import DRAW_SEED, texts_from
 from byeori.tasks.fillers import check_masks, filled, likeliest, target_ids
 from byeori.tasks.likelihood import SUMS, Likelihood, a_sequence, at_labels, counted, sums
+from byeori.tasks.shown import gaps
 from byeori.text.blocks import IGNORED, around, token_lists
 from byeori.text.masking import Masking, Pieces
 from byeori.text.store import SEQUENCE, TOKEN, Encoded
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from byeori.text.store import TokenStore
 
 PLACE, LABEL, BEST, NLL, FOLLOWS = range(5)  # what is gathered of each masked token
+GUESSES = 3  # of a masked token in a sample
 
 
 @dataclass(kw_only=True)
@@ -170,26 +172,32 @@ class FillMask(Likelihood):
     # model ------------------------------------------------------------------------------------------------------
     def outputs(self, model: torch.nn.Module, pack: Pack) -> Any:
         """Of hidden tokens nll float32 and best int64 (labels,): −log p of each and the likeliest token there; places int64.
+        Where people will see them guesses float32 (labels, GUESSES, 2) too: probability and token.
 
         Without labels logits (masks, vocabulary) at the mask tokens, and their places. With next_sentence also `follows`, logits
         (sequences, 2).
         """
-        from byeori.models.language import likelihoods, vocabulary_logits
+        from byeori.models.language import likelihoods, several, vocabulary_logits
 
         if "labels" not in pack.columns:
             places = _masks(pack, self.tokenizer.mask_token_id)
             return SimpleNamespace(logits=vocabulary_logits(model, pack, places), places=places)
         places = pack.counted
+        states: list[torch.Tensor] | None = [] if self.watched else None
         if not self.settings.next_sentence:
-            nll, best = likelihoods(model, pack, places, pack.labels[places])
-            return SimpleNamespace(nll=nll, best=best, places=places)
-        import torch
+            nll, best = likelihoods(model, pack, places, pack.labels[places], states)
+            made = SimpleNamespace(nll=nll, best=best, places=places)
+        else:
+            import torch
 
-        from byeori.tasks import next_sentence
+            from byeori.tasks import next_sentence
 
-        with next_sentence.answering(model, pack) as found:
-            nll, best = likelihoods(model, pack, places, pack.labels[places])
-        return SimpleNamespace(nll=nll, best=best, places=places, follows=torch.cat(found))
+            with next_sentence.answering(model, pack) as found:
+                nll, best = likelihoods(model, pack, places, pack.labels[places], states)
+            made = SimpleNamespace(nll=nll, best=best, places=places, follows=torch.cat(found))
+        if states:
+            made.guesses = several(model, states[0], GUESSES)
+        return made
 
     def loss(self, outputs: Any, pack: Pack) -> torch.Tensor:
         """(tokens,): −log p of each hidden token, 0 elsewhere; with next_sentence each adds that of its sequence's answer."""
@@ -204,7 +212,7 @@ class FillMask(Likelihood):
     # predictions ------------------------------------------------------------------------------------------------
     def gather(self, outputs: Any, pack: Pack, call: Any | None = None) -> tuple[torch.Tensor, np.ndarray]:
         """Of hidden tokens float32 (labels, 4 or 5): place in the sequence, right token, likeliest token, −log p, and whether the
-        answer on the next sentence is right; of mask tokens (masks, top_k, 2): probability and token."""
+        answer on the next sentence is right, then probability and token of each guess; of mask tokens (masks, top_k, 2)."""
         import torch
 
         chosen = torch.zeros(pack.computed, dtype=torch.bool)
@@ -219,7 +227,10 @@ class FillMask(Likelihood):
         columns = [outputs.places - pack.layout.starts[owner], pack.labels[outputs.places], outputs.best, outputs.nll]
         if self.settings.next_sentence:
             columns.append((outputs.follows.argmax(-1) == pack.columns["next"])[owner])
-        return torch.stack([values.float() for values in columns], 1), counts
+        values = torch.stack([one.float() for one in columns], 1)
+        if hasattr(outputs, "guesses"):
+            values = torch.cat([values, outputs.guesses.flatten(1)], 1)
+        return values, counts
 
     def decode(self, answers: Answers, store: TokenStore, call: Any | None = None) -> list[Any]:
         """A list of {"score", "token", "token_str", "sequence"} a mask, in a list where there are several masks.
@@ -232,7 +243,8 @@ class FillMask(Likelihood):
         return [self._told(answers, store, row) for row in rows]
 
     def _told(self, answers: Answers, store: TokenStore, row: int) -> dict[str, Any]:
-        shown, said, right, nll = [], [], [], []
+        shown, said, right, nll, guesses = [], [], [], [], []
+        known = FOLLOWS + bool(self.settings.next_sentence)
         hidden = set(self.tokenizer.all_special_ids) - {self.tokenizer.mask_token_id}
         for sequence in range(int(store.row_offsets[row]), int(store.row_offsets[row + 1])):
             ids = store.input_ids[int(store.offsets[sequence]) : int(store.offsets[sequence + 1])].tolist()
@@ -241,12 +253,15 @@ class FillMask(Likelihood):
                 said.append(self.tokenizer.decode([int(one[BEST])]))
                 right.append(self.tokenizer.decode([int(one[LABEL])]))
                 nll.append(float(one[NLL]))
+                likely = one[known:].reshape(-1, 2).tolist()
+                guesses.append([[self.tokenizer.decode([int(token)]), round(share, 4)] for share, token in likely])
             shown.append(self.tokenizer.decode([one for one in ids if one not in hidden]))
         mean = sum(nll) / len(nll) if nll else math.nan
-        return {
+        found = {
             "masked": "\n".join(shown), "predicted": said, "right": right,
             "perplexity": round(math.exp(mean), 4) if mean < 700 else None,
         }  # fmt: skip
+        return {**found, "guesses": guesses} if any(guesses) else found
 
     def respond(self, predictions: list[Any], given: Any, single: bool, asked: ChainMap[str, Any]) -> Any:
         """As transformers has it: a list of one text is answered as the text itself."""
@@ -304,10 +319,11 @@ class FillMask(Likelihood):
     def show(self, row: dict[str, Any], prediction: Any, reference: Any = None) -> dict[str, Any]:
         if not isinstance(prediction, dict):
             return super().show(row, prediction, reference)
-        pairs = zip(prediction["predicted"], prediction["right"], strict=True)
+        text, said, right = prediction["masked"], prediction["predicted"], prediction["right"]
         return {
-            "inputs": {"text": prediction["masked"]}, "prediction": ", ".join(prediction["predicted"]),
-            "reference": ", ".join(prediction["right"]), "right": all(said == right for said, right in pairs),
+            "kind": "gaps", "inputs": {"text": text}, "prediction": ", ".join(said), "reference": ", ".join(right),
+            "right": said == right,
+            "gaps": gaps(text, [self.tokenizer.mask_token], said, right, prediction.get("guesses", ())),
         }  # fmt: skip
 
 

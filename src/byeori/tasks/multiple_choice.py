@@ -176,7 +176,8 @@ class MultipleChoice(Task):
         """Text and choices, the chosen one with its score, the right one, and whether they are the same."""
         chosen = prediction[0] if isinstance(prediction, list) else prediction
         right = None if row.get("label") is None else chosen["choice"] == row["label"]
-        return {"inputs": {"text": row.get("text"), "choices": row.get("choices")}, "prediction": chosen["label"],
+        return {"kind": "choice", "inputs": {"text": row.get("text"), "choices": row.get("choices")},
+                "prediction": chosen["label"], "chosen": chosen["choice"], "label": row.get("label"),
                 "score": round(chosen["score"], 4), "reference": reference, "right": right}  # fmt: skip
 
     # saving -----------------------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from byeori.settings import setting
 from byeori.tasks.base import Row, Task
 from byeori.tasks.label_names import config_of
 from byeori.tasks.questions import asked, first_answer
+from byeori.tasks.shown import around
 from byeori.tasks.spans import NO_SPAN, Spans
 from byeori.text.store import SEQUENCE, Encoded
 from byeori.text.windows import LEVELS, Cut, null_places, windows
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from byeori.text.store import TokenStore
 
 LONGEST = 15  # tokens of an answer, where a model that was trained elsewhere is asked: transformers 4's pipeline
-AROUND = 60  # characters of context on either side of an answer in a sample
 TUNED_ON = 2_000  # training rows that choose between two trivial baselines, and fit the other's threshold
 FEW_TITLES = 10  # articles below which only the questions of one context stay together in a split
 CHUNK = 1_000
@@ -374,15 +374,15 @@ class QuestionAnswering(Task):
         return self.named(row["answers"]["text"]) if row.get("answers") is not None else None
 
     def show(self, row: dict[str, Any], prediction: Any, reference: Any = None) -> dict[str, Any]:
-        """Question, a piece of context around the prediction, prediction with its score, answers, exact match or not."""
+        """Question, a piece of context around the prediction (around the right answer where none is given), prediction with its
+        score, answers, exact match or not; where in that piece both stand."""
         from byeori.metrics.answers import AnswerScore
 
         best = prediction[0] if isinstance(prediction, list) else prediction
-        start, end = max(0, best["start"] - AROUND), min(len(row["context"]), best["end"] + AROUND)
-        piece = ("…" if start else "") + row["context"][start:end] + ("…" if end < len(row["context"]) else "")
+        piece, spans = around(row, best, reference)
         right = None if reference is None else bool(AnswerScore([best["answer"]], [list(reference)]).exact[0])
-        return {"inputs": {"question": row["question"], "context": piece}, "prediction": best["answer"],
-                "score": round(best["score"], 4), "reference": reference, "right": right}  # fmt: skip
+        return {"kind": "answer", "inputs": {"question": row["question"], "context": piece}, "prediction": best["answer"],
+                "score": round(best["score"], 4), "reference": reference, "right": right, "spans": spans}  # fmt: skip
 
     # saving -----------------------------------------------------------------------------------------------------
     def state(self) -> dict[str, Any]:

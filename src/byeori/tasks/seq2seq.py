@@ -378,7 +378,7 @@ class Seq2Seq(Task):
         right = reference[0] if isinstance(reference, list) else reference
         shown = {"source": row.get("source", row.get("text"))}
         same = True if text is not None and text == right else None
-        return {"inputs": shown, "prediction": text, "reference": right, "right": same}
+        return {"kind": "text", "inputs": shown, "prediction": text, "reference": right, "right": same}
 
     # saving -----------------------------------------------------------------------------------------------------
     def state(self) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from byeori.generate.decoding import Decoding, over
 from byeori.settings import setting
 from byeori.tasks.base import DRAW_SEED
 from byeori.tasks.likelihood import SUMS, Likelihood, counted, sums
+from byeori.tasks.shown import gaps
 from byeori.text.blocks import IGNORED, around, token_lists
 from byeori.text.corruption import Corrupted, Corruption, noise, sentinels, whole_length
 from byeori.text.store import LIST, SEQUENCE, Encoded
@@ -340,9 +341,10 @@ class SpanCorruption(Likelihood):
         if not isinstance(prediction, dict) or "masked" not in prediction:
             return super().show(row, prediction, reference)
         said, right = prediction["predicted"], prediction["right"]
+        marks = self.tokenizer.convert_ids_to_tokens(sorted(self._number, key=lambda token: self._number[token]))
         return {
-            "inputs": {"text": prediction["masked"]}, "prediction": " | ".join(said), "reference": " | ".join(right),
-            "right": said == right,
+            "kind": "gaps", "inputs": {"text": prediction["masked"]}, "prediction": " | ".join(said),
+            "reference": " | ".join(right), "right": said == right, "gaps": gaps(prediction["masked"], marks, said, right),
         }  # fmt: skip
 
 

@@ -201,19 +201,24 @@ def shown(text: str, prediction: Sequence[Span], reference: Sequence[Span] | Non
         "inputs": {"text": _marked(text, found, "<{}:{}>")}, "prediction": said,
         "reference": None if reference is None else right,
         "right": None if reference is None else set(found) == set(wanted), "text": text,
+        "kind": "entities", "spans": {"prediction": found, "reference": None if reference is None else wanted},
     }  # fmt: skip
 
 
 def _shown_words(text: str, prediction: Sequence[Span], reference: Sequence[Span] | None) -> dict[str, Any]:
     """The same of tags: each word of the reference with the tag of the token that begins where it does."""
     found = _bounds(text, prediction, "entity")
+    wanted = None
     if reference is not None:
         at = {a: kind for a, _, kind in reversed(found)}
         wanted = _bounds(text, reference, "entity")
         found = [(a, b, at.get(a, "–")) for a, b, _ in wanted]
     marked = {"inputs": {"text": _marked(text, found, "{}/{}")}, "prediction": [kind for _, _, kind in found]}
-    right = None if reference is None else [kind for _, _, kind in wanted]
-    return {**marked, "reference": right, "right": None if right is None else found == wanted, "text": text}
+    right = None if wanted is None else [kind for _, _, kind in wanted]
+    return {
+        **marked, "reference": right, "right": None if right is None else found == wanted, "text": text,
+        "kind": "tags", "spans": {"prediction": found, "reference": wanted},
+    }  # fmt: skip
 
 
 def _bounds(text: str, spans: Sequence[Span], name: str) -> list[tuple[int, int, str]]:

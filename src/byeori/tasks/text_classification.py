@@ -424,13 +424,15 @@ class TextClassification(Task):
         """Text (and pair), prediction with its score, label, and whether they agree (None for numbers)."""
         shown = {role: row[role] for role in ("text", "text_pair") if row.get(role) is not None}
         if self.problem_type == REGRESSION:
-            return {"inputs": shown, "prediction": round(prediction["score"], 3), "reference": reference, "right": None}
+            apart = None if reference is None else round(prediction["score"] - reference, 3)
+            return {"kind": "number", "inputs": shown, "prediction": round(prediction["score"], 3), "reference": reference,
+                    "difference": apart, "right": None}  # fmt: skip
         if isinstance(prediction, list):
             given = [one["label"] for one in prediction]
             right = None if reference is None else set(given) == set(reference)
-            return {"inputs": shown, "prediction": given, "reference": reference, "right": right}
+            return {"kind": "labels", "inputs": shown, "prediction": given, "reference": reference, "right": right}
         right = None if reference is None else prediction["label"] == reference
-        return {**{"inputs": shown}, "prediction": prediction["label"], "score": round(prediction["score"], 4),
+        return {"kind": "label", "inputs": shown, "prediction": prediction["label"], "score": round(prediction["score"], 4),
                 "reference": reference, "right": right}  # fmt: skip
 
     def named(self, reference: Any) -> Any:

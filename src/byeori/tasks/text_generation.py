@@ -353,7 +353,7 @@ class TextGeneration(Likelihood):
         if not isinstance(prediction, dict) or "prompt" not in prediction:
             return super().show(row, prediction, reference)
         return {
-            "inputs": {"prompt": prediction["prompt"]}, "prediction": prediction["generated_text"],
+            "kind": "text", "inputs": {"prompt": prediction["prompt"]}, "prediction": prediction["generated_text"],
             "reference": prediction["reference"], "right": None,
         }  # fmt: skip
 

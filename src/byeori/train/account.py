@@ -70,6 +70,11 @@ class Account:
             "tokens_per_second": window["tokens"] / max(window["seconds"], LEAST),
         }
 
+    @property
+    def padding(self) -> float:
+        """The share of what was computed on that is no token, of the whole training."""
+        return 1 - self.done["tokens"] / max(1, self.done["computed"])
+
     def totals(self) -> dict[str, float]:
         """What metrics.json says of the whole training."""
         seconds = self.seconds.get("training", 0.0)
@@ -77,7 +82,7 @@ class Account:
             "seconds": seconds,
             "examples_per_second": self.done["rows"] / max(seconds, LEAST),
             "tokens_per_second": self.done["tokens"] / max(seconds, LEAST),
-            "padding": 1 - self.done["tokens"] / max(1, self.done["computed"]),
+            "padding": self.padding,
             "evaluate_seconds": self.seconds.get("evaluate", 0.0),
             "checkpoint_seconds": self.seconds.get("checkpoint", 0.0),
         }

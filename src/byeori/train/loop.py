@@ -241,7 +241,9 @@ class Loop:
 
     def _update(self, batch: Batch) -> tuple[Pack, Any]:
         self._updating = True
+        self.task.watched = self._previewed(self.step + 1) and self.parallel.is_whole  # a share has no whole vocabulary
         found = update(self, batch)
+        self.task.watched = False
         self.step += 1
         self._updating = False
         return found
@@ -291,7 +293,7 @@ class Loop:
         last = self._over()
         if self.step % self.log_every == 0 or last:
             self._log()
-        if self.settings.previews and (self.step % self.preview_every == 0 or last):
+        if self._previewed(self.step) or (last and self.settings.previews):
             self._preview(pack, outputs)
         self.progress.step(self.step, self._loss)
         self.account.lap("watching")
@@ -312,6 +314,10 @@ class Loop:
             self.stopped = "another rank was told to"
         self._save_wanted = bool(wanted)
         return self.step == self.steps or self.stopped is not None
+
+    def _previewed(self, step: int) -> bool:
+        """Whether samples of an update are due; those of one that a hook makes the last come unannounced."""
+        return bool(self.settings.previews) and (step % self.preview_every == 0 or step == self.steps)
 
     def _preview(self, pack: Pack, outputs: Any) -> None:
         self._settle()
@@ -340,13 +346,15 @@ class Loop:
         }
         self._write(record)
         self.trackers.log(record)
-        self.progress.log(record)
+        self.progress.log({**record, "padding": self.account.padding})
 
     def _evaluate(self) -> None:
         """Score the validation rows; keep the model if it is the best so far."""
         if self.best is not None and self.best["step"] == self.step:
             return
         self._settle()
+        if self.validation is not None:
+            self.progress.scoring()
         if self.validation is None:
             self.best = {"step": self.step, "value": None, "metric": None}
             self._keep()

@@ -1,26 +1,34 @@
-"""What a person sees while a model trains: a live view on a terminal, plain lines in a pipe, JSON lines with --json.
+"""What a person sees while a model trains: plain lines in a pipe, JSON lines with --json. live.py is the view on a terminal,
+notebook.py that of a notebook.
 
-progress = progress_for(json=False); progress.note("…"); progress.start(100, 0); progress.log({...}); progress.stop()
+Invariants: no view changes what is trained or written; a sample's shape is the same in all of them (sample_blocks.py).
+
+    progress = progress_for(json=False); progress.note("…"); progress.start(100, 0); progress.log({...}); progress.stop()
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
-from collections import deque
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
+from byeori.errors import SettingError
 from byeori.run import dumps
 
 LINES = 25  # of plain progress a run, at most; history.jsonl has them all
 SILENCE = 15.0  # seconds after which plain lines say how far something long is
 SHORT = 1.0  # seconds that need no bar
-SPARKS = "▁▂▃▄▅▆▇█"
+WIDTH = 120  # columns of a sample's plain lines, which nobody resizes
+SCORES = 8  # of an evaluation in one line; of more those of single classes are left to history.jsonl
 
 
 class Progress:
     """Plain lines; the other views change how, not what."""
+
+    moves: ClassVar[bool] = False  # whether it shows each `log` in place, where others write a line
 
     def __init__(self, file: Any = None):
         self.file = file or sys.stderr
@@ -39,23 +47,30 @@ class Progress:
         self.now = step
 
     def log(self, record: dict[str, Any]) -> None:
+        """`record` is the line of history, and the "padding" of the training so far."""
         if record["step"] - self.said < self.steps / LINES and record["step"] < self.steps:
             return
         self.said = record["step"]
         self.note(
-            f"step {record['step']}/{self.steps}  epoch {record['epoch']:.2f}  loss {record['loss']:.4f}  "
-            f"lr {record['learning_rate']:.2e}  {record['examples_per_second']:.0f} rows/s  "
-            f"{record['tokens_per_second']:.0f} tokens/s  {self._eta()}"
+            f"{self._at(record)}  epoch {record['epoch']:5.2f}  loss {number(record['loss']):>8}  "
+            f"lr {record['learning_rate']:.2e}  {record['examples_per_second']:6,.0f} rows/s  "
+            f"{record['tokens_per_second']:9,.0f} tokens/s  {clock(self.left()):>8} left"
         )
+
+    def scoring(self) -> None:
+        """An evaluation begins."""
 
     def evaluation(self, record: dict[str, Any], headline: str, better: bool) -> None:
         """`record` is the line of history, `headline` the score that chooses the best model."""
-        shown = "  ".join(f"{name} {_number(value)}" for name, value in record["validation"].items())
-        self.note(f"step {record['step']}/{self.steps}  validation: {shown}{'  (best so far)' if better else ''}")
+        names = shown_scores(record["validation"], headline)
+        shown = "  ".join(f"{name} {number(record['validation'][name])}" for name in names)
+        self.note(f"{self._at(record)}  validation: {shown}{'  (best so far)' if better else ''}")
 
     def samples(self, step: int, samples: list[dict[str, Any]]) -> None:
-        for line in sample_lines(samples):
-            self.note("  " + line)
+        from byeori.train.sample_lines import plain_lines
+
+        if samples:
+            self.note("\n".join([f"samples of step {step}", *(f"  {one}" for one in plain_lines(samples, WIDTH - 2))]))
 
     def writing(self, done: int, total: int) -> None:
         """So many of the texts of an evaluation or prediction are written; said where it takes long."""
@@ -82,12 +97,13 @@ class Progress:
     def __exit__(self, *raised: Any) -> None:
         self.stop()
 
-    def _eta(self) -> str:
+    def left(self) -> float | None:
+        """Seconds to the last update at the pace so far, evaluations included; None before the first one."""
         done = self.now - self.first
-        if done <= 0:
-            return ""
-        left = (time.perf_counter() - self.begun) / done * (self.steps - self.now)
-        return f"{int(left // 60)}:{int(left % 60):02d} left"
+        return (time.perf_counter() - self.begun) / done * (self.steps - self.now) if done > 0 else None
+
+    def _at(self, record: dict[str, Any]) -> str:
+        return f"step {record['step']:{len(str(self.steps))}}/{self.steps}"
 
 
 class JsonLines(Progress):
@@ -118,148 +134,67 @@ class Quiet(Progress):
     def note(self, text: str) -> None:
         return None
 
+    def log(self, record: dict[str, Any]) -> None:
+        return None
+
+    def samples(self, step: int, samples: list[dict[str, Any]]) -> None:
+        return None
+
     def _count(self, done: int, total: int, what: str) -> None:
         return None
 
 
-class Live(Progress):
-    """A line that moves, under the lines that stay (rich)."""
-
-    def __init__(self, file: Any = None):
-        super().__init__(file)
-        from rich.console import Console
-
-        self.console = Console(file=self.file, highlight=False)
-        self.live: Any = None
-        self.alone = False  # whether what moves are texts that are written, and nothing trains
-        self.losses: deque[float] = deque(maxlen=24)
-        self.record: dict[str, Any] = {}
-        self.best = ""
-
-    def note(self, text: str) -> None:
-        self.console.print(text, markup=False, soft_wrap=True)
-
-    def start(self, steps: int, step: int) -> None:
-        from rich.live import Live as RichLive
-
-        super().start(steps, step)
-        self.live = RichLive(self._line(), console=self.console, refresh_per_second=4, transient=True)
-        self.live.start()
-
-    def step(self, step: int, loss: float) -> None:
-        super().step(step, loss)
-        self.losses.append(loss)
-        if self.live is not None:
-            self.live.update(self._line())
-
-    def log(self, record: dict[str, Any]) -> None:
-        self.record = record
-
-    def evaluation(self, record: dict[str, Any], headline: str, better: bool) -> None:
-        if better:
-            self.best = f"best {headline} {_number(record['validation'][headline])}"
-        super().evaluation(record, headline, better)
-
-    def samples(self, step: int, samples: list[dict[str, Any]]) -> None:
-        from rich import box
-        from rich.table import Table
-
-        if not samples:
-            return
-        table = Table(title=f"step {step}", box=box.SIMPLE, title_justify="left", show_edge=False, pad_edge=False)
-        for name in (*samples[0]["inputs"], "prediction", "reference"):
-            table.add_column(name, overflow="ellipsis", no_wrap=True, ratio=4 if name in samples[0]["inputs"] else 1)
-        from rich.text import Text
-
-        for sample in samples:
-            style = {True: "green", False: "red", None: ""}[sample.get("right")]
-            cells = [Text(_short(v, 200)) for v in sample["inputs"].values()]
-            score = f" {sample['score']:.2f}" if "score" in sample else ""
-            table.add_row(
-                *cells, Text(_short(sample["prediction"], 60) + score, style), Text(_short(sample["reference"], 60))
-            )
-        self.console.print(table)
-
-    def encoding(self, done: int, total: int) -> None:
-        if not done:
-            self.wrote = time.perf_counter()
-        elif self.live is not None or (done < total and time.perf_counter() - self.wrote > SHORT):
-            self._count(done, total, "rows tokenized")
-
-    def _count(self, done: int, total: int, what: str) -> None:
-        """In the place of the line of training, or, where nothing trains, in one of its own that goes when all is done."""
-        from rich.live import Live as RichLive
-        from rich.text import Text
-
-        if self.live is None:
-            self.live = RichLive(
-                console=self.console, refresh_per_second=4, transient=True, redirect_stdout=False, redirect_stderr=False
-            )
-            self.live.start()
-            self.alone = True
-        self.live.update(Text(f"{_bar(done, total)} {done:,}/{total:,} {what}", no_wrap=True))
-        if done == total and self.alone:
-            self.stop()
-
-    def stop(self) -> None:
-        if self.live is not None:
-            self.live.stop()
-            self.live, self.alone = None, False
-
-    def _line(self) -> Any:
-        from rich.text import Text
-
-        parts = [
-            f"{_bar(self.now, self.steps)} {self.now}/{self.steps}",
-            f"loss {self.losses[-1]:.4f} {spark(self.losses)}" if self.losses else "",
-        ]
-        if self.record:
-            parts.append(
-                f"{self.record['examples_per_second']:.0f} rows/s · {self.record['tokens_per_second']:.0f} tokens/s"
-            )
-        parts += [self.best, self._eta()]
-        return Text("  ".join(part for part in parts if part), no_wrap=True, overflow="ellipsis")
-
-
 def progress_for(json: bool = False, quiet: bool = False, file: Any = None) -> Progress:
-    """The view that fits: JSON lines if asked, live on a terminal, plain lines elsewhere."""
+    """The view that fits a command: JSON lines if asked, live on a terminal, plain lines in a pipe, a log or a dumb terminal."""
     file = file or sys.stderr
     if quiet:
         return Quiet(file)
     if json:
         return JsonLines(file)
-    return Live(file) if file.isatty() else Progress(file)
+    if file.isatty() and os.environ.get("TERM") not in ("dumb", "unknown") and not os.environ.get("CI"):
+        from byeori.train.live import Live
+
+        return Live(file)
+    return Progress(file)
 
 
-def _bar(done: int, total: int, width: int = 24) -> str:
-    full = int(done / max(1, total) * width)
-    return "━" * full + "╌" * (width - full)
+def progress_in_python(given: Progress | str | None) -> Progress:
+    """`progress` of byeori.train: a view, the name of one, or None: a table in a notebook, nothing elsewhere. Raises SettingError."""
+    if isinstance(given, Progress):
+        return given
+    from byeori.train.notebook import Notebook, in_notebook
+
+    if given is None:
+        return Notebook() if in_notebook() else Quiet()
+    views: dict[str, Callable[[], Progress]] = {
+        "auto": progress_for,
+        "lines": Progress,
+        "json": JsonLines,
+        "quiet": Quiet,
+    }
+    if given in views:
+        return Notebook() if given == "auto" and in_notebook() else views[given]()
+    raise SettingError(f"progress={given!r} is no view. Give one of {', '.join(views)}, or a Progress of your own.")
 
 
-def spark(values: Any) -> str:
-    """Numbers as a line of blocks."""
-    values = [v for v in values if v == v]
-    if not values:
-        return ""
-    low, high = min(values), max(values)
-    return "".join(SPARKS[int((v - low) / (high - low or 1) * (len(SPARKS) - 1))] for v in values)
+def shown_scores(scores: dict[str, Any], headline: str) -> list[str]:
+    """Names of the scores of an evaluation that a line holds, the headline first."""
+    names = [headline, *(name for name in scores if name != headline)]
+    if len(names) > SCORES:
+        names = [name for name in names if "." not in name or name == headline]
+    return [name for name in names if name in scores]
 
 
-def sample_lines(samples: list[dict[str, Any]]) -> list[str]:
-    """Samples as plain lines: prediction, reference, inputs."""
-    marks = {True: "=", False: "≠", None: "~"}
-    return [
-        f"{_short(s['prediction'], 24)} {marks[s.get('right')]} {_short(s['reference'], 24)} | "
-        + " | ".join(_short(v, 80) for v in s["inputs"].values())
-        for s in samples
-    ]
+def number(value: float | None) -> str:
+    """Four digits behind the point; of large ones as many as make sense."""
+    if value is None:
+        return "undefined"
+    return f"{value:.4f}" if abs(value) < 1_000 else f"{value:.4g}"
 
 
-def _short(value: Any, most: int) -> str:
-    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    text = " ".join(text.split())
-    return text if len(text) <= most else text[: most - 1] + "…"
-
-
-def _number(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:.4f}"
+def clock(seconds: float | None) -> str:
+    """h:mm:ss, or m:ss; – for nobody knows."""
+    if seconds is None:
+        return "–"
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes}:{rest:02d}" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"

@@ -25,7 +25,7 @@ from byeori.errors import ByeoriError, DataError, ModelError, SettingError, Trai
 from byeori.run import dumps, write_folder, write_text
 from byeori.settings import plain
 from byeori.train.hooks import Hook
-from byeori.train.progress import Live, Progress
+from byeori.train.progress import Progress
 from byeori.train.space import MOST, Tune, read_space
 from byeori.train.study_folder import StudyFolder
 from byeori.train.trackers import check as check_trackers
@@ -336,8 +336,11 @@ class OfTrial(Progress):
         self.shown.step(step, loss)
 
     def log(self, record: dict[str, Any]) -> None:
-        if isinstance(self.shown, Live):  # whose line moves, where others write one more
+        if self.shown.moves:
             self.shown.log(record)
+
+    def scoring(self) -> None:
+        self.shown.scoring()
 
     def evaluation(self, record: dict[str, Any], headline: str, better: bool) -> None:
         self.shown.evaluation(record, headline, better)
