@@ -18,7 +18,6 @@ from byeori.data import mapped
 
 if TYPE_CHECKING:
     from byeori.batches.pack import Pack
-    from byeori.text.store import TokenStore
 
 
 @dataclass(frozen=True)
@@ -83,10 +82,10 @@ class Gathered:
         return Answers(found, offsets)
 
 
-def of_rows(pack: Pack, values: np.ndarray, counts: np.ndarray | None, store: TokenStore, rows: np.ndarray) -> Answers:
-    """The answers of some rows of a pack, in the order of `rows`, as `store.select(rows)` has their sequences."""
+def of_sequences(pack: Pack, values: np.ndarray, counts: np.ndarray | None, sequences: np.ndarray) -> Answers:
+    """The answers of some sequences of a pack, in their order."""
     place = {int(sequence): number for number, sequence in enumerate(pack.sequences)}
-    wanted = np.array([place[int(sequence)] for sequence in store.sequences_of(rows)], np.int64)
+    wanted = np.array([place[int(sequence)] for sequence in sequences], np.int64)
     if counts is None:
         return Answers(values[wanted])
     starts = np.cumsum(counts) - counts

@@ -72,6 +72,7 @@ class Task:
     unread: ClassVar[tuple[str, ...]] = ()  # how weights are called that may be missing, since it never looks at them
     positional: ClassVar[tuple[str, ...]] = ()  # what else a call of the pipeline takes by place, behind its input
     apart: ClassVar[bool] = False  # a row's sequences (windows) may lie in different packs: no loss is over all of them
+    in_pieces: ClassVar[bool] = False  # a row's sequences are texts of their own: a sample may be one of them
     row_by_row: ClassVar[bool] = False  # `predictions` and `decode` make the same of some rows as of all
     default_length: ClassVar[int] = DEFAULT_LENGTH  # of --max-length, where the model takes as many tokens
     cut: ClassVar[str] = "texts are longer than {length} tokens and were cut (--max-length, --truncation)"

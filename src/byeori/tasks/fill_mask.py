@@ -74,6 +74,7 @@ class FillMask(Likelihood):
     needed = ("text",)
     answers = ()
     levels = {}
+    in_pieces = True
     apart = True  # each piece of a text hides its own tokens
     Training = Training
     Call = Call

@@ -67,6 +67,7 @@ class SpanCorruption(Likelihood):
     levels = {"runs": SEQUENCE}
     generates = True
     teacher_forced = True
+    in_pieces = True
     apart = True  # each piece of a text loses its own tokens
     Training = Training
     Call = Call

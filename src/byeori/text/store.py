@@ -185,6 +185,15 @@ class TokenStore:
         found.decoding = self.decoding
         return found
 
+    def pieces(self, sequences: np.ndarray) -> TokenStore:
+        """Some sequences as rows of their own, in memory, without source; of stores whose columns are a token's or a sequence's."""
+        sequences = np.asarray(sequences, np.int64)
+        lengths = self.offsets[sequences + 1] - self.offsets[sequences]
+        tokens = np.concatenate([np.arange(self.offsets[s], self.offsets[s + 1]) for s in sequences])
+        index = {TOKEN: tokens, SEQUENCE: sequences}
+        made = {name: self.columns[name][index[level]] for name, level in self.levels.items()}
+        return TokenStore.of(Encoded(self.input_ids[tokens], lengths, made), self.levels, self.pad)
+
     def __getitem__(self, row: int) -> dict[str, Any]:
         """One row as plain lists, for people and tests."""
         first, last = int(self.row_offsets[row]), int(self.row_offsets[row + 1])

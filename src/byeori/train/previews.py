@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from byeori.batches.answers import of_rows
+from byeori.batches.answers import of_sequences
 from byeori.batches.pack import Pack
 from byeori.errors import SettingError
 from byeori.models import adapters
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def samples(loop: Loop, pack: Pack, outputs: Any, most: int) -> list[dict[str, Any]]:
-    """At most so many rows of a pack, from the shortest to the longest."""
+    """At most so many rows of a pack, from the shortest to the longest; pieces of long texts where none is whole in it."""
     store = loop.store
     if loop.task.generates and not loop.parallel.is_whole:
         raise SettingError(
@@ -34,11 +34,15 @@ def samples(loop: Loop, pack: Pack, outputs: Any, most: int) -> list[dict[str, A
     owners, counts = np.unique(pack.rows, return_counts=True)
     whole = counts == store.row_offsets[owners + 1] - store.row_offsets[owners]
     owners = owners[whole]  # a row of many windows may lie in several packs
-    if not len(owners) or most < 1:
+    in_pieces = loop.task.in_pieces and not len(owners)
+    if in_pieces:
+        sequences = _some(pack.sequences, np.diff(store.offsets)[pack.sequences], most)
+        few = store.pieces(sequences) if len(sequences) else None
+    else:
+        rows = _some(owners, store.lengths(owners), most)
+        sequences, few = store.sequences_of(rows) if len(rows) else rows, store.select(rows)
+    if few is None or not len(few):
         return []
-    owners = owners[np.argsort(store.lengths(owners), kind="stable")]
-    rows = owners[np.unique(np.linspace(0, len(owners) - 1, min(most, len(owners))).round().astype(int))]
-    few = store.select(rows)
     if loop.task.generates:
         shared, loop.engine.world = loop.engine.world, World()  # of these rows no other rank knows
         try:
@@ -48,7 +52,7 @@ def samples(loop: Loop, pack: Pack, outputs: Any, most: int) -> list[dict[str, A
             loop.engine.world = shared
     else:
         values, lengths = loop.task.gather(outputs, pack)
-        answers = of_rows(pack, values.detach().float().cpu().numpy(), lengths, store, rows)
+        answers = of_sequences(pack, values.detach().float().cpu().numpy(), lengths, sequences)
     found = []
     for place, prediction in enumerate(loop.task.decode(answers, few)):
         row = few.row(place)
@@ -57,3 +61,11 @@ def samples(loop: Loop, pack: Pack, outputs: Any, most: int) -> list[dict[str, A
             row = {"text": loop.tokenizer.decode(few[place]["input_ids"], skip_special_tokens=True)}
         found.append(loop.task.show(row, prediction, right))
     return found
+
+
+def _some(of: np.ndarray, lengths: np.ndarray, most: int) -> np.ndarray:
+    """At most so many, from the shortest to the longest; int64."""
+    of = np.asarray(of, np.int64)[np.argsort(lengths, kind="stable")]
+    if not len(of) or most < 1:
+        return of[:0]
+    return of[np.unique(np.linspace(0, len(of) - 1, min(most, len(of))).round().astype(int))]
