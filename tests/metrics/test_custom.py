@@ -10,8 +10,9 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score, precision_score, roc_auc_score
 
-from byeori.errors import SettingError
+from byeori.errors import DataError, SettingError
 from byeori.metrics.custom import call_metric, scored_metric
+from byeori.metrics.intervals import bootstrap_by_resampling
 
 LOGITS = np.array([[2.0, 1.0], [0.0, 3.0], [1.0, 2.0], [4.0, 0.0]])
 LABELS = np.array([0, 1, 0, 0])
@@ -92,3 +93,16 @@ def test_scored_metric_draws_the_same_rows_for_all_columns(monkeypatch):
     # text predictions, as lists
     words = scored_metric(lambda p, r: float(p == r), ["a"] * 5, ["a"] * 5, None, None, resamples=100)
     assert words == {"metric": {"value": 1.0, "low": 1.0, "high": 1.0}}
+
+
+def test_a_metric_that_is_no_number_is_undefined():
+    found = scored_metric(
+        lambda p, r: {"own": float("nan"), "other": 0.5}, ["a"] * 3, ["b"] * 3, None, None, resamples=100
+    )
+    assert found["own"] == {"value": None, "low": None, "high": None} and found["other"]["value"] == 0.5
+
+
+def test_different_lengths_and_no_rows():
+    for predictions, references in ((["a"], ["a", "b"]), ([], [])):
+        with pytest.raises(DataError, match="can't be matched|nothing to score"):
+            bootstrap_by_resampling(lambda p, r: 1.0, predictions, references)

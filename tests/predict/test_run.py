@@ -231,7 +231,7 @@ def test_the_revision_of_data_has_the_name_it_has_in_training(run, monkeypatch):
 
     def load(name, split, revision, streaming):
         asked.append((name, split, revision))
-        return {"test": []}, name
+        return {"test": []}, name, {"id": name}
 
     monkeypatch.setattr(sources, "load", load)
     with pytest.raises(DataError):

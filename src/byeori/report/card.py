@@ -121,7 +121,7 @@ def _limits(facts: Facts, say: Words, kept: Kept) -> str:
     if facts.scores and rows:
         told.append(
             say(
-                "It was scored on rows of {files} alone: how it does on other texts was not measured.",
+                "It was scored on {files} alone: how it does on other texts was not measured.",
                 files=_listed(rows),
             )
         )

@@ -67,6 +67,8 @@ def files(part: dict[str, Any]) -> list[str]:
 
 
 def _shown(file: dict[str, Any]) -> str:
+    if file.get("format") == "python":
+        return "rows given in Python"
     known = table(file, "hub")
     named = known.get("id")
     return (

@@ -91,8 +91,8 @@ KO = {
     "It answers with words of the context, or not at all.": "지문에 있는 말로 답하거나, 답하지 않습니다.",
     "It always answers with words of the context, also where the answer isn't there.": "지문에 답이 없어도 늘 지문에 있는 말로 답합니다.",
     "Nothing checks whether what it writes is true.": "모델이 쓴 글이 사실인지는 아무것도 확인하지 않습니다.",
-    "It was scored on rows of {files} alone: how it does on other texts was not measured.":
-        "{files}의 행으로만 평가했습니다. 다른 글에서 어떤지는 재지 않았습니다.",
+    "It was scored on {files} alone: how it does on other texts was not measured.":
+        "평가한 데이터: {files}. 다른 글에서 어떤지는 재지 않았습니다.",
     "and {more} more; config.json has them all.": "그 밖에 {more}개가 더 있습니다. config.json에 모두 있습니다.",
     # data and procedure
     "- [{id}](https://huggingface.co/datasets/{id}) on the Hub": "- 허브의 [{id}](https://huggingface.co/datasets/{id})",
