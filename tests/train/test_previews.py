@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 
 import pytest
-from families import Family
-from vocabularies import texts
 
 import byeori
+from families import Family
+from vocabularies import texts
 
 
 def words(count: int) -> list[dict[str, str]]:
