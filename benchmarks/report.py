@@ -2,9 +2,9 @@
 
 Run folders are written by hand with as many test rows as asked: texts, entities and answers are drawn from NSMC's reviews, an
 eighth to a quarter of the predictions is wrong; a history of 1,000 lines, 50 previews, 40 evaluations with five watched rows, ten
-mistakes of forty words each, forty findings. What is asked for is held against the processor's seconds: all of it is one thread.
-Each report is made in both languages, in a process that has it imported. Beside it: what the scores of slices cost at the end of a
-training (fifths of the lengths and twelve files, 1,000 resamples each).
+mistakes of forty words each, forty findings. Each report is made in both languages, in a process that has it imported. What is
+asked for is held against the processor's seconds: all of it is one thread. Beside it: what the scores of slices cost at the end
+of a training (fifths of the lengths and twelve files, 1,000 resamples each).
 
     python -m benchmarks.report --rows 30000 --rounds 3
 """
