@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from byeori.report.about import about, baselines, cleaning, long_inputs
-from byeori.report.card_data import files, hub_sets, metadata
+from byeori.report.card_data import PYTHON_ROWS, files, hub_sets, metadata
 from byeori.report.card_kept import Kept, part, signed
 from byeori.report.card_measured import SURE, labels_measured
 from byeori.report.card_words import BLANKS, Words, words
@@ -122,7 +122,7 @@ def _limits(facts: Facts, say: Words, kept: Kept) -> str:
         told.append(
             say(
                 "It was scored on {files} alone: how it does on other texts was not measured.",
-                files=_listed(rows),
+                files=_listed(rows, say),
             )
         )
     return "\n\n".join([*(["\n".join(f"- {one}" for one in told)] if told else []), _blank("uses", say, kept)])
@@ -159,7 +159,7 @@ def _data(facts: Facts, say: Words, kept: Kept) -> str:
             length = table(one, "length")
             cells = [one.get("rows"), None, length.get("p50"), length.get("p100"), one.get("truncated")]
             shown = [f"{cell:,.0f}" if isinstance(cell, int | float) else "" for cell in cells]
-            shown[1] = _listed(files(one))
+            shown[1] = _listed(files(one), say)
             lines.append(f"| {name} | " + " | ".join(shown) + " |")
         blocks.append("\n".join(lines))
         known = {one["id"]: one for values in facts.parts.values() for one in hub_sets(values)}
@@ -281,5 +281,5 @@ def _between(score: Any, say: Words) -> str:
     return say("{low} to {high}", low=number(score["low"]), high=number(score["high"]))
 
 
-def _listed(names: list[str]) -> str:
-    return ", ".join(md(name) for name in names)
+def _listed(names: list[str], say: Words) -> str:
+    return ", ".join(md(say(name) if name == PYTHON_ROWS else name) for name in names)

@@ -27,6 +27,7 @@ HUB_METRICS = {
     "next_sentence_accuracy": "accuracy", "rouge1": "rouge", "rouge2": "rouge", "rougeL": "rouge", "rougeLsum": "rouge",
     "bleu": "sacrebleu", "chrf++": "chrf",
 }  # fmt: skip
+PYTHON_ROWS = "rows given in Python"
 UNKNOWN = "unknown"  # what the format asks for where a data set isn't on the Hub
 
 
@@ -68,7 +69,7 @@ def files(part: dict[str, Any]) -> list[str]:
 
 def _shown(file: dict[str, Any]) -> str:
     if file.get("format") == "python":
-        return "rows given in Python"
+        return PYTHON_ROWS
     known = table(file, "hub")
     named = known.get("id")
     return (

@@ -96,6 +96,7 @@ KO = {
     "and {more} more; config.json has them all.": "그 밖에 {more}개가 더 있습니다. config.json에 모두 있습니다.",
     # data and procedure
     "- [{id}](https://huggingface.co/datasets/{id}) on the Hub": "- 허브의 [{id}](https://huggingface.co/datasets/{id})",
+    "rows given in Python": "파이썬에서 준 행",
     "What reading found and did:": "데이터를 읽으며 남긴 기록(영어):",
     "at revision {revision}": "리비전 {revision}",
     "AdamW; biases and norms are spared from weight decay.": "AdamW를 썼고, 편향과 정규화 층에는 가중치 감쇠를 적용하지 않았습니다.",
