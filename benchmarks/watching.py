@@ -21,9 +21,9 @@ from typing import Any
 from benchmarks.common import DATA, alternate, arguments, korean_bert, median, nsmc, ratios
 
 WORKS = {
-    "classification, MiniLM": {"work": "classification", "rows": 1_000},
-    "classification, a tiny BERT": {"work": "tiny", "rows": 5_000},
-    "fill-mask, a small BERT": {"work": "masked", "rows": 1_000},
+    "classification, MiniLM": {"work": "classification", "rows": 2_000},
+    "classification, a tiny BERT": {"work": "tiny", "rows": 15_000},
+    "fill-mask, a small BERT": {"work": "masked", "rows": 3_000},
     "question answering, MiniLM": {"work": "questions", "rows": 200},
     "translation, a T5 that writes its samples": {"work": "translation", "rows": 2_000},
 }

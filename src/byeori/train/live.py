@@ -30,7 +30,7 @@ TONES = {"right": "green", "wrong": "red", "missed": "yellow", "soft": "dim", ""
 
 
 class Live(Progress):
-    """Lines that stay in place (region.py), refreshed twice a second: an update only leaves its numbers."""
+    """Lines that stay in place (region.py), refreshed once a second: an update only leaves its numbers."""
 
     moves = True
 

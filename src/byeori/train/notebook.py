@@ -138,7 +138,8 @@ class Notebook(Progress):
     def _scores(self) -> str:
         if not self.rows:
             return ""
-        heads = ["step", "epoch", "loss", *self.names]
+        heads = ["step", "epoch", "training loss"]
+        heads += ["validation loss" if name == "loss" else name for name in self.names]
         some = [one for place, one in enumerate(self.rows) if one[0] == self.best or place >= len(self.rows) - ROWS]
         rows = []
         for step, epoch, loss, scores in some:
