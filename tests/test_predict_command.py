@@ -83,7 +83,7 @@ def test_the_flags_are_those_of_the_model_in_the_file(command, tiny):
         ("predict", {"input": "x", "label": "y"}, (), "there is no setting label here; it is one of `byeori train`"),
         ("predict", {}, (), "Missing argument 'INPUT'"),
         ("evaluate", {}, (), "Missing argument 'DATA'"),
-        ("evaluate", {"data": "x", "output": "y"}, (), "there is no setting output here"),
+        ("evaluate", {"data": "x", "epochs": 2}, (), "there is no setting epochs here"),
         ("predict", {"input": "x", "model": None}, (), "Missing argument 'MODEL_OR_RUN'"),
     ],
 )

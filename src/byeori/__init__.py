@@ -18,15 +18,15 @@ _LAZY = {
     "train": "byeori.api",
     "tune": "byeori.api",
     "replay": "byeori.api",
-    "compare": "byeori.api",
+    "compare": "byeori.api_runs",
     "load": "byeori.api",
     "encode": "byeori.api",
     "evaluate": "byeori.api",
     "predict": "byeori.api",
     "load_run": "byeori.api",
-    "push": "byeori.api",
+    "push": "byeori.api_runs",
     "pipeline": "byeori.api",
-    "card": "byeori.api",
+    "card": "byeori.api_runs",
     "inspect": "byeori.api",
     "train_tokenizer": "byeori.api",
     "report_tokenizer": "byeori.api",
@@ -45,8 +45,6 @@ _MODULES = ("tasks", "settings", "errors")
 if TYPE_CHECKING:
     from byeori import errors, settings, tasks
     from byeori.api import (
-        card,
-        compare,
         encode,
         evaluate,
         inspect,
@@ -54,12 +52,12 @@ if TYPE_CHECKING:
         load_run,
         pipeline,
         predict,
-        push,
         report_tokenizer,
         train,
         train_tokenizer,
         tune,
     )
+    from byeori.api_runs import card, compare, push
     from byeori.batches.loader import batches
     from byeori.data.read import read
     from byeori.errors import ByeoriError, DataError, HubError, ModelError, SettingError, TrainingError

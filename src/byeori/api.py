@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from byeori import settings as settings_
-from byeori.errors import ModelError, SettingError
+from byeori.errors import SettingError
 from byeori.predict.options import TOLD, Using, check_columns
 from byeori.run import RunFolder
 from byeori.settings import Train
@@ -205,49 +205,6 @@ def replay(
     values = settings_of(run)
     settings, work = resolve(task or values.pop("task", None), {k: v for k, v in values.items() if k != "task"})
     return run_again(run, settings, work, step, progress or Quiet())
-
-
-def push(run: str | Path, repo_id: str, **options: Any) -> dict[str, Any]:
-    """Send a run's model/ with its card to the Hub, private unless `private=False`; nothing is asked.
-
-    `options`: private, revision, tag, message, extras, allow, dry_run, note, as in `byeori.report.push.push`, whose answer this
-    is: {"repo_id", "url", "tag", "commit", "files", "stays", …}. Raises SettingError, ModelError, HubError.
-    """
-    from byeori.report.push import push as send
-
-    return send(run, repo_id, **options)
-
-
-def compare(*runs: Any, html: str | Path | None = None, **options: Any) -> dict[str, Any]:
-    """Runs on the same test rows: each score's difference with its 95% interval and p, rows that changed, settings that differ.
-
-    runs: folders of runs, of several seeds, or what `train` returned; all are compared with the first, or with `baseline`. `html`: a
-    file for the page. `options` and the result are those of `byeori.report.compare.compare`. Raises SettingError, DataError, ModelError.
-    """
-    from byeori.report.compare import compare as compare_
-
-    found = compare_(runs, **options)
-    if html is not None:
-        from byeori.report.compare_page import page
-        from byeori.run import write_text
-
-        write_text(Path(html), page(found))
-    return found
-
-
-def card(run: Run | str | Path, lang: str | None = None, *, overwrite: bool = False) -> str:
-    """Write the model card of a run again, model/README.md, and return it; what a person wrote in it is kept.
-
-    lang: `en` or `ko`; that of the card that is there, else English, if not given. `overwrite`: also over a card that was changed
-    outside of a person's parts. Raises SettingError, ModelError.
-    """
-    from byeori.report.write import write_card
-
-    place = run if isinstance(run, str | Path) else run.path
-    if place is None:
-        raise ModelError("this model stands in no run folder, so nothing is known that a card could say.")
-    write_card(place, lang, overwrite=overwrite)
-    return (Path(place) / "model" / "README.md").read_text(encoding="utf-8")
 
 
 def resolve(task: Any, values: dict[str, Any]) -> tuple[Train, Task]:

@@ -145,7 +145,10 @@ def test_both_sides_train_on_the_same_rows_for_the_same_epochs(at_hand, folder, 
     for name in ("given", "rows", "epochs", "steps", "precision"):
         assert ours[name] == theirs[name], name
     assert ours["rows"] == {"train": 16, "test": 16} and ours["steps"] == 4
-    assert ours["rate"] == pytest.approx(32 / ours["seconds"]) and ours["scores"].keys() == theirs["scores"].keys()
+    assert (
+        ours["rate"] == pytest.approx(32 / ours["seconds"])
+        and ours["scores"].keys() - {"ece", "auroc"} == theirs["scores"].keys()
+    )
     assert theirs["learning_rate"] == 1e-3, "as Byeori's auto has it for so small a model"
 
 

@@ -17,6 +17,8 @@ CALLS = ("say", "told", "miss", "_heads")
 def sentences() -> set[str]:
     found: set[str] = set()
     for path in Path(byeori.report.__file__).parent.glob("*.py"):
+        if path.name.startswith("card"):  # whose Korean stands in card_words.py
+            continue
         tree = ast.parse(path.read_text(encoding="utf-8"))
         functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
         for function in functions:

@@ -178,8 +178,7 @@ def test_parts_of_the_run_stay_unless_asked_for(run, hub):
         "run/report.html",
         "run/history.jsonl",
         "notes.txt",
-        "run/predictions/test.jsonl",
-        "run/predictions/validation.jsonl",
+        *(f"run/predictions/{part}{end}" for part in ("test", "validation") for end in (".jsonl", ".measured.jsonl")),
     }
     assert set(hub.files("me/reviews")) - {".gitattributes"} == MODEL | more
     with pytest.raises(

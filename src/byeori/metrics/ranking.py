@@ -24,6 +24,14 @@ WORK = 300_000_000  # rows × classes × resamples of an interval: some two seco
 BINS = 1_024
 
 
+def order_of(logits: np.ndarray) -> np.ndarray:
+    """What puts rows in order, of float32 (rows, labels): of two labels how much more of the second, (rows,); of more log p of each."""
+    if logits.shape[-1] == 2:
+        return logits[:, 1] - logits[:, 0]
+    highest = logits.max(-1, keepdims=True)
+    return logits - highest - np.log(np.exp(logits - highest).sum(-1, keepdims=True))
+
+
 def ranking_scores(
     ranked, reference, *, resamples: int = 1000, seed: int = 0, level: float = 0.95
 ) -> dict[str, Interval]:

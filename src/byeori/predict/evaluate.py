@@ -22,7 +22,7 @@ import numpy as np
 from byeori.batches.answers import Answers, joined
 from byeori.batches.pack import Pack
 from byeori.data import mapped
-from byeori.metrics.calibration import calibration_scores
+from byeori.metrics.calibration import ECE, calibration_scores
 from byeori.metrics.custom import scored_metric, wants_arrays
 from byeori.metrics.intervals import Interval, scored_ratio
 from byeori.predict.arrays import check_metrics, labels_of, logits_of, sequences_a_row
@@ -127,11 +127,21 @@ def evaluate(
         scores |= task.score_ranking(ranked, references, resamples=resamples, seed=seed)
     scores |= losses.scores(resamples, seed)
     if confidence is not None:
-        scores |= calibration_scores(confidence, predictions == references, resamples=resamples, seed=seed)
+        if np.isfinite(confidence).all():
+            scores |= calibration_scores(confidence, predictions == references, resamples=resamples, seed=seed)
+        else:  # of a model whose weights are no numbers
+            scores[ECE] = {"value": None, "low": None, "high": None}
     own = _own_scores(metrics, task, judged, predictions, references, resamples, seed) if metrics else {}
     judged.scores = {**scores, **own}
     judged.of_class = {name: label for name, label in task.of_class.items() if name not in own}
     return judged
+
+
+def better(value: float | None, best: float | None, lower: bool) -> bool:
+    """Whether a score is better than the best so far, None where there was none; `lower`: the lower the better. No number never is."""
+    if value is None or not np.isfinite(value):
+        return False
+    return best is None or (value < best if lower else value > best)
 
 
 class _Predicted:

@@ -20,12 +20,13 @@ import numpy as np
 from byeori.data import mapped
 from byeori.data.coded import Coded, coded, from_few
 from byeori.errors import DataError, ModelError, RowsError, SettingError
-from byeori.metrics.ranking import AUROC, MOST_LABELS
+from byeori.metrics.ranking import AUROC, MOST_LABELS, order_of
 from byeori.settings import setting
 from byeori.tasks.base import Task, texts_from
 from byeori.tasks.class_weights import on_device, weights_of
 from byeori.tasks.label_names import config_of, names_in
 from byeori.tasks.probabilities import softmax
+from byeori.tasks.shown import labelled
 from byeori.text.store import ROW, Encoded
 
 if TYPE_CHECKING:
@@ -366,12 +367,7 @@ class TextClassification(Task):
         if not self.ranked_scores:
             return None
         logits = np.asarray(answers.values, np.float32)
-        if self.problem_type == MULTI:
-            return logits
-        if logits.shape[-1] == 2:
-            return logits[:, 1] - logits[:, 0]
-        highest = logits.max(-1, keepdims=True)
-        return logits - highest - np.log(np.exp(logits - highest).sum(-1, keepdims=True))
+        return logits if self.problem_type == MULTI else order_of(logits)
 
     def score_ranking(self, ranked: Any, references: Any, resamples: int = 0, seed: int = 0) -> dict[str, Any]:
         from byeori.metrics.ranking import ranking_scores
@@ -422,18 +418,7 @@ class TextClassification(Task):
 
     def show(self, row: dict[str, Any], prediction: Any, reference: Any = None) -> dict[str, Any]:
         """Text (and pair), prediction with its score, label, and whether they agree (None for numbers)."""
-        shown = {role: row[role] for role in ("text", "text_pair") if row.get(role) is not None}
-        if self.problem_type == REGRESSION:
-            apart = None if reference is None else round(prediction["score"] - reference, 3)
-            return {"kind": "number", "inputs": shown, "prediction": round(prediction["score"], 3), "reference": reference,
-                    "difference": apart, "right": None}  # fmt: skip
-        if isinstance(prediction, list):
-            given = [one["label"] for one in prediction]
-            right = None if reference is None else set(given) == set(reference)
-            return {"kind": "labels", "inputs": shown, "prediction": given, "reference": reference, "right": right}
-        right = None if reference is None else prediction["label"] == reference
-        return {"kind": "label", "inputs": shown, "prediction": prediction["label"], "score": round(prediction["score"], 4),
-                "reference": reference, "right": right}  # fmt: skip
+        return labelled(row, prediction, reference, number=self.problem_type == REGRESSION)
 
     def named(self, reference: Any) -> Any:
         """A reference as `references` gives it → the words for it."""

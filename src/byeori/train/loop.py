@@ -17,7 +17,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
 from byeori.batches.loader import Batch, Packing
@@ -28,6 +27,7 @@ from byeori.models import embedding
 from byeori.models.checks import place_of
 from byeori.models.device import asynchronous, failure, lost
 from byeori.models.packed import runner, unwrapped
+from byeori.predict.evaluate import better
 from byeori.predict.model_folder import save_model
 from byeori.text.ahead import ahead
 from byeori.train import checkpoint, partial, previews, resume
@@ -353,12 +353,11 @@ class Loop:
         if self.best is not None and self.best["step"] == self.step:
             return
         self._settle()
-        if self.validation is not None:
-            self.progress.scoring()
         if self.validation is None:
             self.best = {"step": self.step, "value": None, "metric": None}
             self._keep()
             return
+        self.progress.scoring()
         with self.parallel.judging(self):
             judged = self.validation()
         self.metrics = judged.values
@@ -370,14 +369,14 @@ class Loop:
         record = {"step": self.step, "epoch": round(self.epoch, 4), "validation": self.metrics, "seconds": seconds}
         self._write(record)
         self.trackers.log(record)
-        better = self.best is None or _better(value, self.best["value"], name in self.task.lower_is_better)
-        (better,) = map(bool, self.world.most(int(better and self.world.main)))  # its own metric may differ elsewhere
-        if better:
+        is_better = self.best is None or better(value, self.best["value"], name in self.task.lower_is_better)
+        is_better = bool(self.world.most(int(is_better and self.world.main))[0])  # an own metric may differ elsewhere
+        if is_better:
             self.best, self.worse = {"step": self.step, "value": value, "metric": name}, 0
             self._keep()
         else:
             self.worse += 1
-        self.progress.evaluation(record, name, better)
+        self.progress.evaluation(record, name, is_better)
         self._tell("evaluate_end", self.metrics)
         patience = self.settings.early_stopping
         if patience and self.worse >= patience and self.stopped is None:
@@ -448,9 +447,3 @@ class Loop:
             "spikes": self.sentinel.spikes,
             "packed": runner(self.model).packs_for(self.task),
         }
-
-
-def _better(value: float | None, best: float | None, lower: bool) -> bool:
-    if value is None or not np.isfinite(value):
-        return False
-    return best is None or (value < best if lower else value > best)
