@@ -36,6 +36,7 @@ from byeori.errors import ByeoriError
 from byeori.run import RunFolder
 from byeori.tasks.base import Task
 from byeori.train import checkpoint, loop
+from gradients import Full
 from killed import SMALL, TASKS, forked, material, outcome, same
 
 WAYS = ("exact", "again", "smaller")
@@ -138,19 +139,6 @@ def _watched(file: Any, disk: Disk) -> Any:
     file.close()
     made.name = raw.name
     return text
-
-
-class Full(torch.autograd.Function):
-    """Fails when gradients come back to it."""
-
-    @staticmethod
-    def forward(ctx, values, error):
-        ctx.error = error
-        return values.clone()
-
-    @staticmethod
-    def backward(ctx, *gradients):
-        raise ctx.error
 
 
 def shortage(drawn: random.Random, often: float, tell: Callable[..., None], halves: bool) -> None:

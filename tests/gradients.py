@@ -14,6 +14,19 @@ ATOL = 1e-5
 KEY_BIAS = re.compile(r"\b(key|key_global|k_lin|key_proj|k_proj|c_attn|Wk)\.bias$")
 
 
+class Full(torch.autograd.Function):
+    """Raises `error` when gradients come back to it: some of the layers above have theirs by then."""
+
+    @staticmethod
+    def forward(ctx, values, error):
+        ctx.error = error
+        return values.clone()
+
+    @staticmethod
+    def backward(ctx, *gradients):
+        raise ctx.error
+
+
 def gradients(model: torch.nn.Module, loss: Callable[[], torch.Tensor]) -> dict[str, torch.Tensor]:
     """In train mode; dropout is 0 in these models."""
     assert all(module.p == 0 for module in model.modules() if isinstance(module, torch.nn.Dropout))

@@ -141,7 +141,7 @@ def _train(
         with together():
             if main:
                 held.enter_context(folder.writing(settings.overwrite, settings.resume))
-        with progress, given_back(), without_gradients_of(ready.loaded):
+        with progress, given_back(), without_gradients_of(ready.loaded), on_disk(folder):
             found = fit(ready, folder, metrics=metrics, hooks=hooks, progress=progress, began=began)
         ready.engine.watch = None
         with together():

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from byeori.errors import TrainingError
 from byeori.tasks import TextClassification
 from byeori.train import kept_costs
+from gradients import Full
 
 ERRORS = (
     torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
@@ -21,19 +22,6 @@ ERRORS = (
     ),
     MemoryError("Unable to allocate 4 bytes"),
 )
-
-
-class Full(torch.autograd.Function):
-    """Fails when gradients come back to it: some of the layers above have theirs by then."""
-
-    @staticmethod
-    def forward(ctx, values, error):
-        ctx.error = error
-        return values.clone()
-
-    @staticmethod
-    def backward(ctx, *gradients):
-        raise ctx.error
 
 
 @pytest.fixture

@@ -96,16 +96,15 @@ def _cheapest(counts: np.ndarray, sides: list[np.ndarray], pack_tokens: int) -> 
     """Cut units, in their order, into runs of a power of two: dynamic programming over where a run may end."""
     units = len(counts)
     tops = [side.copy() for side in sides]  # the largest of the last `size` units at each place
-    runs: list[
-        tuple[int, list[int]]
-    ] = []  # of each size: what a run that ends at a unit computes on, −1 where there is none
+    # Of each size: what a run that ends at a unit computes on, −1 where there is none.
+    runs: list[tuple[int, list[int]]] = []
     size = 1
     while size <= units:
         tokens = size * (counts * tops[0] + sum(tops[1:], np.zeros(units, np.int64)))
         sound = np.arange(units) >= size - 1
         if size > 1:
             sound &= (tokens <= pack_tokens) & (
-                np.concatenate([counts[: size - 1] * 0 - 1, counts[: units - size + 1]]) == counts
+                np.concatenate([np.full(size - 1, -1), counts[: units - size + 1]]) == counts
             )
         if not sound.any():
             break

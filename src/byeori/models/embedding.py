@@ -21,6 +21,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from byeori.data import mapped
+from byeori.models.world import stretch
 from byeori.text.store import TokenStore
 
 WORTH = 0.8  # at most this share of the vocabulary in use
@@ -79,11 +80,10 @@ class CompactEmbedding(nn.Embedding):
     def read_again(self) -> None:
         """Take `active` from `weight`, after other weights were loaded."""
         active: Any = self.active
-        if hasattr(active, "to_local"):  # FSDP2 shares rows as torch.chunk cuts them
+        if hasattr(active, "to_local"):  # FSDP2's
             mesh = active.device_mesh
-            each = -(-len(self.used) // mesh.size())
-            first = mesh.get_local_rank() * each
-            active.to_local().copy_(self.weight[self.used[first : first + each]])
+            mine = stretch(len(self.used), mesh.get_local_rank(), mesh.size())
+            active.to_local().copy_(self.weight[self.used[mine]])
         else:
             active.copy_(self.weight[self.used])
         self.decay, self.stale = 1.0, False

@@ -31,10 +31,8 @@ from typing import Any
 TRIM_THRESHOLD, MMAP_THRESHOLD, MMAP_MAX = -1, -3, -4  # of malloc.h
 # What glibc itself comes to once large blocks were freed; it doesn't any more where one of these was set.
 USUAL = {TRIM_THRESHOLD: 64 << 20, MMAP_THRESHOLD: 32 << 20, MMAP_MAX: 65_536}
-RETURNED = {
-    MMAP_THRESHOLD: 1 << 20,
-    TRIM_THRESHOLD: 64 << 20,
-}  # a weight of a layer and more; said, they stay as they are
+# From the size of a layer's weight on; once said, they stay as they are.
+RETURNED = {MMAP_THRESHOLD: 1 << 20, TRIM_THRESHOLD: 64 << 20}
 LONG = 1.0  # seconds after which giving pages back costs nothing to speak of
 OWN = ("MALLOC_MMAP_MAX_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES", "LD_PRELOAD")
 

@@ -30,6 +30,12 @@ NEEDED = ("RANK", "MASTER_ADDR", "MASTER_PORT")
 _groups: dict[int, Any] = {}  # by the default group they stand beside
 
 
+def stretch(count: int, rank: int, ranks: int) -> slice:
+    """The part of `count` that a rank has, as `torch.chunk` cuts, which is how FSDP2 shares a parameter's first dimension."""
+    each = -(-count // ranks)
+    return slice(min(count, rank * each), min(count, (rank + 1) * each))
+
+
 class World:
     """This process among `size`; `main` is the one that writes and speaks."""
 

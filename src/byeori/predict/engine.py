@@ -106,9 +106,8 @@ class Engine:
         self.encoder = Encoder(tokenizer, max_length, truncation, uses_token_types(model, tokenizer))
         self.spent = Spent()
         self.watch: Progress | None = None  # told how many of the texts that are being written are done
-        self.turns: Any = (
-            None  # of a model that ranks share layer by layer: how all of them run a pack (train/turns.py)
-        )
+        # Of a model that ranks share layer by layer: how all of them run a pack (train/turns.py).
+        self.turns: Any = None
         self.world = World()  # the ranks that share the rows of each window; all of them must ask for the same
         self._short = False  # whether it was said that memory is
         self._tried = False  # whether the tokenizer has been seen to read what it is given

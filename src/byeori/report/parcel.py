@@ -13,6 +13,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ class Parcel:
             parts.append(f"step {self.facts['step']}")
         return "Byeori: " + ", ".join(parts)
 
-    @property
+    @cached_property
     def text_pieces(self) -> list[tuple[Piece, str]]:
         """Those that are texts, with what stands in them."""
         return [(piece, text) for piece in self.pieces if (text := _text(piece.path)) is not None]

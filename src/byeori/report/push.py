@@ -134,7 +134,7 @@ def _look_through(plan: Plan, allowed: Sequence[str], rows: bool) -> None:
         parcel.notes.append("This is no run's model, so there are no rows to look for in what goes.")
     if parcel.run is None or not rows:
         return
-    quoted = Quoted({piece.name: text for piece, text in texts if not piece.quotes}, labels(parcel.run, parcel.model))
+    quoted = Quoted({piece.name: text for piece, text in texts if not piece.quotes}, labels(parcel.run))
     missing: list[str] = []
     for source, found in sources(parcel.run, missing):
         if not quoted.look(found, source):

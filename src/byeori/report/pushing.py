@@ -56,9 +56,8 @@ class Pusher(Hook):
         self._due = self._said = False
         self._looked = False  # for rows: beside a training once, for what goes then are weights and a tokenizer that stays as it is
         self._going: threading.Thread | None = None
-        self._news: list[
-            tuple[bool, str]
-        ] = []  # of the thread, for the training's own: (whether it went well, what to say)
+        # Of the thread, for the training's own: (whether it went well, what to say).
+        self._news: list[tuple[bool, str]] = []
 
     def step_end(self, run: Any, pack: Any, outputs: Any) -> None:
         if self.every is not None:

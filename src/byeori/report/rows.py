@@ -37,7 +37,7 @@ def sources(run: RunFolder, missing: list[str]) -> Iterator[tuple[str, Iterator[
     yield from _data(run, missing)
 
 
-def labels(run: RunFolder, model: Path) -> list[str]:
+def labels(run: RunFolder) -> list[str]:
     """Names of labels: these stand in config.json by right."""
     from byeori.report.facts import read_facts
 

@@ -27,7 +27,7 @@ from byeori.errors import ModelError
 from byeori.models.adapters import digest
 from byeori.models.device import random_states, set_random_states
 from byeori.models.embedding import CompactEmbedding, full_weights
-from byeori.models.world import World
+from byeori.models.world import World, stretch
 from byeori.run import write_folder, write_json
 from byeori.train import tensors
 from byeori.train.tensors import Tensors
@@ -164,16 +164,10 @@ def _local(value: Any) -> torch.Tensor:
 def _shares(values: dict[str, torch.Tensor], world: World) -> dict[str, list[list[int]]]:
     """The rows that each rank has of each shared tensor."""
     return {
-        key: [list(_stretch(value, rank, world.size)) for rank in range(world.size)]
+        key: [[mine.start, mine.stop] for mine in (stretch(len(value), rank, world.size) for rank in range(world.size))]
         for key, value in values.items()
         if _is_shared(value)
     }
-
-
-def _stretch(value: torch.Tensor, rank: int, ranks: int) -> tuple[int, int]:
-    """As `torch.chunk` cuts the first dimension, which is how FSDP2 shares."""
-    each = -(-value.shape[0] // ranks)
-    return min(value.shape[0], rank * each), min(value.shape[0], (rank + 1) * each)
 
 
 def _kept(file: str, values: dict[str, torch.Tensor], held: Held | None) -> dict[str, torch.Tensor]:
@@ -319,7 +313,10 @@ def _flatten(model: Any, optimizer: Any) -> tuple[dict[str, torch.Tensor], dict[
 
 def _part_of(reader: Tensors, key: str, like: torch.Tensor, world: World) -> torch.Tensor:
     """A tensor, or of one that ranks share this rank's rows."""
-    return reader.read(key, *_stretch(like, world.rank, world.size)) if _is_shared(like) else reader.read(key)
+    if not _is_shared(like):
+        return reader.read(key)
+    mine = stretch(len(like), world.rank, world.size)
+    return reader.read(key, mine.start, mine.stop)
 
 
 def _unflatten(folder: Path, model: Any, optimizer: Any, plain: dict[str, Any], world: World) -> dict[str, Any]:

@@ -73,29 +73,6 @@ def fit(
     began: float,
 ) -> dict[str, Any]:
     """Returns metrics.json. `began` is time.perf_counter() at the start of everything. Raises TrainingError."""
-    with on_disk(folder):
-        return _fit(ready, folder, metrics, hooks, progress, began)
-
-
-@contextmanager
-def on_disk(folder: RunFolder) -> Iterator[None]:
-    """What the disk refuses meanwhile is said in a sentence: raises TrainingError."""
-    try:
-        yield
-    except OSError as error:
-        if (said := _refused(error, folder)) is None:
-            raise
-        raise TrainingError(said) from error
-
-
-def _fit(
-    ready: Ready,
-    folder: RunFolder,
-    metrics: Sequence[Callable],
-    hooks: Sequence[Hook],
-    progress: Progress,
-    began: float,
-) -> dict[str, Any]:
     task, settings, engine = ready.task, ready.settings, ready.engine
     references = {name: task.references(rows.table) for name, rows in ready.rows.items() if name != "train"}
 
@@ -162,6 +139,17 @@ def _fit(
     if not settings.keep_checkpoints and folder.checkpoints.is_dir():
         shutil.rmtree(folder.checkpoints)
     return found
+
+
+@contextmanager
+def on_disk(folder: RunFolder) -> Iterator[None]:
+    """What the disk refuses meanwhile is said in a sentence: raises TrainingError."""
+    try:
+        yield
+    except OSError as error:
+        if (said := _refused(error, folder)) is None:
+            raise
+        raise TrainingError(said) from error
 
 
 def _refused(error: OSError, folder: RunFolder) -> str | None:

@@ -71,9 +71,8 @@ class Parallel:
 
             # A last pack may leave parameters without a gradient (a head without labels), which would be waited for; a forward
             # without adding up would still send buffers.
-            with (
-                warnings.catch_warnings()
-            ):  # of a name that torch 2.13 calls old, and for which it has none that does the same
+            # torch 2.13 warns of a name it calls old, and has none that does the same.
+            with warnings.catch_warnings():
                 warnings.simplefilter("ignore", FutureWarning)
                 self.wrapped = DistributedDataParallel(
                     Whole(model), find_unused_parameters=True, broadcast_buffers=False, gradient_as_bucket_view=True
@@ -195,7 +194,7 @@ class Parallel:
         told = (batch.labels if packs else 0, sum(p.tokens for p in packs), sum(p.computed for p in packs))
         labels, tokens, computed = self.world.sums(*told)
         scale = 1.0 / max(1, labels)
-        empty = self._dummy(loop, batch)
+        empty = self._row(loop.store, batch.packing, batch.device, loop.task)
         total = torch.zeros((), device=loop.device)
         found: tuple[Pack, Any] = empty, None
 
@@ -263,12 +262,9 @@ class Parallel:
             outputs = SimpleNamespace()
         return pack, outputs, total
 
-    def _dummy(self, loop: Loop, batch: Batch) -> Pack:
-        """One row whose losses count nothing: the shortest of the first ones."""
-        return self._row(loop.store, batch.packing, batch.device, loop.task)
-
     @staticmethod
     def _row(store: TokenStore, packing: Packing, device: torch.device, task: Task) -> Pack:
+        """The shortest of the first ones, for a rank that has none of its own."""
         first = np.arange(min(len(store), 64))
         row = first[[int(np.argmin(store.lengths(first) + store.list_lengths(first)))]]
         return next(iter(Batch(store, row, packing, device, task.drawing(DRAW_SEED, 0), task.apart)))
