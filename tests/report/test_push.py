@@ -22,7 +22,9 @@ from byeori.errors import HubError, ModelError, SettingError
 from byeori.report import hub as hub_
 from byeori.report import pushing
 from byeori.report.leaks import Quoted
+from byeori.report.parcel import STAYING
 from byeori.report.push import push
+from byeori.run import RunFolder
 from byeori.settings import Train, names
 from hub_models import TOKEN, Fault, PushHub
 
@@ -166,13 +168,19 @@ def test_files_of_another_kind_of_model_go_away_and_what_people_added_stays(run,
     assert set(hub.files("me/reviews")) == MODEL | {".gitattributes", "LICENSE", "mine.txt"}
 
 
+def test_each_part_of_a_run_has_a_reason_to_stay():
+    run = RunFolder("run")
+    assert {getattr(run, name) for name in STAYING} | {run.model} == set(run.parts)
+
+
 def test_parts_of_the_run_stay_unless_asked_for(run, hub):
     (run / "model" / "notes.txt").write_text("do not tell")
     plan = push(run, "me/reviews", dry_run=True)
     assert {one["name"] for one in plan["files"]} == MODEL and not hub.asked
     stays = {one["name"]: one["why"] for one in plan["stays"]}
     assert stays["model/notes.txt"] == "Byeori didn't write it (--with notes.txt)"
-    assert {"report.html", "samples.jsonl", "predictions/", "history.jsonl", "settings.yaml"} <= stays.keys()
+    texts = {"report.html", "samples.jsonl", "watched.jsonl", "mistakes.json", "predictions/"}
+    assert texts | {"history.jsonl", "settings.yaml", "slices.json"} <= stays.keys()
     push(run, "me/reviews", extras=["report,history", "notes.txt", "predictions"])
     more = {
         "run/report.html",
@@ -182,7 +190,7 @@ def test_parts_of_the_run_stay_unless_asked_for(run, hub):
     }
     assert set(hub.files("me/reviews")) - {".gitattributes"} == MODEL | more
     with pytest.raises(
-        SettingError, match="with='log': there is no such part of the run.*report, samples, predictions"
+        SettingError, match="with='log': there is no such part of the run.*report, samples, mistakes, watched"
     ):
         push(run, "me/reviews", extras=["log"])
 

@@ -35,9 +35,12 @@ RUN = "run"  # the folder of the repository that the parts of a run go to
 STAYING = {
     "report": ("quotes rows of the data", True),
     "samples": ("holds rows of the data", True),
+    "mistakes": ("holds rows of the data", True),
+    "watched": ("holds predictions of the data's rows", True),
     "predictions": ("hold answers of the data", True),
     "history": ("losses and scores of each step", False),
     "metrics": ("the scores; the card has them", False),
+    "slices": ("scores by length, label and source", False),
     "settings": ("names places on this machine", False),
     "data": ("names places on this machine", False),
     "checkpoints": ("to resume from; not a model", None),
