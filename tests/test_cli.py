@@ -198,6 +198,7 @@ def test_ctrl_c_is_130(capsys, monkeypatch):
 def test_run_folder_is_the_one_of_the_design(trained):
     assert {path.name for path in trained.iterdir()} == {
         "settings.yaml", "model", "metrics.json", "history.jsonl", "samples.jsonl", "predictions", "data.json", "report.html",
+        "watched.jsonl", "slices.json", "mistakes.json",
     }  # fmt: skip
     inside = {path.name for path in (trained / "model").iterdir()}
     assert inside >= {

@@ -138,7 +138,7 @@ def test_the_commands_for_ones_own_data(name):
 
     tree = block(name, SHELL[name], "text")  # the run folder as it is shown
     folder, *files = [one for one in re.split(r"\s{2,}|\n", tree) if re.fullmatch(r"\w+(\.\w+|/)", one)]
-    assert folder == "run/" and len(files) == 8
+    assert folder == "run/" and len(files) == 11
     assert all((Path("run") / one).exists() for one in files)
 
 

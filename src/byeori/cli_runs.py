@@ -46,7 +46,8 @@ def report(run: str, lang: str | None) -> None:
 @click.option("--message", metavar="TEXT", help="the commit's message; task, score and step if not given")
 @click.option(
     "--with", "extras", multiple=True, metavar="PARTS",
-    help="what goes besides (a,b): report, samples, mistakes, watched, predictions, history, metrics, slices, settings, data, or a file of model/ by name",
+    help="what goes besides (a,b): report, samples, mistakes, watched, predictions, history, metrics, slices, settings, data, or a "
+    "file of model/ by name",
 )  # fmt: skip
 @click.option("--allow", multiple=True, metavar="FILES", help="files (a,b) that may go whatever was found in them")
 @click.option("--dry-run", is_flag=True, help="show what would go; the Hub isn't asked anything")

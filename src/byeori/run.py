@@ -216,7 +216,7 @@ class RunFolder:
         error.args = (f"{error} {said}",)
 
     def length(self, path: Path) -> int:
-        """Bytes of history.jsonl or samples.jsonl, all of them on disk; 0 for one that isn't there."""
+        """Bytes of history.jsonl and the like, all of them on disk; 0 for one that isn't there."""
         if not path.is_file():
             return 0
         _sync(path)
@@ -230,7 +230,7 @@ class RunFolder:
                 file.truncate(kept.rfind(b"\n") + 1)
 
     def append(self, path: Path, record: dict[str, Any]) -> None:
-        """One line of JSON at the end of history.jsonl or samples.jsonl."""
+        """One line of JSON at the end of history.jsonl and the like."""
         with open(path, "a", encoding="utf-8") as file:
             file.write(dumps(record) + "\n")
 

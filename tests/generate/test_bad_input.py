@@ -243,7 +243,7 @@ def test_every_door_goes_through_the_engine(command, tmp_path, monkeypatch):
     assert command.code == 0, command.err
     assert command.err.count(" ~ ") + command.out.count(" ~ ") >= 1  # samples
     command("evaluate", run, data, *short)
-    assert command.code == 0 and "rougeL" in command.out + command.err
+    assert command.code == 0 and "ROUGE-L" in command.out + command.err
     command("predict", run, data, "--output", command.output, "--precision", "float32", *short)
     made = [json.loads(line)["prediction"]["generated_text"] for line in command.output.read_text().splitlines()]
     asked = {"num_beams": 2, "max_new_tokens": 4}

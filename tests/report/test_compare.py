@@ -6,11 +6,14 @@ import json
 import re
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 import byeori
 from byeori.errors import DataError, ModelError, SettingError
+from byeori.report.compare import _ranked
 from byeori.report.compare_lines import lines
 from byeori.report.compare_page import page
 from commands import Command
@@ -67,7 +70,7 @@ def metrics(run: Path) -> dict:
 def test_every_score_of_every_task_is_made_again(name, tiny, tmp_path):
     runs = [trained(tiny, tmp_path / str(rate), name, rate) for rate in (0.001, 0.03)]
     found = byeori.compare(*runs, permutations=300)
-    assert set(found["not_compared"]) <= {"auroc"} and found["rows"] == min(20, len(MORE[name][2]))
+    assert found["not_compared"] == {} and found["rows"] == min(20, len(MORE[name][2]))
     scores = found["comparisons"][0]["scores"]
     told = [metrics(run)["test"] for run in runs]
     assert set(scores) == set(told[0]) and "loss" in scores
@@ -204,7 +207,18 @@ def test_a_score_that_the_rows_do_not_give_is_not_compared(pair, tmp_path):
     found["test"]["own"] = {"value": 1.0, "low": None, "high": None}
     (odd / "metrics.json").write_text(json.dumps(found), encoding="utf-8")
     left_out = byeori.compare(one, odd)["not_compared"]
-    assert set(left_out) == {"accuracy", "auroc", "own"} and "metrics.json says" in left_out["accuracy"]
+    assert set(left_out) == {"accuracy", "own"} and "metrics.json says" in left_out["accuracy"]
+
+
+def test_ranks_follow_the_first_runs_order_of_labels():
+    runs = [
+        SimpleNamespace(labels=["a", "b"], lines=[{"ranked": 0.5}, {"ranked": None}]),
+        SimpleNamespace(labels=["b", "a"]),
+    ]
+    assert _ranked(runs[0], runs[0])[0] == 0.5 and _ranked(runs[0], runs[1])[0] == -0.5
+    assert np.isnan(_ranked(runs[0], runs[1])[1])
+    wide = SimpleNamespace(labels=["a", "b", "c"], lines=[{"ranked": [1.0, 2.0, 3.0]}])
+    assert _ranked(wide, SimpleNamespace(labels=["c", "a", "b"])).tolist() == [[3.0, 1.0, 2.0]]
 
 
 def test_an_evaluation_stands_for_a_run(pair, tmp_path, capsys):
@@ -213,7 +227,7 @@ def test_an_evaluation_stands_for_a_run(pair, tmp_path, capsys):
     rows = MORE["text-classification"][2]
     byeori.load_run(other, precision="float32").evaluate(rows, output=tmp_path / "later")
     later, trained = byeori.compare(one, tmp_path / "later"), byeori.compare(one, other)
-    assert set(later["not_compared"]) <= {"auroc"}
+    assert later["not_compared"] == {}
     for name, score in trained["comparisons"][0]["scores"].items():
         assert later["comparisons"][0]["scores"][name] == pytest.approx(score, abs=1e-5), name
     command = Command(tmp_path, one, capsys)

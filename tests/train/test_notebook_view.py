@@ -84,11 +84,8 @@ def test_a_training_in_a_notebook_shows_one_table(shown, train, capsys, monkeypa
     assert shown.made == 1 and shown.updates > run.metrics["training"]["steps"] and not page.open
     scores, samples = page.tables
     lines = [line for line in run.folder.lines(run.folder.history) if "validation" in line]
-    assert (
-        scores[0][:4] == ["step", "epoch", "training loss", "accuracy"]
-        and scores[0][-1] == "validation loss"
-        and len(scores) == 1 + len(lines)
-    )
+    assert scores[0][:4] == ["step", "epoch", "training loss", "accuracy"] and "validation loss" in scores[0]
+    assert len(scores) == 1 + len(lines)
     assert [row[0] for row in scores[1:]] == [str(line["step"]) for line in lines]
     assert [row[3] for row in scores[1:]] == [f"{line['validation']['accuracy']:.4f}" for line in lines]
     assert len(samples) == 3 and {row[0] for row in samples} <= {"=", "≠"}

@@ -31,6 +31,8 @@ RESAMPLES = 1_000
 CELLS = 2_000_000  # weights held at once
 SLOW_ROWS = 30_000_000  # rows looked at for the swaps of a score that is no function of sums; at least 1,000 swaps
 FEWEST_SLOW = 1_000
+SLOW_CELLS = 200_000_000  # rows × classes likewise: some five seconds; at least 200 resamples and 200 swaps
+FEWEST_CELLS = 200
 EVEN = 1e-9  # differences closer than this, as a share, are equal: sums of floats depend on their order
 
 Difference = dict[str, Any]
@@ -41,6 +43,9 @@ class Joint:
 
     def __init__(self, score: Score, n: int, runs: int = 2):
         self.score, self.n, self.runs = score, n, runs
+        self.cells = getattr(
+            score, "cells", 0
+        )  # of a score that has each row looked at once a class: what one value costs
         self.sums = isinstance(score, SumScore)
         if isinstance(score, SumScore):
             matrix: Any = score.matrix
@@ -61,6 +66,8 @@ class Joint:
 
     def resampled(self, resamples: int = RESAMPLES, seed: int = 0) -> list[dict[str, np.ndarray]]:
         """Each run's scores in resamples of the rows, float64 (resamples,): in the b-th all runs have the same rows."""
+        if self.cells:
+            resamples = min(resamples, max(FEWEST_CELLS, SLOW_CELLS // (self.runs * self.cells)))
         found: list[list[dict[str, np.ndarray]]] = [[] for _ in range(self.runs)]
         for weights in in_blocks(draws(self.n, resamples=resamples, seed=seed), max(1, CELLS // self.n)):
             for run in range(self.runs):
@@ -153,7 +160,9 @@ class Joint:
             totals = [np.asarray(self.parts[run].sum(1)).ravel()[:, None] for run in (first, second)]
         else:
             rows = np.arange(self.n)
-            if self.n * 2 * permutations > SLOW_ROWS:
+            if self.cells:
+                permutations = min(permutations, max(FEWEST_CELLS, SLOW_CELLS // (2 * self.cells)))
+            elif self.n * 2 * permutations > SLOW_ROWS:
                 permutations = min(permutations, max(FEWEST_SLOW, SLOW_ROWS // (2 * self.n)))
         exact = len(rows) <= math.log2(max(permutations, 1))
         swaps = _every(len(rows)) if exact else _drawn(len(rows), permutations, seed)

@@ -53,6 +53,7 @@ class Judged:
     predictions: Any = None  # one a row, as `score` takes them
     confidence: np.ndarray | None = None  # (rows,), of a task that tells classes apart
     losses: Any = None  # `Losses`
+    ranked: np.ndarray | None = None  # as `Task.ranking` gives it
 
     @property
     def values(self) -> dict[str, float | None]:
@@ -121,7 +122,7 @@ def evaluate(
         if look is not None:
             look(answers, store)
     losses.add_up(engine.world)
-    judged = Judged({}, answers, store, predictions=predictions, confidence=confidence, losses=losses)
+    judged = Judged({}, answers, store, predictions=predictions, confidence=confidence, losses=losses, ranked=ranked)
     scores = task.score(predictions, references, resamples=resamples, seed=seed)
     if ranked is not None:
         scores |= task.score_ranking(ranked, references, resamples=resamples, seed=seed)

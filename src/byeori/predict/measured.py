@@ -3,10 +3,11 @@
 Invariant: predictions/PART.jsonl and predictions/PART.measured.jsonl together give every score of metrics.json that is the
 task's own, without a model: a comparison weighs and exchanges rows.
 
-A line is {"row", "key", "loss", "labels", "confidence", "kept"}: `key` is a hash of the row's inputs, by which two runs tell
-whether they saw the same rows; `loss` the sum of its losses, and `labels` how many they are of; `confidence`, where classes are
-told apart, is of the one that was predicted; `kept` what the task's scores need and the prediction doesn't say. Some sixty bytes
-a row; a score that isn't a mean over rows (perplexity, F1 of entities) can't be had from its value alone.
+A line is {"row", "key", "loss", "labels", "confidence", "ranked", "kept"}: `key` is a hash of the row's inputs, by which two
+runs tell whether they saw the same rows; `loss` the sum of its losses, and `labels` how many they are of; `confidence`, where
+classes are told apart, is of the one that was predicted; `ranked` what AUROC puts rows in order by; `kept` what the task's
+scores need and the prediction doesn't say. Some eighty bytes a row; a score that isn't a mean over rows (perplexity, F1 of
+entities) can't be had from its value alone.
 
 write(folder.predictions / "test.measured.jsonl", task, rows.table, references, judged)
 """
@@ -18,6 +19,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from byeori.data import mapped
 from byeori.run import dumps, whole
@@ -45,9 +48,18 @@ def write(path: Path, task: Task, table: Any, references: Any, judged: Judged) -
             line = {"row": row + 1, "key": key, "loss": float(loss), "labels": int(labels)}
             if judged.confidence is not None:
                 line["confidence"] = float(judged.confidence[row])
+            if judged.ranked is not None:
+                line["ranked"] = _shortest(judged.ranked[row])
             if (kept := task.kept(judged.predictions[row], references[row])) is not None:
                 line["kept"] = kept
             file.write(dumps(line) + "\n")
+
+
+def _shortest(values: Any) -> Any:
+    """float32, () or (classes,), in as few digits as keep their order and their ties."""
+    if values.ndim:
+        return [_shortest(value) for value in values]
+    return float(str(np.float32(values)))
 
 
 def keys(task: Task, table: Any) -> Iterator[str]:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from byeori.report import mistakes, usage
+from byeori.report.card_words import words
 from byeori.report.facts import Facts, table
 from byeori.report.listing import Listing
 from byeori.report.markup import text
@@ -50,7 +51,8 @@ def baselines(facts: Facts) -> str:
             what = facts.say(_told(said, facts))
             found.append(facts.say("The {kind} baseline {what}.", kind=facts.say(kind), what=what))
     notes = facts.metrics.get("baseline_notes")
-    found += [f"{str(note)[:1].upper()}{str(note)[1:]}." for note in (notes if isinstance(notes, list) else [])]
+    noted = (f"{str(note)[:1].upper()}{str(note)[1:]}." for note in (notes if isinstance(notes, list) else []))
+    found += map(words(facts.lang).made, noted)
     return " ".join(found)
 
 

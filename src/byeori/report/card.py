@@ -9,6 +9,7 @@ is (byeori.report.card_kept). Form: huggingface.co/docs/hub/model-cards; Mitchel
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -215,7 +216,7 @@ def _evaluation(facts: Facts, say: Words, kept: Kept) -> str:
     blocks.append("\n".join(f"- {md(note)}" for note in notes))
     blocks.append(" ".join(one for one in (
         say("Intervals are bootstrap intervals over the rows; they count neither other seeds nor other data."),
-        say.made(baselines(facts)),
+        baselines(dataclasses.replace(facts, lang=say.lang)),
     ) if one))  # fmt: skip
     return "\n\n".join(block for block in blocks if block)
 

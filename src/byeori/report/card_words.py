@@ -27,38 +27,6 @@ BLANKS = {
     "contact": "To be written: who answers for this model, and how to reach them.",
 }
 
-# What baselines do, behind "The … baseline".
-BASELINES = {
-    "always gives the most frequent answer": "은 늘 가장 흔한 답을 냅니다.",
-    "always gives the training mean": "은 늘 학습 데이터의 평균을 냅니다.",
-    "always gives the labels that most training rows have": "은 늘 학습 행 대부분에 있는 레이블을 냅니다.",
-    "is a linear model on TF-IDF of character n-grams": "은 글자 n-gram의 TF-IDF를 쓰는 선형 모델입니다.",
-    "finds no entity": "은 개체명을 하나도 찾지 않습니다.",
-    "gives every word the commonest tag, {tag}": "은 모든 단어에 가장 흔한 태그({tag})를 붙입니다.",
-    "is no linear model but a lexicon: each word gets the tags that it had most often in training":
-        "은 선형 모델이 아니라 어휘 사전입니다. 단어마다 학습 때 가장 자주 붙었던 태그를 붙입니다.",
-    "is no linear model but a lexicon: each run of characters between spaces gets the tags that it had most often in training":
-        "은 선형 모델이 아니라 어휘 사전입니다. 띄어 쓴 어절마다 학습 때 가장 자주 붙었던 태그를 붙입니다.",
-    "is no linear model: it answers with the sentence of the context that is most like the question (TF-IDF of character n-grams)":
-        "은 선형 모델이 아니라, 지문에서 질문과 가장 비슷한 문장(글자 n-gram의 TF-IDF)으로 답합니다.",
-    "is no linear model: it answers with the sentence of the context that is most like the question (TF-IDF of character n-grams), "
-    "or no answer where that is too unlike it":
-        "은 선형 모델이 아니라, 지문에서 질문과 가장 비슷한 문장(글자 n-gram의 TF-IDF)으로 답하고 너무 다르면 답하지 않습니다.",
-    "answers with the first sentence of the context, or never, whichever does better on training rows":
-        "은 지문의 첫 문장으로 답하거나 아예 답하지 않습니다(학습 행에서 나은 쪽).",
-    "gives the beginning of the source, one sentence or three by the length of the training targets":
-        "은 원문의 앞부분(학습 요약문의 길이에 따라 한 문장 또는 세 문장)을 냅니다.",
-    "copies the source": "은 원문을 그대로 베낍니다.",
-    "is no linear model: it gives the target of the training source most like the source (TF-IDF of character n-grams)":
-        "은 선형 모델이 아니라, 가장 비슷한 학습 원문(글자 n-gram의 TF-IDF)의 정답을 냅니다.",
-    "knows only how frequent each token is in training (add-one unigrams)": "은 학습 데이터의 토큰 빈도만 압니다(1을 더한 유니그램).",
-    "is no linear model but one of token trigrams (Witten–Bell)": "은 선형 모델이 아니라 토큰 트라이그램 모델(Witten–Bell)입니다.",
-    "always takes the choice at the place that is right most often in training":
-        "은 학습 때 정답이 가장 많았던 자리의 보기를 늘 고릅니다.",
-    "is a logistic regression on the words and character pairs that a choice shares with the text, and its length":
-        "은 보기가 글과 함께 가진 단어와 글자쌍, 보기의 길이를 쓰는 로지스틱 회귀입니다.",
-}  # fmt: skip
-
 KO = {
     # blanks
     BLANKS["uses"]: "작성해 주세요: 이 모델을 어디에 쓰려고 만들었는지, 어디에 써서는 안 되는지.",
@@ -150,8 +118,6 @@ KO = {
     "{score} is sacrebleu's: {signature}. Matching n-grams, n = 1–4: {pairs}; brevity penalty {bp}; {sys} tokens for {ref}.":
         "{score}: sacrebleu의 값, {signature}. 일치한 n-gram(n = 1–4): {pairs}, 길이 벌점 {bp}, 예측 {sys} 토큰, 정답 {ref} 토큰.",
     # baselines
-    **{f"The {kind} baseline {said}.": f"{name} 기준선{korean}" for kind, name in (("trivial", "단순"), ("linear", "선형"))
-       for said, korean in BASELINES.items()},
     "The linear baseline learns from {used} of {all} rows, drawn by seed {seed}.":
         "선형 기준선은 {all}행 가운데 시드 {seed}로 뽑은 {used}행으로 배웁니다.",
     # long inputs
@@ -233,6 +199,8 @@ KO = {
 class Words(Protocol):
     """A language to say things in."""
 
+    lang: str
+
     def __call__(self, sentence: str, /, **values: Any) -> str:
         """The sentence of that English name, with its values."""
 
@@ -244,6 +212,8 @@ class Words(Protocol):
 
 
 class English:
+    lang = "en"
+
     def __call__(self, sentence: str, /, **values: Any) -> str:
         return sentence.format(**values)
 
@@ -254,6 +224,8 @@ class English:
 
 
 class Korean:
+    lang = "ko"
+
     def __call__(self, sentence: str, /, **values: Any) -> str:
         said = {name: _value(name, value) if isinstance(value, str) else value for name, value in values.items()}
         return KO.get(sentence, sentence).format(**said)

@@ -155,7 +155,20 @@ def _joints(every: list[Compared], part: str) -> tuple[list[Joint], list[int], d
         if "confidence" in every_line[0]:
             sure = np.array([line["confidence"] for line in every_line])
             joints.append(Joint(CalibrationScore(sure, said == right), total, runs))
+        if all("ranked" in run.lines[0] for run in every):
+            with collected() as asked:
+                task.score_ranking(np.concatenate([_ranked(run, every[0]) for run in every]), right)
+            joints += [Joint(score, rows // runs, runs) for score, rows in asked]
     return joints, there, _left_out(every, part, joints)
+
+
+def _ranked(run: Compared, first: Compared) -> np.ndarray:
+    """What puts a run's rows in order, float32 (rows,) or (rows, classes), its classes in the order that the first run has them in."""
+    found = np.array([line["ranked"] for line in run.lines], np.float32)  # null, no number, is nan
+    order = [run.labels.index(label) for label in first.labels]
+    if found.ndim == 1:  # how much more of the second of two
+        return found if order == sorted(order) else -found
+    return found[:, order]
 
 
 def _lists(predictions: Any) -> bool:

@@ -52,16 +52,28 @@ def labelled(row: dict[str, Any], prediction: Any, reference: Any = None, number
     where there is nothing to agree with."""
     shown = {role: row[role] for role in ("text", "text_pair") if row.get(role) is not None}
     if number:
-        apart = None if reference is None else round(prediction["score"] - reference, 3)
-        return {"kind": "number", "inputs": shown, "prediction": round(prediction["score"], 3), "reference": reference,
-                "difference": apart, "right": None}  # fmt: skip
+        score = _rounded(prediction["score"], 3)
+        apart = None if reference is None or score is None else round(prediction["score"] - reference, 3)
+        return {
+            "kind": "number",
+            "inputs": shown,
+            "prediction": score,
+            "reference": reference,
+            "difference": apart,
+            "right": None,
+        }
     if isinstance(prediction, list):
         given = [one["label"] for one in prediction]
         right = None if reference is None else set(given) == set(reference)
         return {"kind": "labels", "inputs": shown, "prediction": given, "reference": reference, "right": right}
     right = None if reference is None else prediction["label"] == reference
-    return {"kind": "label", "inputs": shown, "prediction": prediction["label"], "score": round(prediction["score"], 4),
+    return {"kind": "label", "inputs": shown, "prediction": prediction["label"], "score": _rounded(prediction["score"], 4),
             "reference": reference, "right": right}  # fmt: skip
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    """None of a model whose weights are no numbers, as its predictions were written."""
+    return None if value is None else round(value, digits)
 
 
 def _place(row: dict[str, Any], reference: Any) -> tuple[int, int] | None:

@@ -32,7 +32,7 @@ from byeori.run import write_folder, write_json
 from byeori.train import tensors
 from byeori.train.tensors import Tensors
 
-FORMAT = 2
+FORMAT = 3
 OWN = ("initial_lr", "weight_decay", "betas", "eps")  # of an optimizer's group: settings, not state
 NAME = re.compile(r"step-(\d{8,})$")
 BLOCK = 1 << 20  # bytes read at once

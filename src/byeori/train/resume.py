@@ -46,8 +46,8 @@ def state(loop: Loop) -> dict[str, Any]:
     found = {
         "format": checkpoint.FORMAT, "settings": settings(loop), "step": loop.step, "best": loop.best, "worse": loop.worse,
         "metrics": loop.metrics, **loop.account.state(), "scaler": loop.scaler.state_dict(), "short": loop.short,
-        "watched": loop.sentinel.state(), "history": folder.length(folder.history), "samples": folder.length(folder.samples),
-        "watched_rows": folder.length(folder.watched),
+        "watched": loop.sentinel.state(),
+        "written": {name: folder.length(getattr(folder, name)) for name in ("history", "samples", "watched")},
         "stopped": loop.stopped, "ranks": loop.world.size, "resumed": loop.resumed,
         "hooks": {f"{i}.{type(hook).__name__}": hook.state() for i, hook in enumerate(loop.hooks)},
     }  # fmt: skip
@@ -91,7 +91,7 @@ def go_on(loop: Loop) -> None:
     folder, place = loop.folder, loop.begins_at
     if place is None:
         loop.progress.note("No whole checkpoint in the folder: training starts at step 0.")
-        for path in (folder.history, folder.samples) if loop.world.main else ():
+        for path in (folder.history, folder.samples, folder.watched) if loop.world.main else ():
             path.unlink(missing_ok=True)
         return
     found = take_up(loop, place)
@@ -103,8 +103,8 @@ def go_on(loop: Loop) -> None:
         loop.best, loop.worse = None, 0
     if not loop.world.main:
         return
-    folder.cut(folder.history, found["history"])
-    folder.cut(folder.samples, found["samples"])
+    for name in ("history", "samples", "watched"):
+        folder.cut(getattr(folder, name), found["written"][name])
     absent = set(found["hooks"]) - {f"{i}.{type(hook).__name__}" for i, hook in enumerate(loop.hooks)}
     if absent:
         loop.progress.note(f"Hooks that were there before and are not now: {', '.join(sorted(absent))}.")

@@ -1,21 +1,20 @@
 """A few validation rows at each evaluation: how what the model gives for them changes, from the answers at hand.
 
-Invariants: the rows are the same at every evaluation of a run, resumed or not; no pass is run for them; a line that a resumed
-training will write again is taken out first. watched.jsonl: {"step", "row", and what the task shows of a row}.
+Invariants: the rows are the same at every evaluation of a run, resumed or not; no pass is run for them; a resumed training cuts
+the file back as it does history.jsonl. watched.jsonl: {"step", "row", and what the task shows of a row}.
 
     Watched(task, folder, lambda: loop.step)(answers, store)      # as `evaluate(…, look=…)` calls it
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from byeori.batches.answers import Answers, spread
-from byeori.run import RunFolder, dumps, write_text
+from byeori.run import RunFolder
 
 if TYPE_CHECKING:
     from byeori.tasks.base import Task
@@ -39,7 +38,7 @@ class Watched:
         if store.source is None:  # blocks of running text are no rows
             return
         if self.rows is None:
-            self._take_up()
+            self.done = len({one["step"] for one in self.folder.lines(self.folder.watched)})  # of a resumed training
             self.rows = self._chosen(answers, store)
         if not len(self.rows) or self.done >= MOST:
             return
@@ -60,21 +59,6 @@ class Watched:
         if not len(every):
             return every
         return every[np.unique(np.linspace(0, len(every) - 1, min(ROWS, len(every))).round().astype(int))]
-
-    def _take_up(self) -> None:
-        """Of a training that was cut: the lines before this step stay."""
-        path = self.folder.watched
-        if not path.is_file():
-            return
-        kept = [one for one in whole_lines(path.read_bytes()) if one["step"] < self.step()]
-        self.done = len({one["step"] for one in kept})
-        write_text(path, "".join(dumps(one) + "\n" for one in kept))
-
-
-def whole_lines(text: bytes) -> list[dict[str, Any]]:
-    """The lines that were written to their end: what a killed process left has a half one at most."""
-    *lines, _ = text.split(b"\n")
-    return [json.loads(line) for line in lines if line]
 
 
 def of_rows(answers: Answers, store: TokenStore, rows: np.ndarray) -> Answers:
