@@ -46,6 +46,13 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["BYEORI_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def quick_intervals() -> None:
+    from few_resamples import few_resamples
+
+    few_resamples()
+
+
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """`tiny(family, **config)` → the folder of a tiny model and its tokenizer, made once. Tests must not write there."""

@@ -13,7 +13,7 @@ import byeori
 from byeori.predict.files import predict_file
 from families import texts
 from labelled import CASES, close
-from together import torchrun
+from together import ranks
 
 HERE = Path(__file__).parent
 USING: dict[str, Any] = {"device": "cpu", "precision": "float32", "threads": 1}
@@ -37,7 +37,7 @@ def lines(path: Path) -> list[Any]:
 
 
 def test_two_are_one(folder):
-    found = torchrun(2, HERE / "on_ranks.py", folder)
+    found = ranks(2, HERE / "on_ranks.py", folder)
     assert found.stdout.count("is done") == 2, found.stderr
     run = byeori.load_run(str(folder / "text-classification"), task="text-classification", **USING)
     scores = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
@@ -72,20 +72,10 @@ def test_three_write_what_one_does(folder):
     """Texts, byte for byte; only the main process speaks, and nothing else is left beside the file."""
     flags = ("--task", "summarization", "--precision", "float32", "--max-new-tokens", "6", "--source", "text")
     before = {*folder.iterdir()}
-    found = torchrun(
-        3,
-        "-m",
-        "byeori",
-        "predict",
-        folder / "summarization",
-        folder / "rows.tsv",
-        *flags,
-        "--output",
-        folder / "three.jsonl",
-    )
-    assert found.stderr.count("31 rows, 1 with errors") == 1 and {*folder.iterdir()} - before == {
-        folder / "three.jsonl"
-    }
+    asked = ("predict", folder / "summarization", folder / "rows.tsv", *flags, "--output", folder / "three.jsonl")
+    found = ranks(3, "-m", "byeori", *asked)
+    assert found.stderr.count("31 rows, 1 with errors") == 1
+    assert {*folder.iterdir()} - before == {folder / "three.jsonl"}
     run = byeori.load_run(str(folder / "summarization"), task="summarization", **USING)
     predict_file(
         run, str(folder / "rows.tsv"), folder / "one.jsonl", call={"max_new_tokens": 6}, read={"source": "text"}

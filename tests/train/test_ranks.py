@@ -17,7 +17,7 @@ from byeori.settings import Train
 from byeori.train import partial
 from families import texts
 from labelled import CASES as LABELLED
-from together import torchrun
+from together import ranks
 from trained_together import CASES, WAYS, train
 
 SCRIPT = Path(__file__).parents[1] / "trained_together.py"
@@ -76,7 +76,7 @@ def training(folder: Path, name: str) -> dict[str, Any]:
 
 def test_two_are_one_and_go_on_as_one_or_three(folder):
     names = [f"{way}-{case}" for way in WAYS for case in (*TRIED[way], "cut")]
-    done = torchrun(2, SCRIPT, folder, *names, "fsdp-cut_lora")
+    done = ranks(2, SCRIPT, folder, *names, "fsdp-cut_lora")
     assert done.stdout.count("stopped") == 1 + len(WAYS)
     for way in WAYS:
         for case in TRIED[way]:
@@ -96,7 +96,7 @@ def test_two_are_one_and_go_on_as_one_or_three(folder):
         shutil.rmtree(folder / f"{way}-cut")
         shutil.copytree(folder / f"{way}-kept", folder / f"{way}-cut")
     again = ["ddp-resumed", "fsdp-resumed", "fsdp-resumed_lora"]
-    torchrun(3, SCRIPT, folder, *again, "ddp-scored", "ddp-single", "ddp-short", "fsdp-judged")
+    ranks(3, SCRIPT, folder, *again, "ddp-scored", "ddp-single", "ddp-short", "fsdp-judged")
     for way in WAYS:
         assert_same(folder, f"{way}-cut", "one-labels")
     assert_same(folder, "fsdp-cut_lora", "one-lora")
@@ -117,21 +117,21 @@ def test_an_error_of_data_is_said_and_ends_all(folder):
     (folder / "text-classification.json").rename(folder / "away.json")
     (folder / "text-classification.json").write_text('[{"text": "a", "label": "b"}]', encoding="utf-8")
     try:
-        done = torchrun(2, SCRIPT, folder, "ddp-labels", fails=True)
+        done = ranks(2, SCRIPT, folder, "ddp-labels", fails=True)
     finally:
         (folder / "away.json").replace(folder / "text-classification.json")
     assert "Error" in done.stderr
 
 
 def test_shares_that_find_no_memory_leave_a_checkpoint_to_go_on_from(folder):
-    done = torchrun(2, SCRIPT, folder, "fsdp-full", fails=True)
+    done = ranks(2, SCRIPT, folder, "fsdp-full", fails=True)
     assert "there is no memory left on cpu" in done.stderr and "--pack-tokens" in done.stderr
     train(folder, "labels", "fsdp-full", resume=True, checkpoint_every=1)
     assert_same(folder, "fsdp-full", "one-labels")
 
 
 def test_what_shares_can_not_do_is_said(folder, monkeypatch):
-    done = torchrun(2, SCRIPT, folder, "fsdp-asked", fails=True)
+    done = ranks(2, SCRIPT, folder, "fsdp-asked", fails=True)
     assert "Take --previews" in done.stderr
     assert not (folder / "fsdp-asked" / "metrics.json").exists()
     monkeypatch.setattr(World, "here", classmethod(lambda cls: cls(0, 2)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from together import torchrun
+from together import ranks
 
 SCRIPT = """
 import errno, os, sys
@@ -35,7 +35,7 @@ def test_what_the_main_rank_meets(tiny_bert, requests_tsv, tmp_path, hooked):
     if hooked == "plain":
         output.mkdir()
         (output / "mine.txt").touch()
-    done = torchrun(2, script, tiny_bert, requests_tsv, output, hooked, fails=True)
+    done = ranks(2, script, tiny_bert, requests_tsv, output, hooked, fails=True)
     said = [line for line in done.stdout.splitlines() if line.startswith("rank")]
     if hooked == "plain":  # before anything is read, by all of them
         assert len(said) == 1 and f"SettingError: output {output}: the folder exists and isn't empty." in said[0]

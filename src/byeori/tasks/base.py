@@ -210,6 +210,10 @@ class Task:
             )
         return found
 
+    def for_samples(self) -> Task:
+        """The task as it answers for the samples of a training: short where texts are written."""
+        return self
+
     def judging(self) -> Task:
         """The task whose `loss` evaluation takes: without what only training wants of it (label smoothing)."""
         return self

@@ -63,9 +63,6 @@ AHEAD = 2
 
 RANKS = 1_000_003  # between the seeds of two ranks
 
-# Below so many updates "every min(500, updates / 10)" is each of them: all samples are written, the last ones shown.
-FEW_PREVIEWS = 20
-
 
 class Loop:
     """One training. Hooks get it as `run`: `step`, `steps`, `epoch`, `loss`, `metrics`, `samples()`, `stop()`, `save()`."""
@@ -120,7 +117,7 @@ class Loop:
         )
         self.ahead = AHEAD if asynchronous(self.device) else 0
         self.log_every = settings.log_every or max(1, self.steps // 100)
-        self.preview_every = settings.preview_every or max(1, min(500, self.steps // 10))
+        self.preview_every = settings.preview_every or previews.every(self.steps, task)
         every = settings.evaluate_every
         self.evaluate_every = {"epoch": self.order.steps, "end": self.steps}[every] if isinstance(every, str) else every
 
@@ -325,7 +322,7 @@ class Loop:
             samples = self.samples(pack, outputs, self.settings.previews) if self.world.main else []
         for sample in samples:
             self.folder.append(self.folder.samples, {"step": self.step, **sample})
-        if self.steps < FEW_PREVIEWS and not self.settings.preview_every:
+        if self.steps < previews.FEW and not self.settings.preview_every:
             self._unshown = self.step, samples
         else:
             self.progress.samples(self.step, samples)

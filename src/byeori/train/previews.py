@@ -19,22 +19,33 @@ from byeori.models.packed import unwrapped
 from byeori.models.world import World
 
 if TYPE_CHECKING:
+    from byeori.tasks.base import Task
     from byeori.train.loop import Loop
+
+
+# Below so many updates "every min(500, updates / 10)" is each of them: all samples are written, the last ones shown.
+FEW = 20
+WRITTEN_EVERY = 50  # updates between samples that the model is asked for: some hundredth of the time
+
+
+def every(updates: int, task: Task) -> int:
+    """Updates between samples, where nobody says otherwise."""
+    return max(WRITTEN_EVERY if task.generates else 1, min(500, updates // 10))
 
 
 def samples(loop: Loop, pack: Pack, outputs: Any, most: int) -> list[dict[str, Any]]:
     """At most so many rows of a pack, from the shortest to the longest; pieces of long texts where none is whole in it."""
-    store = loop.store
-    if loop.task.generates and not loop.parallel.is_whole:
+    store, task = loop.store, loop.task.for_samples()
+    if task.generates and not loop.parallel.is_whole:
         raise SettingError(
-            f"hooks: samples() of {loop.task.name} writes texts with the model, of which this process holds but a share (fsdp), and "
+            f"hooks: samples() of {task.name} writes texts with the model, of which this process holds but a share (fsdp), and "
             f"hooks are on one process alone. Take --previews and the hook's preview(run, samples), which all of them work at, or leave "
             f"--fsdp out."
         )
     owners, counts = np.unique(pack.rows, return_counts=True)
     whole = counts == store.row_offsets[owners + 1] - store.row_offsets[owners]
     owners = owners[whole]  # a row of many windows may lie in several packs
-    in_pieces = loop.task.in_pieces and not len(owners)
+    in_pieces = task.in_pieces and not len(owners)
     if in_pieces:
         sequences = _some(pack.sequences, np.diff(store.offsets)[pack.sequences], most)
         few = store.pieces(sequences) if len(sequences) else None
@@ -43,23 +54,25 @@ def samples(loop: Loop, pack: Pack, outputs: Any, most: int) -> list[dict[str, A
         sequences, few = store.sequences_of(rows) if len(rows) else rows, store.select(rows)
     if few is None or not len(few):
         return []
-    if loop.task.generates:
-        shared, loop.engine.world = loop.engine.world, World()  # of these rows no other rank knows
+    if task.generates:
+        engine = loop.engine
+        before = engine.world, engine.task
+        engine.world, engine.task = World(), task  # of these rows no other rank knows
         try:
             with adapters.merged(unwrapped(loop.model)):
-                answers = loop.engine.run(few)
+                answers = engine.run(few)
         finally:
-            loop.engine.world = shared
+            engine.world, engine.task = before
     else:
-        values, lengths = loop.task.gather(outputs, pack)
+        values, lengths = task.gather(outputs, pack)
         answers = of_sequences(pack, values.detach().float().cpu().numpy(), lengths, sequences)
     found = []
-    for place, prediction in enumerate(loop.task.decode(answers, few)):
+    for place, prediction in enumerate(task.decode(answers, few)):
         row = few.row(place)
-        right = loop.task.right_answer(row)
+        right = task.right_answer(row)
         if "input_ids" in row:
             row = {"text": loop.tokenizer.decode(few[place]["input_ids"], skip_special_tokens=True)}
-        found.append(loop.task.show(row, prediction, right))
+        found.append(task.show(row, prediction, right))
     return found
 
 
