@@ -44,3 +44,18 @@ def test_texts_in_pieces_have_samples_and_samples_change_nothing(tmp_path, task,
             if task == "fill-mask":
                 likely = [share for _, share in gap["guesses"]]
                 assert gap["guesses"][0][0] == gap["predicted"] and likely == sorted(likely, reverse=True)
+
+
+def test_a_pack_with_no_whole_row_shows_none(tmp_path):
+    """Windows of one question lie in several packs."""
+    context = " ".join(texts()[:30])
+    rows = [
+        {"question": f"who {n}?", "context": context, "answers": {"text": [context[n : n + 5]], "answer_start": [n]}}
+        for n in range(12)
+    ]
+    run = byeori.train(
+        "question-answering", str(Family("bert").save(tmp_path / "bert", "AutoModelForQuestionAnswering")), train=rows,
+        validation_size=0, test_size=0, output=str(tmp_path / "run"), max_steps=2, batch_size=4, max_length=64, pack_tokens=80,
+        threads=1, precision="float32", baselines=False, previews=2, preview_every=1,
+    )  # fmt: skip
+    assert run.folder.lines(run.folder.samples) == [] and run.metrics["training"]["steps"] == 2

@@ -152,7 +152,8 @@ class TokenStore:
         rows = np.asarray(rows, dtype=np.int64)
         if self.one_sequence_a_row:
             return rows
-        return np.concatenate([np.arange(self.row_offsets[r], self.row_offsets[r + 1]) for r in rows])
+        owned = [np.arange(self.row_offsets[r], self.row_offsets[r + 1]) for r in rows]
+        return np.concatenate(owned) if owned else rows
 
     def row(self, row: int) -> dict[str, Any]:
         """One row as it was before encoding, by role; {} where the store doesn't know its rows."""

@@ -51,7 +51,7 @@ def samples(loop: Loop, pack: Pack, outputs: Any, most: int) -> list[dict[str, A
         few = store.pieces(sequences) if len(sequences) else None
     else:
         rows = _some(owners, store.lengths(owners), most)
-        sequences, few = store.sequences_of(rows) if len(rows) else rows, store.select(rows)
+        sequences, few = store.sequences_of(rows), store.select(rows)
     if few is None or not len(few):
         return []
     if task.generates:
