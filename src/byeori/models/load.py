@@ -246,7 +246,8 @@ def _tell(found: Loaded, config: Any, task: Task, info: dict[str, Any]) -> None:
     if found.new_weights:
         found.notes.append(f"New weights, to be learnt: {', '.join(found.new_weights)}.")
     else:
-        found.notes.append("The checkpoint's head fits these labels and is kept.")
+        head = getattr(task, "labels", None)
+        found.notes.append(f"The checkpoint's head {'fits these labels and is kept' if head else 'is kept'}.")
     unused = sorted(info["unexpected_keys"])
     if unused:
         parts = sorted({".".join(key.split(".")[:2]) for key in unused})

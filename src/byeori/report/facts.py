@@ -248,9 +248,10 @@ class Facts:
             said = "{score} is undefined on the {part} rows, so no verdict is possible."
             return "unknown", self.say(said, score=self.words(name), part=part)
         rows, shown = self.rows(self.part), self.words(name)
+        begun = shown if shown.startswith("chrF") else f"{shown[0].upper()}{shown[1:]}"
         beside = self.say(
             "{score} {value} on {rows} {part} rows" if rows else "{score} {value} on {part} rows",
-            score=f"{shown[0].upper()}{shown[1:]}", value=self.interval(score), rows=f"{rows or 0:,}", part=part,
+            score=begun, value=self.interval(score), rows=f"{rows or 0:,}", part=part,
         )  # fmt: skip
         kind = next((k for k in kinds if (self.beside(k, name) or {}).get("value") is not None), None)
         if kind is None:

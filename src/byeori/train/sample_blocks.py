@@ -20,6 +20,7 @@ Piece = tuple[str, str]  # text and what it is: "", "right", "wrong", "missed", 
 MARKS = {True: "=", False: "≠", None: "~"}
 TONES = {True: "right", False: "wrong", None: ""}
 NOTHING: Piece = ("(no answer)", "soft")
+EMPTY: Piece = ("(nothing)", "soft")
 GUESSED = 3  # gaps whose guesses are listed
 LONG = 2_000  # characters of one piece; no view shows as many
 
@@ -224,7 +225,8 @@ def _stacked(sample: dict[str, Any]) -> Block:
     right = sample.get("right")
     fields = [Field(name, [_piece(value)], lines=2) for name, value in sample["inputs"].items() if value is not None]
     said = sample.get("prediction")
-    fields.append(Field("predicted", [NOTHING if said is None else _piece(said, TONES[right])], lines=3))
+    none = NOTHING if said is None else EMPTY if said == "" else None
+    fields.append(Field("predicted", [none or _piece(said, TONES[right])], lines=3))
     if sample.get("reference") is not None and right is not True:
         fields.append(Field("right", [_piece(sample["reference"])], lines=3))
     return Block(MARKS[right], fields)
