@@ -4,12 +4,13 @@ Invariants: each word is left out once, all others as they are; what is told is 
 probability of a label, or a predicted value. It says what the model does without the word, and no more: words that say the same
 twice cover for each other, and a text with a hole may be unlike all that was learnt.
 
-    occluded(engine, {"text": "정말 재미없다"}, "부정")      # (0.93, {"text": [[0, 2, -0.02], [3, 7, -0.61]]})
+    occluded(engine, [{"text": "정말 재미없다"}], ["부정"])      # [(0.93, {"text": [[0, 2, -0.02], [3, 7, -0.61]]})]
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,19 +39,29 @@ def without(text: str, start: int, end: int) -> str:
     return before + after
 
 
-def occluded(engine: Engine, row: dict[str, str], label: str | None) -> tuple[float, dict[str, list[list[Any]]]]:
-    """The number for the row as it is, and role → [start, end, change] of each piece. `label` None: of a predicted value.
+def occluded(
+    engine: Engine, rows: Sequence[dict[str, str]], labels: Sequence[str | None]
+) -> list[tuple[float, dict[str, list[list[Any]]]]]:
+    """Of each row the number as it is, and role → [start, end, change] of each piece. A label None: of a predicted value.
 
-    The engine's task is text classification; `row`: its texts by role, cleaned already.
+    The engine's task is text classification; `rows`: their texts by role, cleaned already, all of the same roles. All that is asked
+    of the model is asked at once.
     """
-    parts = [(role, start, end) for role, text in row.items() for start, end in pieces(text)]
-    rows = [row] + [{**row, role: without(row[role], start, end)} for role, start, end in parts]
-    store = engine.encode({role: [one[role] for one in rows] for role in row}, clean=False)
+    if not rows:
+        return []
+    parts = [[(role, start, end) for role, text in row.items() for start, end in pieces(text)] for row in rows]
+    every: list[dict[str, str]] = []
+    for row, own in zip(rows, parts, strict=True):
+        every += [row, *({**row, role: without(row[role], start, end)} for role, start, end in own)]
+    store = engine.encode({role: [one[role] for one in every] for role in rows[0]}, clean=False)
     task: Any = engine.task
-    scores = task.scores(engine.run(store).values)
-    place = 0 if label is None else task.labels.index(label)
-    numbers = np.asarray(scores, np.float64)[:, place]
-    found: dict[str, list[list[Any]]] = {}
-    for (role, start, end), number in zip(parts, numbers[1:].tolist(), strict=True):
-        found.setdefault(role, []).append([start, end, round(number - float(numbers[0]), 5)])
-    return round(float(numbers[0]), 5), found
+    scores = np.asarray(task.scores(engine.run(store).values), np.float64)
+    found, first = [], 0
+    for label, own in zip(labels, parts, strict=True):
+        numbers = scores[first : first + 1 + len(own), 0 if label is None else task.labels.index(label)].tolist()
+        first += 1 + len(own)
+        words: dict[str, list[list[Any]]] = {}
+        for (role, start, end), number in zip(own, numbers[1:], strict=True):
+            words.setdefault(role, []).append([start, end, round(number - numbers[0], 5)])
+        found.append((round(numbers[0], 5), words))
+    return found

@@ -53,7 +53,7 @@ def _kept(
     if store.source is None:  # blocks of running text are no rows
         return []
     lines = {one.get("row"): one for one in facts.predictions[part] if one.get("row") in set(numbers)}
-    task, found = engine.task, []
+    task, found, asked = engine.task, [], []
     for number in numbers:
         row, line = store.row(number - 1), lines[number]
         tokenized = "input_ids" in row
@@ -62,10 +62,15 @@ def _kept(
         shown = task.show(row, line.get("prediction"), task.right_answer(row))
         one: dict[str, Any] = {"row": number, "where": rows.origin.where(number - 1), "inputs": _cut(shown["inputs"])}
         if not tokenized and isinstance(task, TextClassification) and type(task).encode is TextClassification.encode:
-            one |= _words(engine, row, line)
+            asked.append((one, *_asked(task, row, line)))
         if _entities(shown.get("reference")):
             one["reference"] = shown["reference"]
         found.append(one)
+    asked = [(one, texts, label) for one, texts, label in asked if texts]
+    told = occluded(engine, [texts for _, texts, _ in asked], [label for *_, label in asked])
+    for (one, _, label), (score, words) in zip(asked, told, strict=True):
+        shown = {role: [part for part in several if part[1] <= LONGEST] for role, several in words.items()}
+        one |= {"of": label, "score": score, "words": shown}
     return found
 
 
@@ -73,20 +78,15 @@ def _entities(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(one, str) for one in value)
 
 
-def _words(engine: Engine, row: dict[str, Any], line: dict[str, Any]) -> dict[str, Any]:
-    """What the words of a row do to the label that was given wrongly and most surely, or to the predicted value."""
-    task: Any = engine.task
+def _asked(task: Any, row: dict[str, Any], line: dict[str, Any]) -> tuple[dict[str, str], str | None]:
+    """The row's texts, and the label that was given wrongly and most surely, None of a predicted value; no texts where labels were only
+    missed."""
     texts = {role: row[role] for role in ("text", "text_pair") if isinstance(row.get(role), str)}
-    label = None
-    if task.problem_type != "regression":
-        wanted = labelled(line.get("reference")) or {}
-        given = {name: score for name, score in (labelled(line.get("prediction")) or {}).items() if name not in wanted}
-        if not given:  # labels were only missed
-            return {}
-        label = max(given, key=lambda name: given[name])
-    score, words = occluded(engine, texts, label)
-    shown = {role: [one for one in several if one[1] <= LONGEST] for role, several in words.items()}
-    return {"of": label, "score": score, "words": shown}
+    if task.problem_type == "regression":
+        return texts, None
+    wanted = labelled(line.get("reference")) or {}
+    given = {name: score for name, score in (labelled(line.get("prediction")) or {}).items() if name not in wanted}
+    return (texts, max(given, key=lambda name: given[name])) if given else ({}, None)
 
 
 def _cut(inputs: Any) -> dict[str, Any]:
