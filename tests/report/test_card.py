@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -172,3 +173,19 @@ def test_an_empty_run_has_a_card():
 def test_a_folder_name_in_korean_is_told_but_not_linked():
     text = card(Facts("run", settings={"model": "/opt/모델"}))
     assert ModelCard(text).data.base_model is None and "fine-tuned from `모델`" in text
+
+
+@pytest.mark.parametrize("score", ["precision", "f1", "micro_f1", "char_f1_klue", "has_answer_f1", "bits_per_byte"])
+def test_a_score_has_one_korean_name_in_card_and_report(score):
+    """In the verdict too, where it begins with a capital, and with the class that it is of."""
+    label = {"precision": "긍정", "f1": "1 (a)"}.get(score)
+    metrics = {
+        "headline": score, "test": {score: {"value": 0.8, "low": 0.7, "high": 0.9}}, "of_class": {score: label} if label else {},
+    }  # fmt: skip
+    facts = Facts("run", metrics=metrics)
+    korean = dataclasses.replace(facts, lang="ko")
+    named = korean.words(score)
+    assert score == "f1" or named != facts.words(score)
+    assert f"| {named} | 0.8000 | 0.7000–0.9000 |" in card(facts, "ko")
+    assert f"테스트 행에서 {named} 0.8000 (0.7000–0.9000)." in card(facts, "ko")
+    assert named in korean.verdict[1]

@@ -205,18 +205,19 @@ def _evaluation(facts: Facts, say: Words, kept: Kept) -> str:
         blocks.append(say("These rows also chose the model that was kept, so the scores lean to the good side."))
     scored = say("score on {part}", part=facts.part) + (" " + say("({rows} rows)", rows=f"{rows:,}") if rows else "")
     heads = [scored, say("value"), say("95% interval"), *(say(f"{kind} baseline") for kind in kinds)]
+    spoken = dataclasses.replace(facts, lang=say.lang)
     lines = ["| " + " | ".join(heads) + " |", "|---|---:|---|" + "---:|" * len(kinds)]
     for name, score in facts.scores.items():
         others = [facts.beside(kind, name) for kind in kinds]
         beside = [NO_SCORE if other is None else say(number(other["value"])) for other in others]
-        cells = [md(say.made(facts.words(name))), say(number(score["value"])), _between(score, say), *beside]
+        cells = [md(spoken.words(name)), say(number(score["value"])), _between(score, say), *beside]
         lines.append("| " + " | ".join(cells) + " |")
     blocks.append("\n".join(lines))
     notes = [say.made(note) for note in score_notes(table(facts.metrics, facts.part))]
     blocks.append("\n".join(f"- {md(note)}" for note in notes))
     blocks.append(" ".join(one for one in (
         say("Intervals are bootstrap intervals over the rows; they count neither other seeds nor other data."),
-        baselines(dataclasses.replace(facts, lang=say.lang)),
+        baselines(spoken),
     ) if one))  # fmt: skip
     return "\n\n".join(block for block in blocks if block)
 

@@ -2,7 +2,7 @@
 
 Invariants: `say("… {x} …", x=1)` is the sentence in the language with its values put in; `say.made(text)` is a text that was
 made elsewhere in English, sentence by sentence, with the values it holds left as they are. A sentence that the table lacks
-stays English; tests/report/test_card_ko.py makes a card of each task and finds none.
+stays English; what a card says of its scores is checked by tests/report/test_card.py.
 
     words("ko")("A model for {task}.", task="fill-mask")
 """
@@ -107,7 +107,8 @@ KO = {
     "no answer accuracy": "답이 없는 질문의 정확도",
     "next sentence accuracy": "다음 문장 정확도", "macro precision": "매크로 정밀도", "macro recall": "매크로 재현율",
     "micro precision": "마이크로 정밀도", "micro recall": "마이크로 재현율", "macro F1": "매크로 F1", "micro F1": "마이크로 F1",
-    "weighted F1": "가중 F1",
+    "weighted F1": "가중 F1", "bits per byte": "바이트당 비트", "F1 strict": "엄격한 F1", "char F1": "글자 F1",
+    "char F1 KLUE": "글자 F1(KLUE)",
     "{n} predictions are empty.": "비어 있는 예측이 {n}개입니다.",
     "{names} counts {unit}.": "{names}: {unit} 단위로 셉니다.", "{names} count {unit}.": "{names}: {unit} 단위로 셉니다.",
     "ROUGE's words keep only a–z and 0–9: {rows} of {all} rows, written otherwise, are counted in eojeol (rows {named}).":
@@ -279,12 +280,18 @@ def _value(name: str, value: str) -> str:
     for sign in ("; ", " and "):
         if sign in value:
             return (", " if sign == " and " else sign).join(_value(name, one) for one in value.split(sign))
-    # a score as the verdict has it, "Macro F1 0.8 (0.7 to 0.9)": its name begins with a capital there
-    if met := re.fullmatch(r"(\D+?) (undefined|-?[\d.,]+)(?: \((\S+) to (\S+)\))?(.*)", value):
-        score, number, low, high, rest = met.groups()
+    # a score as the verdict has it, "Macro F1 0.8 (0.7 to 0.9)"
+    if met := re.fullmatch(r"(.+) (undefined|-?[\d.,]+)(?: \((\S+) to (\S+)\))?", value):
+        score, number, low, high = met.groups()
         between = f" ({low}–{high})" if low else ""
-        return f"{KO.get(score, KO.get(score[0].lower() + score[1:], score))} {KO.get(number, number)}{between}{rest}"
-    return _said(value) or value
+        return f"{_score(score)} {KO.get(number, number)}{between}"
+    return _said(value) or _score(value)
+
+
+def _score(name: str) -> str:
+    """A score's name, which begins with a capital in a verdict, with the class it is of, if any: "Precision (긍정)"."""
+    score, of, label = name.partition(" (")
+    return KO.get(score, KO.get(score[:1].lower() + score[1:], score)) + of + label
 
 
 @functools.cache
