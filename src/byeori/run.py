@@ -323,9 +323,12 @@ def read_json(path: Path) -> dict[str, Any]:
         found = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ModelError(f"{path}: this is damaged, not JSON: {error}.") from None
-    if found.get("format", FORMAT) > FORMAT:
+    if not isinstance(found, dict):
+        raise ModelError(f"{path}: this is damaged: it holds a {type(found).__name__}, not names and values.")
+    version = found.get("format", FORMAT)
+    if isinstance(version, int) and version > FORMAT:
         raise ModelError(
-            f"{path}: format {found['format']} was written by a later version of Byeori; this one reads up to {FORMAT}. Update Byeori."
+            f"{path}: format {version} was written by a later version of Byeori; this one reads up to {FORMAT}. Update Byeori."
         )
     return found
 

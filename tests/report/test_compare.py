@@ -236,3 +236,45 @@ def test_an_evaluation_stands_for_a_run(pair, tmp_path, capsys):
     with pytest.raises(DataError, match="60 test rows and .* 30"):
         byeori.compare(tmp_path / "some", other)
     assert command("evaluate", one, data, "--output", tmp_path / "some") == 2 and "isn't empty" in command.error
+
+
+@pytest.mark.parametrize(
+    ("file", "wrong", "said"),
+    [
+        ("test.jsonl", {"prediction": None}, "predictions are damaged"),
+        ("test.jsonl", {"prediction": {"label": "no such label"}}, "predictions are damaged"),
+        ("test.measured.jsonl", {"loss": "x"}, "row 1 of its predictions is damaged: loss is no number"),
+        ("test.measured.jsonl", {"ranked": []}, "predictions are damaged"),
+        ("test.measured.jsonl", None, "line 1 is damaged; row, key, loss, labels are needed"),
+    ],
+)
+def test_lines_that_no_run_writes_are_said(pair, tmp_path, file, wrong, said):
+    one, other = pair
+    odd = copied(other, tmp_path / "odd")
+    path = odd / "predictions" / file
+    first, *rest = path.read_text(encoding="utf-8").split("\n")
+    path.write_text(
+        "\n".join([json.dumps({**json.loads(first), **wrong} if wrong else {"row": 1}), *rest]), encoding="utf-8"
+    )
+    with pytest.raises(ModelError, match=said):
+        byeori.compare(one, odd)
+
+
+def test_a_model_whose_weights_are_no_numbers_is_compared(pair, tmp_path):
+    """Its losses, confidences and ranks are null; what predictions give is compared, the rest named as undefined."""
+    one, other = pair
+    odd = copied(other, tmp_path / "odd")
+    path = odd / "predictions" / "test.measured.jsonl"
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+    none = {"loss": None, "confidence": None}
+    rows = [{**line, **none, "ranked": [None for _ in line["ranked"]]} for line in rows]
+    path.write_text("".join(json.dumps(line) + "\n" for line in rows), encoding="utf-8")
+    found = metrics(odd)
+    found["test"] |= {name: {"value": None, "low": None, "high": None} for name in ("loss", "ece", "auroc")}
+    (odd / "metrics.json").write_text(json.dumps(found), encoding="utf-8")
+    compared = byeori.compare(one, odd)
+    scores = compared["comparisons"][0]["scores"]
+    assert scores["accuracy"]["difference"] is not None
+    assert scores["loss"]["second"] is None and scores["loss"]["p"] is None
+    assert compared["not_compared"] == dict.fromkeys(("auroc", "ece"), "it is undefined in odd")
+    assert "undefined" in "\n".join(lines(compared))

@@ -8,13 +8,13 @@ the value that metrics.json says, for each run; all runs are compared with the f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from byeori.errors import SettingError
+from byeori.errors import ModelError, SettingError
 from byeori.metrics.calibration import ECE, CalibrationScore
 from byeori.metrics.intervals import Ratios, collected
 from byeori.metrics.paired import PERMUTATIONS, RESAMPLES, Joint, holm
@@ -23,6 +23,7 @@ from byeori.report.compare_runs import Compared, check, members, read_run
 from byeori.run import FORMAT
 from byeori.tasks import Task
 
+T = TypeVar("T")
 LOSS = "loss"
 LEVEL = 0.95  # of intervals, and what p is held against
 CLOSE = 1e-6  # how far a score that is made again may be from what metrics.json says, as a share
@@ -102,7 +103,7 @@ def compare(
     return {
         "format": FORMAT, "task": every[0].task.name, "part": part, "rows": len(every[0].lines), "headline": headline,
         "lower_is_better": sorted(every[0].task.lower_is_better & {*names}),
-        "of_class": every[0].facts.metrics.get("of_class") or {},
+        "of_class": every[0].of_class,
         "baseline": _name(groups[0], groups), "runs": [_told(group, groups, part, names) for group in groups],
         "comparisons": comparisons, "methods": methods,
         "not_compared": left_out, "notes": [*dict.fromkeys(notes)],
@@ -133,7 +134,7 @@ def _joints(every: list[Compared], part: str) -> tuple[list[Joint], list[int], d
     Rows that one of the runs has no prediction of (what writes may write a part of them) are left out of all.
     """
     task, runs = every[0].task, len(every)
-    pairs = [task.scored_again(run.lines) for run in every]
+    pairs = [_as_written(run, task, lambda run=run: task.scored_again(run.lines)) for run in every]  # type: ignore[misc]
     there = [
         row for row in range(len(every[0].lines)) if not any(said[row] is None for said, _ in pairs if _lists(said))
     ]
@@ -148,18 +149,31 @@ def _joints(every: list[Compared], part: str) -> tuple[list[Joint], list[int], d
     with collected() as asked:
         task.score(said, right)
     joints = [Joint(score, rows // runs, runs) for score, rows in asked]
-    every_line = [line for run in every for line in run.lines]
     if all(run.measured for run in every):
-        columns = [[line[name] for line in every_line] for name in ("loss", "labels")]
-        joints.append(Joint(Ratios({LOSS: (columns[0], columns[1])}), total, runs))
-        if "confidence" in every_line[0]:
-            sure = np.array([line["confidence"] for line in every_line])
+        losses, labels, sure = (
+            np.concatenate([run.numbers(name) for run in every]) for name in ("loss", "labels", "confidence")
+        )
+        joints.append(Joint(Ratios({LOSS: (losses, labels)}), total, runs))
+        if np.isfinite(sure).all():  # null of a model whose weights are no numbers
             joints.append(Joint(CalibrationScore(sure, said == right), total, runs))
         if all("ranked" in run.lines[0] for run in every):
-            with collected() as asked:
-                task.score_ranking(np.concatenate([_ranked(run, every[0]) for run in every]), right)
-            joints += [Joint(score, rows // runs, runs) for score, rows in asked]
+            ranked = [_as_written(run, task, lambda run=run: _ranked(run, every[0])) for run in every]  # type: ignore[misc]
+            if not any(np.isnan(one).any() for one in ranked):
+                with collected() as asked:
+                    task.score_ranking(np.concatenate(ranked), right)
+                joints += [Joint(score, rows // runs, runs) for score, rows in asked]
     return joints, there, _left_out(every, part, joints)
+
+
+def _as_written(run: Compared, task: Task, read: Callable[[], T]) -> T:
+    """What a run's lines say. Raises ModelError where they hold what no run of the task writes."""
+    try:
+        return read()
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        raise ModelError(
+            f"{run.path}: its predictions are damaged, or of another version: they aren't those of {task.name} ({type(error).__name__}: "
+            f"{error}). Score the model again with `byeori evaluate {run.path}/model DATA --output FOLDER` and compare that."
+        ) from error
 
 
 def _ranked(run: Compared, first: Compared) -> np.ndarray:
@@ -178,7 +192,7 @@ def _lists(predictions: Any) -> bool:
 def _left_out(every: list[Compared], part: str, joints: list[Joint]) -> dict[str, str]:
     """Scores of metrics.json that the rows don't give, with the reason."""
     found: dict[str, str] = {}
-    of_class = every[0].facts.metrics.get("of_class") or {}
+    of_class = every[0].of_class
     for number, run in enumerate(every):
         values = {name: value for joint in joints for name, value in joint.values[number].items()}
         for name, score in run.scores(part).items():
@@ -186,10 +200,13 @@ def _left_out(every: list[Compared], part: str, joints: list[Joint]) -> dict[str
             if name not in values:
                 known = LOSS in values or name not in (LOSS, ECE)
                 why = "it is an own metric, or one of more than predictions: the rows in the folder don't give it"
-                found.setdefault(name, why if known else f"{run.name} keeps no loss of each row (an earlier version)")
+                why = why if known else f"{run.name} keeps no loss of each row (an earlier version)"
+                tables = {one.name: one.scores(part).get(name) for one in every}
+                lacks = [who for who, one in tables.items() if isinstance(one, dict) and one.get("value") is None]
+                found.setdefault(name, f"it is undefined in {lacks[0]}" if lacks else why)
             elif name not in every[0].scores(part):
                 found.setdefault(name, f"{every[0].name} has no such score")
-            elif (run.facts.metrics.get("of_class") or {}).get(name) != of_class.get(name):
+            elif run.of_class.get(name) != of_class.get(name):
                 found.setdefault(name, f"it is of the class {of_class.get(name)} in {every[0].name} alone")
             elif told is not None and not abs(values[name] - told) <= CLOSE * max(1.0, abs(told)):
                 found.setdefault(

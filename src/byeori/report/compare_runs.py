@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from byeori.errors import DataError, ModelError, SettingError
 from byeori.predict.evaluation import NAME as EVALUATION
 from byeori.predict.measured import path_of
@@ -48,6 +50,18 @@ class Compared:
 
     def scores(self, part: str) -> dict[str, Any]:
         return table(self.facts.metrics, part)
+
+    @property
+    def of_class(self) -> dict[str, Any]:
+        return table(self.facts.metrics, "of_class")
+
+    def numbers(self, name: str) -> np.ndarray:
+        """What each row was measured to have, float64 (rows,); null, no number, is nan. Raises ModelError."""
+        found = [line.get(name) for line in self.lines]
+        for row, value in enumerate(found, 1):
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+                raise ModelError(f"{self.path}: row {row:,} of its predictions is damaged: {name} is no number.")
+        return np.array(found, np.float64)
 
 
 def members(path: Path) -> list[Path]:
@@ -86,14 +100,14 @@ def read_run(path: str | Path, part: str, task: Task | type[Task] | str | None) 
     work = _task(folder, task)
     found = Compared(folder.path.resolve().name, folder.path, work, read_facts(folder))
     file = folder.predictions / f"{part}.jsonl"
-    found.lines = _lines(file)
+    found.lines = _lines(file, "prediction", "reference")
     rows = found.facts.rows(part)
     if rows is not None and rows != len(found.lines):
         raise ModelError(f"{file}: it is damaged: {len(found.lines):,} of {rows:,} rows are in it.")
     more = path_of(folder.predictions, part)
     found.measured = more.is_file()
     if found.measured:
-        measured = _lines(more)
+        measured = _lines(more, "key", "loss", "labels")
         if len(measured) != len(found.lines):
             raise ModelError(f"{more}: it is damaged: {len(measured):,} of {len(found.lines):,} rows are in it.")
         for line, known in zip(found.lines, measured, strict=True):
@@ -108,11 +122,14 @@ def read_run(path: str | Path, part: str, task: Task | type[Task] | str | None) 
 
 def _task(folder: RunFolder, asked: Task | type[Task] | str | None) -> Task:
     kept = folder.path / EVALUATION
-    meta = read_json(kept if kept.is_file() else folder.model / "byeori.json")
+    meta = read_json(file := kept if kept.is_file() else folder.model / "byeori.json")
     own = meta.get("own_task")
+    if not isinstance(meta.get("task"), str) or not isinstance(meta.get("state"), dict):
+        raise ModelError(f"{file}: it is damaged: it doesn't say the task and its state.")
     if isinstance(asked, Task):
         return asked
     if own is not None and asked is None:
+        own = {"file": None, "class": "?", **(own if isinstance(own, dict) else {})}
         raise ModelError(
             f"{folder.path}: it was trained with an own task, {own['class']} of {own['file']}, whose code is not in the folder. Give it: "
             f"--task {own['file'] or 'FILE.py'}:{own['class']}."
@@ -121,8 +138,8 @@ def _task(folder: RunFolder, asked: Task | type[Task] | str | None) -> Task:
     return kind.from_state(meta["state"])
 
 
-def _lines(path: Path) -> list[dict[str, Any]]:
-    """The rows of a file of JSON lines. Raises ModelError for one that is missing, or where a line is none."""
+def _lines(path: Path, *names: str) -> list[dict[str, Any]]:
+    """The rows of a file of JSON lines that have these names. Raises ModelError for one that is missing, or where a line is none."""
     if not path.is_file():
         raise ModelError(f"{path}: the file is missing; the folder is not a whole run.")
     found: list[dict[str, Any]] = []
@@ -137,10 +154,8 @@ def _lines(path: Path) -> list[dict[str, Any]]:
             one = json.loads(line)
         except ValueError:
             one = None
-        if not isinstance(one, dict) or one.get("row") != len(found) + 1:
-            raise ModelError(
-                f"{path}: line {number:,} is damaged; a row number and a prediction are needed, in row order."
-            )
+        if not isinstance(one, dict) or one.get("row") != len(found) + 1 or not {*names} <= one.keys():
+            raise ModelError(f"{path}: line {number:,} is damaged; row, {', '.join(names)} are needed, in row order.")
         found.append(one)
     return found
 

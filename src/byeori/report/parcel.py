@@ -19,6 +19,7 @@ from typing import Any
 
 from byeori.errors import ModelError, SettingError
 from byeori.models.adapter_folder import CONFIG, WEIGHTS, holds_adapter
+from byeori.report.facts import real, table
 from byeori.run import RunFolder, read_json
 
 # What transformers, peft and Byeori write into a model's folder, and the licence that people add.
@@ -76,12 +77,12 @@ class Parcel:
     @property
     def message(self) -> str:
         """The first line of the commit: the task, the headline score, the update."""
-        parts = [self.facts.get("task") or "a model"]
-        headline = self.metrics.get("headline")
+        parts = [str(self.facts.get("task") or "a model")]
+        headline = str(self.metrics.get("headline"))
         for part in ("test", "validation"):
-            value = (self.metrics.get(part) or {}).get(headline, {})
-            if isinstance(value, dict) and value.get("value") is not None:
-                parts.append(f"{headline} {value['value']:.4g} ({part})")
+            value = real(table(table(self.metrics, part), headline).get("value"))
+            if value is not None:
+                parts.append(f"{headline} {value:.4g} ({part})")
                 break
         if self.facts.get("step") is not None:
             parts.append(f"step {self.facts['step']}")
@@ -240,8 +241,7 @@ def _notes(parcel: Parcel) -> None:
                 else "."
             )
         )
-    own = parcel.facts.get("own_task")
-    if own:
+    if own := table(parcel.facts, "own_task"):
         parcel.notes.append(
             f"Byeori loads it with {own.get('file')} alone (own task {own.get('class')}), which doesn't go along."
         )

@@ -82,9 +82,10 @@ def push(
     """What `byeori push` does; `Plan.as_dict` with "pushed" and "commit".
 
     tag: a name; v1, v2 … if not given, the next one that is free (an unchanged model keeps its tag); "none" for no tag.
-    extras: parts of the run that else stay (report, samples, predictions, history, metrics, settings, data), or other files of
-    model/ by name. allow: files that may go whatever was found in them. ask: shown the plan, says whether it goes. dry_run:
-    the Hub isn't asked anything. model: a copy of the run's model/, to go in its place. rows: look for rows of the data.
+    extras: parts of the run that else stay (report, samples, mistakes, watched, predictions, history, metrics, slices, settings,
+    data), or other files of model/ by name. allow: files that may go whatever was found in them. ask: shown the plan, says
+    whether it goes. dry_run: the Hub isn't asked anything. model: a copy of the run's model/, to go in its place. rows: look
+    for rows of the data.
     Raises SettingError, ModelError (also for secrets and rows that would leave), HubError.
     """
     note = note or (lambda text: None)

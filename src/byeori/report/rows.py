@@ -30,7 +30,7 @@ def sources(run: RunFolder, missing: list[str]) -> Iterator[tuple[str, Iterator[
     """(its name, its rows: texts, or values with texts in them) of each source; in `missing` a sentence for each that isn't there."""
     from byeori.report.lines import Lines
 
-    for path in (run.samples, *sorted(run.predictions.glob("*.jsonl"))):
+    for path in (run.samples, run.watched, *sorted(run.predictions.glob("*.jsonl"))):
         if path.is_file():
             lines = Lines.found(path, missing, run.path)
             yield str(path.relative_to(run.path)), _told(lines)

@@ -329,17 +329,17 @@ class TextClassification(Task):
 
     def scored_again(self, lines: list[dict[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
         found: list[Any]
+        place = {name: number for number, name in enumerate(self.labels or ())}
         if self.problem_type == REGRESSION:
             found = [(one["prediction"]["score"], one["reference"]) for one in lines]
+        elif self.problem_type == SINGLE:
+            found = [(place[one["prediction"]["label"]], place[one["reference"]]) for one in lines]
         else:
-            place = {name: number for number, name in enumerate(self.labels or ())}
-            if self.problem_type == SINGLE:
-                found = [(place[one["prediction"]["label"]], place[one["reference"]]) for one in lines]
-            else:
-                given = [([label["label"] for label in one["prediction"]], one["reference"]) for one in lines]
-                found = [tuple([name in side for name in place] for side in pair) for pair in given]
+            given = [([label["label"] for label in one["prediction"]], one["reference"]) for one in lines]
+            found = [tuple([name in side for name in place] for side in pair) for pair in given]
         predicted, right = zip(*found, strict=True)
-        return np.array(predicted), np.array(right)
+        kind = np.float64 if self.problem_type == REGRESSION else None  # null, no number, is nan
+        return np.array(predicted, kind), np.array(right, kind)
 
     def references(self, rows: Any) -> np.ndarray:
         """Label ids int64 (rows,), given labels bool (rows, labels), or values float64 (rows,)."""
