@@ -210,6 +210,15 @@ def test_a_score_that_the_rows_do_not_give_is_not_compared(pair, tmp_path):
     assert set(left_out) == {"accuracy", "own"} and "metrics.json says" in left_out["accuracy"]
 
 
+def test_a_perplexity_of_other_tokens_is_not_compared(tiny, tmp_path):
+    """Texts cut shorter, or another tokenizer: the same rows have other tokens, and means over tokens stand for different things."""
+    runs = [trained(tiny, tmp_path / str(length), "text-generation", max_length=length) for length in (64, 8)]
+    found = byeori.compare(*runs, permutations=100)
+    assert set(found["not_compared"]) == {"loss", "perplexity", "accuracy"}
+    assert "other" in found["not_compared"]["perplexity"] and "in 64 and" in found["not_compared"]["perplexity"]
+    assert "perplexity, the headline, can't be compared" in "\n".join(lines(found))
+
+
 def test_ranks_follow_the_first_runs_order_of_labels():
     runs = [
         SimpleNamespace(labels=["a", "b"], lines=[{"ranked": 0.5}, {"ranked": None}]),

@@ -22,6 +22,7 @@ from byeori.report.compare_rows import changes
 from byeori.report.compare_runs import Compared, check, members, read_run
 from byeori.run import FORMAT
 from byeori.tasks import Task
+from byeori.tasks.likelihood import Likelihood
 
 T = TypeVar("T")
 LOSS = "loss"
@@ -64,7 +65,8 @@ def compare(
         drawn[id(joint)] = joint.resampled(resamples, seed)
         by_score |= dict.fromkeys(joint.values[0], joint)
     told = every[0].scores(part)
-    names = [name for name in told if name in by_score and name not in left_out]
+    by_score = {name: joint for name, joint in by_score.items() if name not in left_out}
+    names = [name for name in told if name in by_score]
     headline = str(every[0].facts.metrics.get("headline") or (names[0] if names else ""))
     names = sorted(names, key=lambda name: name != headline)
     places = _places(groups)
@@ -190,8 +192,8 @@ def _lists(predictions: Any) -> bool:
 
 
 def _left_out(every: list[Compared], part: str, joints: list[Joint]) -> dict[str, str]:
-    """Scores of metrics.json that the rows don't give, with the reason."""
-    found: dict[str, str] = {}
+    """Scores of metrics.json that the rows don't give, or that are of other tokens, with the reason."""
+    found = _of_other_tokens(every, part)
     of_class = every[0].of_class
     for number, run in enumerate(every):
         values = {name: value for joint in joints for name, value in joint.values[number].items()}
@@ -217,6 +219,21 @@ def _left_out(every: list[Compared], part: str, joints: list[Joint]) -> dict[str
             if name not in run.scores(part):
                 found.setdefault(name, f"{run.name} has no such score")
     return found
+
+
+def _of_other_tokens(every: list[Compared], part: str) -> dict[str, str]:
+    """Means over tokens, where the rows have other ones in another run: a perplexity compares models of one tokenizer."""
+    first, *others = every
+    if not all(run.measured for run in every):
+        return {}
+    tokens = first.numbers("labels")
+    odd = next((run for run in others if not np.array_equal(run.numbers("labels"), tokens)), None)
+    if odd is None:
+        return {}
+    counts = " and ".join(f"{run.numbers('labels').sum():,.0f} in {run.name}" for run in (first, odd))
+    why = f"it is a mean over tokens, and the same rows have others ({counts}): another tokenizer, length or masking"
+    over = (LOSS, "perplexity", "accuracy") if isinstance(first.task, Likelihood) else (LOSS,)
+    return {name: why for name in over if name in first.scores(part)}
 
 
 def _places(groups: list[list[Compared]]) -> list[list[int]]:
