@@ -35,6 +35,9 @@ def test_transformers_gives_the_calibrated_probabilities(family, tiny, tmp_path)
     assert calibration["after"]["loss"] < calibration["before"]["loss"]
     assert run.metrics["validation"]["loss"]["value"] == pytest.approx(calibration["after"]["loss"], abs=1e-5)
     assert run.metrics["validation"]["ece"]["value"] == pytest.approx(calibration["after"]["ece"], abs=1e-5)
+    told = f"divided by a temperature of {temperature:.4f}, fitted on {calibration['rows']} validation rows"
+    for page in (run.path / "report.html", run.path / "model" / "README.md"):
+        assert told in page.read_text(encoding="utf-8")
     for part in ("validation", "test"):
         assert run.metrics[part]["accuracy"] == plain.metrics[part]["accuracy"]
     given = [row["text"][:25] for row in ROWS[:20]]  # transformers cuts nothing unasked

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from byeori.report import mistakes, usage
 from byeori.report.card_words import words
-from byeori.report.facts import Facts, table
+from byeori.report.facts import Facts, number, real, table
 from byeori.report.listing import Listing
 from byeori.report.markup import text
 from byeori.report.predicted import by_label, mislabelled
@@ -60,6 +60,23 @@ def long_inputs(facts: Facts) -> str:
     """What becomes of inputs that are longer than the model takes; empty where nothing says how long that is."""
     said = about(facts).long
     return f"It {_told(said, facts)}." if said and facts.length else ""
+
+
+def calibrated(facts: Facts) -> str:
+    """What was done to the probabilities after the training; empty for nothing."""
+    found = table(facts.metrics, "calibration")
+    temperature, rows = real(found.get("temperature")), real(found.get("rows"))
+    if temperature is None or rows is None:
+        return ""
+    said = (
+        "Its logits are divided by a temperature of {value}, fitted on {rows} validation rows and part of its weights."
+    )
+    told_so = facts.say(said, value=number(temperature), rows=f"{rows:,.0f}")
+    before, after = (real(table(found, when).get("ece")) for when in ("before", "after"))
+    if before is None or after is None:
+        return told_so
+    change = "On these rows the ECE was {before} before, and is {after}."
+    return f"{told_so} {facts.say(change, before=number(before), after=number(after))}"
 
 
 CLEANED = {

@@ -13,13 +13,13 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from byeori.report.about import about, baselines, cleaning, long_inputs
+from byeori.report.about import about, baselines, calibrated, cleaning, long_inputs
 from byeori.report.card_data import PYTHON_ROWS, files, hub_sets, metadata
 from byeori.report.card_kept import Kept, part, signed
 from byeori.report.card_measured import SURE, labels_measured
 from byeori.report.card_words import BLANKS, Words, words
 from byeori.report.cost import costs
-from byeori.report.facts import NO_SCORE, Facts, attempt, number, table
+from byeori.report.facts import NO_SCORE, Facts, attempt, number, real, table
 from byeori.report.markdown import code, md
 from byeori.report.score_notes import score_notes
 
@@ -190,9 +190,10 @@ def _procedure(facts: Facts, say: Words, kept: Kept) -> str:
         say("The model kept is the best by the validation score.")
         if judged
         else say("There were no validation rows: the last model is kept."),
+        calibrated(dataclasses.replace(facts, lang=say.lang)),
     ]
     shown = lines if len(lines) > 2 else [say("Settings were not recorded.")]
-    return "\n".join([" ".join(said), "", *shown, "", *measured]).rstrip()
+    return "\n".join([" ".join(filter(None, said)), "", *shown, "", *measured]).rstrip()
 
 
 def _evaluation(facts: Facts, say: Words, kept: Kept) -> str:
@@ -226,10 +227,28 @@ def _risks(facts: Facts, say: Words, kept: Kept) -> str:
     blocks = [_by_label(facts, say)]
     blanks = [
         say("Scores for groups of people, dialects or topics were not measured."),
-        say("Spread over seeds was not measured: this is one training with one seed."),
+        _seeds(facts, say) or say("Spread over seeds was not measured: this is one training with one seed."),
     ]
     blocks.append("\n".join(f"- {one}" for one in blanks))
     return "\n\n".join(block for block in (*blocks, _blank("harms", say, kept)) if block)
+
+
+def _seeds(facts: Facts, say: Words) -> str:
+    """What the headline was over all seeds, of a model that is one of several trainings; empty where nothing says it."""
+    several = table(facts.metrics, "seeds")
+    spread = table(table(several, facts.part), facts.headline)
+    if facts.headline is None or real(spread.get("mean")) is None or real(spread.get("std")) is None:
+        return ""
+    values = {name: number(spread.get(name)) for name in ("mean", "std", "min", "max")}
+    score = dataclasses.replace(facts, lang=say.lang).words(facts.headline)
+    told = say(
+        "Over {count} seeds, {score} has a mean of {mean} and a standard deviation of {std} ({min} to {max}).",
+        count=len(several.get("asked") or ()), score=score, **values,
+    )  # fmt: skip
+    chosen = (
+        "This is the one whose validation score was best." if several.get("chosen_by") else "This is the first one."
+    )
+    return f"{told} {say(chosen)}"
 
 
 def _licence(facts: Facts, say: Words, kept: Kept) -> str:

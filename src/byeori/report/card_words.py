@@ -189,6 +189,10 @@ KO = {
     "Scores for groups of people, dialects or topics were not measured.": "사람 집단, 방언, 주제에 따른 점수는 재지 않았습니다.",
     "Spread over seeds was not measured: this is one training with one seed.":
         "시드에 따른 차이는 재지 않았습니다. 한 시드로 한 번 학습한 결과입니다.",
+    "Over {count} seeds, {score} has a mean of {mean} and a standard deviation of {std} ({min} to {max}).":
+        "시드 {count}개로 학습한 {score}: 평균 {mean}, 표준 편차 {std} ({min}–{max}).",
+    "This is the one whose validation score was best.": "그 가운데 검증 점수가 가장 좋은 모델입니다.",
+    "This is the first one.": "그 가운데 첫째 모델입니다.",
     "There is no base model; the licence follows from the texts it was trained on, and from you.":
         "기반 모델이 없습니다. 라이선스는 학습에 쓴 글과 배포하는 사람에게 달려 있습니다.",
     "The base model's licence is {licence}, as its own card states it.": "기반 모델의 라이선스는 그 카드에 따르면 {licence}입니다.",

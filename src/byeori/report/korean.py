@@ -123,6 +123,11 @@ KOREAN: dict[str, str] = {
     "is a logistic regression on the words and character pairs that a choice shares with the text, and its length": (
         "보기와 글이 함께 가진 낱말과 글자 쌍, 보기의 길이로 학습한 로지스틱 회귀입니다"
     ),
+    # after the training
+    "Its logits are divided by a temperature of {value}, fitted on {rows} validation rows and part of its weights.": (
+        "로짓을 온도 {value}(으)로 나눕니다. 온도는 검증 {rows}행으로 정했고 가중치에 들어 있습니다."
+    ),
+    "On these rows the ECE was {before} before, and is {after}.": "이 행들의 ECE: 나누기 전 {before}, 나눈 뒤 {after}.",
     # curves
     "update": "스텝",
     "epoch": "에폭",

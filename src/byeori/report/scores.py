@@ -5,7 +5,7 @@ html = scores(read_facts("run"))
 
 from __future__ import annotations
 
-from byeori.report.about import baselines
+from byeori.report.about import baselines, calibrated
 from byeori.report.facts import Facts, interval, number, real, table
 from byeori.report.markup import grid, items, text
 from byeori.report.score_notes import score_notes
@@ -29,6 +29,8 @@ def scores(facts: Facts) -> str:
         found.append(grid(heads, rows, _caption(facts, part), numbers=(1, 2, 3, 4)))
         if notes := score_notes(table(facts.metrics, part)):
             found.append(items(notes))
+    if found and (told := calibrated(facts)):
+        found.append(f'<p class="soft">{text(told)}</p>')
     if found:
         doubt = "Intervals are bootstrap intervals over the rows; they count neither other seeds nor other data."
         found.append(f'<p class="soft">{text(facts.say(doubt))} {text(baselines(facts))}</p>')
