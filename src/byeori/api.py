@@ -75,11 +75,13 @@ def train(
     check_trackers(settings.tracker)
     chosen = [*metrics, *([compute_metrics] if compute_metrics else [])]
     if settings.seeds is not None:
+        from byeori.report.write import write_report
         from byeori.train.seeds import Seeds
 
         _alone("seeds")
         several = Seeds(settings, work, {**values, "task": task, "model": model, "tokenizer": tokenizer})
         several.run(partial(train, metrics=chosen), hooks, progress)
+        write_report(several.folder.best)  # its card tells the spread
         return load_run(several.folder.best, task=work, clean_function=settings.clean_function)
     folder = RunFolder(settings.output)
     if os.environ.get("WORLD_SIZE", "1") == "1":

@@ -11,6 +11,7 @@ import pytest
 
 import byeori
 from byeori.errors import ModelError, SettingError
+from byeori.report.write import write_card, write_report
 from commands import Command
 from vocabularies import texts
 
@@ -33,7 +34,7 @@ def read(path: Path) -> dict:
 
 
 def scores(run: Path) -> dict:
-    return {name: value for name, value in read(run / "metrics.json").items() if name not in TIMED}
+    return {name: value for name, value in read(run / "metrics.json").items() if name not in (*TIMED, "seeds")}
 
 
 def keys(run: Path) -> list[str]:
@@ -70,6 +71,28 @@ def test_the_summary_is_of_the_runs(several):
     validation = [one["training"]["best"]["value"] for one in every]
     best = int(np.argmax(validation))
     assert found["best"] == f"seed-{best}" and scores(several / "best") == scores(several / f"seed-{best}")
+
+
+def test_the_best_ones_card_tells_the_spread(several):
+    found = read(several / "seeds.json")["test"]["accuracy"]
+    card = (several / "best" / "model" / "README.md").read_text(encoding="utf-8")
+    assert (
+        f"Over 3 seeds, accuracy has a mean of {found['mean']:.4f} and a standard deviation of {found['std']:.4f}"
+        in card
+    )
+    assert "Spread over seeds was not measured" not in card
+    assert "Spread over seeds was not measured" in (several / "seed-0" / "model" / "README.md").read_text(
+        encoding="utf-8"
+    )
+
+
+def test_a_folder_of_seeds_is_no_run(several, tiny, tmp_path):
+    for write in (write_report, write_card):
+        with pytest.raises(ModelError, match="holds several runs.*best"):
+            write(several)
+    assert not (several / "report.html").exists()
+    with pytest.raises(SettingError, match="every seed would push over the one before"):
+        trained(tiny, tmp_path / "pushed", seeds=2, push_to="me/several")
 
 
 def test_a_cut_one_goes_on_and_may_grow(several, tiny, tmp_path):

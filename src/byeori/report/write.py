@@ -67,6 +67,11 @@ def card_text(folder: RunFolder | str | Path, lang: str | None = None) -> str:
 
 def _run(folder: RunFolder | str | Path) -> RunFolder:
     run = folder if isinstance(folder, RunFolder) else RunFolder(folder)
+    if not run.model.is_dir() and ((run.path / "seeds.json").is_file() or (run.path / "best").is_dir()):
+        raise ModelError(
+            f"{run.path}: this folder holds several runs, of which each has a report and a card of its own. Name one of them: "
+            f"{run.path / 'best'}, which is there once all are done, is the best."
+        )
     if not any(path.exists() for path in (run.settings, run.metrics, run.history, run.model)):
         raise ModelError(
             f"{run.path}: this is no run folder: there is no settings.yaml, metrics.json, history.jsonl or model in it."

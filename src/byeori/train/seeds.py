@@ -71,6 +71,11 @@ class Seeds:
         self.folder = SeedsFolder(settings.output)
         self.numbers = [settings.seed + place for place in range(settings.seeds)]
         self.folder.check(settings.overwrite, settings.resume)
+        if settings.push_to is not None:
+            raise SettingError(
+                f"push_to={settings.push_to!r}: every seed would push over the one before. Leave it out, and push the best one when all "
+                f"are done: byeori push {self.folder.best} {settings.push_to}"
+            )
         again = dataclasses.replace(settings, resume=False, overwrite=False, accept_changes=False)
         self.described = settings_.dump_yaml(again, task.settings, {})
         if settings.resume and self.folder.settings.is_file():
@@ -110,8 +115,11 @@ class Seeds:
             train(own.pop("task", None), hooks=copy.deepcopy([*hooks]), progress=shown, **own)
             progress.note(f"  {self._headline(run)}, {time.perf_counter() - began:.1f} s")
             self._write(place + 1)
-        best = self._write(len(self.numbers))["best"]
-        write_folder(self.folder.best, partial(shutil.copytree, self.folder.path / best, dirs_exist_ok=True))
+        found = self._write(len(self.numbers))
+        write_folder(self.folder.best, partial(shutil.copytree, self.folder.path / found["best"], dirs_exist_ok=True))
+        best = RunFolder(self.folder.best)
+        told = {name: found[name] for name in ("asked", "chosen_by", "validation", "test") if name in found}
+        write_json(best.metrics, {**read_json(best.metrics), "seeds": told})  # for its card
 
     def _headline(self, run: RunFolder) -> str:
         metrics = read_json(run.metrics)
