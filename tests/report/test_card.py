@@ -102,7 +102,7 @@ def test_units_and_signatures_stand_beside_their_scores(single):
     assert "- ROUGE counts eojeol.\n" in found.content and "- 2 predictions are empty.\n" in found.content
     assert "9/10, 1/9; brevity penalty 0.900; 10 tokens for 11." in found.content
     report = (single / "report.html").read_text(encoding="utf-8")
-    assert "ROUGE counts eojeol." in report and "tok:char" in report
+    assert "ROUGE: 어절 단위로 셉니다." in report and "tok:char" in report  # the page is in Korean
 
 
 def test_each_label_has_its_scores_and_intervals(single):
@@ -189,3 +189,9 @@ def test_a_score_has_one_korean_name_in_card_and_report(score):
     assert f"| {named} | 0.8000 | 0.7000–0.9000 |" in card(facts, "ko")
     assert f"테스트 행에서 {named} 0.8000 (0.7000–0.9000)." in card(facts, "ko")
     assert named in korean.verdict[1]
+
+
+def test_chrf_is_written_as_its_maker_does():
+    score = {"value": 40.0, "low": 30.0, "high": 50.0}
+    facts = Facts("run", metrics={"headline": "chrf", "test": {"chrf": score, "macro_f1": score}})
+    assert facts.verdict[1].startswith("chrF 40.0000 (")

@@ -183,14 +183,15 @@ def _procedure(facts: Facts, say: Words, kept: Kept) -> str:
     settings = [(name, facts.settings.get(name)) for name in names]
     lines = [f"| {say('setting')} | {say('value')} |", "|---|---|"]
     lines += [f"| {name} | {md(value)} |" for name, value in settings if value is not None]
-    measured = [f"- {say(name)}: {md(say.made(value))}" for name, value in costs(facts)]
+    spoken = dataclasses.replace(facts, lang=say.lang)
+    measured = [f"- {spoken.say(name)}: {md(value)}" for name, value in costs(spoken)]
     judged = "validation" in facts.metrics or "validation" in facts.parts
     said = [
         say("AdamW; biases and norms are spared from weight decay."),
         say("The model kept is the best by the validation score.")
         if judged
         else say("There were no validation rows: the last model is kept."),
-        calibrated(dataclasses.replace(facts, lang=say.lang)),
+        calibrated(spoken),
     ]
     shown = lines if len(lines) > 2 else [say("Settings were not recorded.")]
     return "\n".join([" ".join(filter(None, said)), "", *shown, "", *measured]).rstrip()

@@ -71,14 +71,6 @@ KO = {
     "The model kept is the best by the validation score.": "검증 점수가 가장 좋은 모델을 남겼습니다.",
     "There were no validation rows: the last model is kept.": "검증 행이 없어 마지막 모델을 남겼습니다.",
     "Settings were not recorded.": "설정 기록이 없습니다.",
-    "training": "학습", "whole run": "전체 실행", "updates": "갱신", "epochs": "에포크", "rows a second": "초당 행",
-    "tokens a second": "초당 토큰",
-    "padding": "패딩", "peak memory": "최대 메모리", "tokenizing": "토큰화", "evaluating": "평가", "saving": "저장", "batches": "배치",
-    "kept model": "남긴 모델", "stopped early": "조기 종료",
-    "{h} h {m} min": "{h}시간 {m}분", "{m} min {s} s": "{m}분 {s}초", "{s} s": "{s}초",
-    "{share} of the computed tokens": "계산한 토큰의 {share}",
-    "packed": "패킹", "rectangles of like length": "길이가 비슷한 것끼리 모은 직사각형", "update {step}": "갱신 {step}",
-    "update {step}, validation {metric} {number}": "갱신 {step}, 검증 {metric} {number}",
     # evaluation
     "Not measured: there are no test or validation scores.": "재지 않았습니다. 테스트 점수도 검증 점수도 없습니다.",
     "There are no test or validation scores, so nothing can be said about this model's quality.":
@@ -91,11 +83,11 @@ KO = {
         ("", "; the {baseline} baseline reaches {other}. Without an interval the difference may be chance.",
          "", ". {baseline} 기준선은 {other}. 구간이 없으므로 차이는 우연일 수 있습니다."),
         ("Better than the {baseline} baseline. ", "; the {same} baseline reaches {other}, outside the interval.",
-         "{baseline} 기준선보다 낫습니다. ", ". {same} 기준선은 {other}으로, 구간 밖입니다."),
+         "{baseline} 기준선보다 낫습니다. ", ". {same} 기준선은 {other}(구간 밖)."),
         ("Worse than the {baseline} baseline. ", "; the {same} baseline reaches {other}, outside the interval.",
-         "{baseline} 기준선보다 못합니다. ", ". {same} 기준선은 {other}으로, 구간 밖입니다."),
+         "{baseline} 기준선보다 못합니다. ", ". {same} 기준선은 {other}(구간 밖)."),
         ("Not shown to differ from the {baseline} baseline. ", "; the {same} baseline reaches {other}, inside the interval.",
-         "{baseline} 기준선과 다르다고 할 수 없습니다. ", ". {same} 기준선은 {other}으로, 구간 안입니다."),
+         "{baseline} 기준선과 다르다고 할 수 없습니다. ", ". {same} 기준선은 {other}(구간 안)."),
     )},
     "trivial": "단순", "linear": "선형", "test": "테스트", "validation": "검증", "train": "학습",
     "These rows also chose the model that was kept, so the scores lean to the good side.":
@@ -311,11 +303,11 @@ def _patterns() -> list[tuple[re.Pattern[str], str]]:
 
 def _own(sentence: str) -> bool:
     """Whether it says enough to be told from others: not "{low} to {high}"."""
-    return len(re.sub(r"{\w+}|\W", "", sentence)) > 3 or sentence in ("{s} s", "{m} min {s} s", "{h} h {m} min")
+    return len(re.sub(r"{\w+}|\W", "", sentence)) > 3
 
 
 def _group(piece: str) -> str:
     if not re.fullmatch(r"{\w+}", piece):
         return re.escape(piece)
     name = piece[1:-1]
-    return rf"(?P<{name}>[\d.,]+)" if name in ("s", "m", "h", "n") else rf"(?P<{name}>.+?)"
+    return rf"(?P<{name}>[\d.,]+)" if name == "n" else rf"(?P<{name}>.+?)"

@@ -248,10 +248,9 @@ class Facts:
             said = "{score} is undefined on the {part} rows, so no verdict is possible."
             return "unknown", self.say(said, score=self.words(name), part=part)
         rows, shown = self.rows(self.part), self.words(name)
-        begun = shown if shown.startswith("chrF") else f"{shown[0].upper()}{shown[1:]}"
         beside = self.say(
             "{score} {value} on {rows} {part} rows" if rows else "{score} {value} on {part} rows",
-            score=begun, value=self.interval(score), rows=f"{rows or 0:,}", part=part,
+            score=_begun(shown), value=self.interval(score), rows=f"{rows or 0:,}", part=part,
         )  # fmt: skip
         kind = next((k for k in kinds if (self.beside(k, name) or {}).get("value") is not None), None)
         if kind is None:
@@ -402,6 +401,11 @@ def words(name: str) -> str:
     known |= {"rouge1": "ROUGE-1", "rouge2": "ROUGE-2", "rougeL": "ROUGE-L", "rougeLsum": "ROUGE-Lsum"}
     known |= {"chrf": "chrF", "chrf++": "chrF++"}
     return " ".join(known.get(word, word) for word in str(name).split("_"))
+
+
+def _begun(name: str) -> str:
+    """A score's name at the beginning of a sentence; one that is written in its own way, as chrF, stays."""
+    return name[:1].upper() + name[1:] if name.split(" ")[0].islower() else name
 
 
 def file_name(path: Any) -> str:

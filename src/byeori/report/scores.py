@@ -6,6 +6,7 @@ html = scores(read_facts("run"))
 from __future__ import annotations
 
 from byeori.report.about import baselines, calibrated
+from byeori.report.card_words import words
 from byeori.report.facts import Facts, interval, number, real, table
 from byeori.report.markup import grid, items, text
 from byeori.report.score_notes import score_notes
@@ -28,7 +29,7 @@ def scores(facts: Facts) -> str:
         heads += [facts.say("{kind} baseline", kind=facts.say(kind)) for kind in beside]
         found.append(grid(heads, rows, _caption(facts, part), numbers=(1, 2, 3, 4)))
         if notes := score_notes(table(facts.metrics, part)):
-            found.append(items(notes))
+            found.append(items([words(facts.lang).made(note) for note in notes]))
     if found and (told := calibrated(facts)):
         found.append(f'<p class="soft">{text(told)}</p>')
     if found:
