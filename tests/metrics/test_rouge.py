@@ -153,3 +153,12 @@ def test_what_cannot_be_scored_is_refused():
     assert rouge_scores(["가"], ["가"], stemmer=True, resamples=0)["rouge1"]["details"]["stemmer"] is False
     with pytest.raises(SettingError, match="unit='kkma'"):
         rouge_scores(["가"], ["가"], unit="kkma")
+
+
+def test_texts_without_letters_are_compared_as_they_are():
+    """rouge-score's words leave nothing of them, and equal ones would score 0."""
+    written = ["the cat sat on the mat", "👍", "?!"]
+    assert rouge_scores(written, written, resamples=0)["rouge1"]["value"] == 1
+    assert rouge_scores(["👎"], ["👍"], resamples=0)["rougeL"]["value"] == 0
+    empty = rouge_scores(["", "the cat"], ["the cat", "the cat"], resamples=0)["rouge1"]
+    assert empty["value"] == 0.5 and "note" not in empty["details"]  # an empty prediction is no such text

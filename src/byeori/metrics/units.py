@@ -100,11 +100,14 @@ def check(unit: str, texts: Sequence[str]) -> None:
 
 
 def misread(texts: Sequence[str]) -> list[int]:
-    """The texts (from 0) that "word" can't stand for: it throws away more than a tenth of their letters, or a whole word of
-    Korean, Chinese or Japanese, which may be all that tells two texts apart."""
-    return [
-        row for row, text in enumerate(texts) if not text.isascii() and (_CJK.search(text) or lost(text) > MOST_LOST)
-    ]
+    """The texts (from 0) that "word" can't stand for: it throws away more than a tenth of their letters, a whole word of
+    Korean, Chinese or Japanese, which may be all that tells two texts apart, or all there is ("👍", "?!")."""
+
+    def misses(text: str) -> bool:
+        other = not text.isascii() and (_CJK.search(text) is not None or lost(text) > MOST_LOST)
+        return other or (bool(text.strip()) and not _WORD.search(text.lower()))
+
+    return [row for row, text in enumerate(texts) if misses(text)]
 
 
 def lost(*texts: str) -> float:
