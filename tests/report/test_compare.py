@@ -220,14 +220,13 @@ def test_a_perplexity_of_other_tokens_is_not_compared(tiny, tmp_path):
 
 
 def test_ranks_follow_the_first_runs_order_of_labels():
-    runs = [
-        SimpleNamespace(labels=["a", "b"], lines=[{"ranked": 0.5}, {"ranked": None}]),
-        SimpleNamespace(labels=["b", "a"]),
-    ]
-    assert _ranked(runs[0], runs[0])[0] == 0.5 and _ranked(runs[0], runs[1])[0] == -0.5
-    assert np.isnan(_ranked(runs[0], runs[1])[1])
-    wide = SimpleNamespace(labels=["a", "b", "c"], lines=[{"ranked": [1.0, 2.0, 3.0]}])
-    assert _ranked(wide, SimpleNamespace(labels=["c", "a", "b"])).tolist() == [[3.0, 1.0, 2.0]]
+    one = SimpleNamespace(labels=["a", "b"], lines=[{"ranked": value} for value in (0.5, 70.0, 0.5)])
+    assert _ranked(one, one).tolist() == [1.5, 3, 1.5], "places, whatever a model's scale"
+    assert _ranked(one, SimpleNamespace(labels=["b", "a"])).tolist() == [2.5, 1, 2.5]
+    wide = SimpleNamespace(labels=["a", "b", "c"], lines=[{"ranked": [1.0, 2.0, 3.0]}, {"ranked": [4.0, 1.0, 3.0]}])
+    assert _ranked(wide, SimpleNamespace(labels=["c", "a", "b"])).tolist() == [[1.5, 1, 2], [1.5, 2, 1]]
+    none = SimpleNamespace(labels=["a", "b"], lines=[{"ranked": None}, {"ranked": 1.0}])
+    assert np.isnan(_ranked(none, none)).all()
 
 
 def test_an_evaluation_stands_for_a_run(pair, tmp_path, capsys):

@@ -179,12 +179,19 @@ def _as_written(run: Compared, task: Task, read: Callable[[], T]) -> T:
 
 
 def _ranked(run: Compared, first: Compared) -> np.ndarray:
-    """What puts a run's rows in order, float32 (rows,) or (rows, classes), its classes in the order that the first run has them in."""
+    """The places of a run's rows in its own order, by each class as the first run has them, float64 (rows,) or (rows, classes).
+
+    Places and not scores: two models' scores may be of very different scales, and rows are swapped between them.
+    """
+    from scipy.stats import rankdata
+
     found = np.array([line["ranked"] for line in run.lines], np.float32)  # null, no number, is nan
     order = [run.labels.index(label) for label in first.labels]
     if found.ndim == 1:  # how much more of the second of two
-        return found if order == sorted(order) else -found
-    return found[:, order]
+        found = found if order == sorted(order) else -found
+    else:
+        found = found[:, order]
+    return rankdata(found, axis=0)
 
 
 def _lists(predictions: Any) -> bool:
