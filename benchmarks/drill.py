@@ -53,6 +53,15 @@ def main() -> int:
                     done = run("killed.py", Path(folder) / f"runs-{seed}-{number}", *named, *way)
                     failed += done.returncode != 0
                     print(task, f"seed {seed}", (done.stdout.splitlines() or [done.stderr[-500:]])[-1], flush=True)
+    files = [TESTS / "train" / f"test_{name}.py" for name in ("ranks", "ranks_failing", "disks", "shortage")]
+    whole = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", *map(str, files)],
+        env={**environment, "DRILL": "1"},
+        capture_output=True,
+        text=True,
+    )
+    failed += whole.returncode != 0
+    print(whole.stdout[-2_000:], flush=True)
     said = "all as one that never was" if not failed else f"{failed} differ"
     print(f"{said} ({(time.monotonic() - began) / 60:.0f} minutes)")
     return 1 if failed else 0

@@ -47,10 +47,20 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def quick_intervals() -> None:
+def quick() -> None:
+    """Intervals of few resamples; and what is imported by now is looked through for garbage once, not after each training."""
+    import gc
+
+    import byeori.report.write
+    import byeori.train.loop  # noqa: F401
+    from families import Family
     from few_resamples import few_resamples
 
+    Family("bert").config(Family("bert").tokenizer())
+
     few_resamples()
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ from byeori.cli import cli
 from byeori.tasks import TASKS, find
 from example_files import EMOTIONS, FILES, TAGGED, data_sets
 from hub import Hub
-from together import torchrun
+from together import ranks
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
@@ -200,7 +200,7 @@ def test_its_commands_run_as_they_stand(hub, capsys, monkeypatch, name):
             Path(words[3]).write_text(words[1] + "\n", encoding="utf-8")
         elif words[0] == "torchrun":
             monkeypatch.setenv("HF_HUB_CACHE", str(hub.folder))
-            torchrun(int(words[words.index("--nproc-per-node") + 1]), *words[words.index("-m") :], *FEW)
+            ranks(int(words[words.index("--nproc-per-node") + 1]), *words[words.index("-m") :], *FEW)
             check_run(Path(asked["output"]), asked)
             trained += 1
         elif words[1] == "train":

@@ -1,8 +1,8 @@
 """Real processes that compute together, as torchrun starts them; from one that has imported everything, so that a test has not to wait for
 each to do so.
 
-done = ranks(2, "script.py", folder)            # forks;   python tests/together.py 2 script.py FOLDER
-done = torchrun(2, "-m", "byeori", "train", …)  # as users start them
+done = ranks(2, "script.py", folder)            # or: python tests/together.py 2 script.py FOLDER
+done = ranks(2, "-m", "byeori", "train", …)
 """
 
 from __future__ import annotations
@@ -13,26 +13,20 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import traceback
 from pathlib import Path
 from typing import Any
 
 WAIT = 420.0  # seconds that a process of a test may take on a busy machine
+GRACE = 1.0  # seconds that the others have to say what they met
 HERE = Path(__file__).parent
 
 
 def ranks(number: int, script: Path | str, *arguments: Any, fails: bool = False) -> subprocess.CompletedProcess:
-    return _started([__file__, number, script, *arguments], fails)
-
-
-def torchrun(number: int, *arguments: Any) -> subprocess.CompletedProcess:
-    return _started(["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", number, *arguments], False)
-
-
-def _started(command: list[Any], fails: bool) -> subprocess.CompletedProcess:
     path = os.pathsep.join([str(HERE.parent / "src"), str(HERE), os.environ.get("PYTHONPATH", "")])
     found = subprocess.run(
-        [sys.executable, *map(str, command)], env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+        [sys.executable, *map(str, (__file__, number, script, *arguments))], env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
         capture_output=True, text=True, timeout=WAIT,
     )  # fmt: skip
     assert bool(found.returncode) == fails, found.stdout + found.stderr
@@ -87,8 +81,9 @@ def main() -> int:
         children.discard(child)
         if status and not failed:
             failed = 1
+            time.sleep(GRACE)
             for other in children:
-                os.kill(other, signal.SIGTERM)
+                os.kill(other, signal.SIGTERM)  # a zombie, where it has ended by now
     return failed
 
 

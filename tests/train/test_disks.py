@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from drill import LONG
 from together import WAIT
 
 TESTS = Path(__file__).parents[1]
@@ -18,6 +19,8 @@ CASES = (
     "full at the start", "full at a checkpoint", "full as the model is saved", "full in history.jsonl", "full at the predictions",
     "full at the report", "read-only before the start", "read-only in the middle",
 )  # fmt: skip
+if not LONG:
+    CASES = ("full at a checkpoint", "full in history.jsonl", "full at the report", "read-only in the middle")
 WAYS = (["unshare", "--mount"], ["unshare", "--user", "--map-root-user", "--mount"])
 
 
@@ -33,7 +36,7 @@ def found(tmp_path_factory) -> dict[str, list[str]]:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS.parent / "src"), str(TESTS)])}
     environment["OMP_NUM_THREADS"] = "1"
     done = subprocess.run(
-        [*way, sys.executable, str(TESTS / "disks.py"), str(folder / "runs")], capture_output=True, text=True, env=environment,
+        [*way, sys.executable, str(TESTS / "disks.py"), str(folder / "runs"), *CASES], capture_output=True, text=True, env=environment,
         timeout=WAIT,
     )  # fmt: skip
     assert done.stdout, done.stderr

@@ -13,7 +13,7 @@ import pytest
 from together import WAIT
 
 TESTS = Path(__file__).parents[1]
-SEEDS = 3
+SEEDS = 2
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="files that are open are named by /proc")

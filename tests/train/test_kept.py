@@ -11,6 +11,7 @@ import byeori
 from byeori.predict.occlusion import pieces, without
 from byeori.report.facts import read_facts
 from byeori.report.keep import ROWS
+from byeori.train import slices
 from byeori.train.slices import fifths
 
 WORDS = ["sent", "parcel", "old", "book", "green", "paid", "twice", "card", "late", "gone"]
@@ -55,7 +56,7 @@ def test_a_slice_has_the_score_of_its_rows_alone(run):
     assert found["part"] == "test" and found["source"]["column"] == "domain" and "file" not in found
     named = {one["name"]: one for one in found["source"]["slices"]}
     assert {name: one["rows"] for name, one in named.items()} == {"shop": 60, "mail": 30}
-    alone = run.evaluate([one for one in test if one["domain"] == "mail"])
+    alone = run.evaluate([one for one in test if one["domain"] == "mail"], resamples=slices.RESAMPLES)
     for name, score in named["mail"]["scores"].items():
         assert score == pytest.approx(alone[name])
     lengths = [len(one) - 2 for one in run.tokenizer([row["text"] for row in test])["input_ids"]]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from drill import LONG
 from killed import TASKS, material
 from together import WAIT
 
@@ -35,7 +36,7 @@ def killed(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forks")
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", TASKS if LONG else ["summarization"])
 def test_killed_twice(killed, task):
     found = killed(task, "--kills", "2", "--steps", "12")
     assert found["wrong"] == [] and found["kills"] >= 1
@@ -43,5 +44,5 @@ def test_killed_twice(killed, task):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="what is lost is found by /proc")
 def test_ended_before_any_rename_or_sync(killed):
-    found = killed("text-classification", "--points", "3")
-    assert found["wrong"] == {} and len(found["points"]) == 3 < found["of"]
+    found = killed("text-classification", "--points", "2")
+    assert found["wrong"] == {} and len(found["points"]) == 2 < found["of"]

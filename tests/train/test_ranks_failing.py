@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from drill import LONG
 from together import ranks
 
 SCRIPT = """
@@ -28,7 +29,7 @@ except byeori.errors.ByeoriError as error:
 """
 
 
-@pytest.mark.parametrize("hooked", ["hooked", "plain"])
+@pytest.mark.parametrize("hooked", ["hooked", "plain"] if LONG else ["hooked"])
 def test_what_the_main_rank_meets(tiny_bert, requests_tsv, tmp_path, hooked):
     script, output = tmp_path / "script.py", tmp_path / "run"
     script.write_text(SCRIPT, encoding="utf-8")

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from byeori.errors import TrainingError
 from byeori.tasks import TextClassification
 from byeori.train import kept_costs
+from drill import LONG
 from gradients import Full
 
 ERRORS = (
@@ -50,7 +51,7 @@ def weights(run):
     return load_file(run.folder.model / "model.safetensors")
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(4 if LONG else 2))
 def test_an_update_without_memory_is_done_again(train, still_bert, shortage, notes, seed):
     # Of gradients that are nothing but rounding (keys' biases add the same to all scores of a query) a smaller epsilon makes whole steps.
     values = {"model": still_bert, "log_every": 1, "pack_tokens": 300, "cache": False, "adam_epsilon": 1e-5}
