@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from byeori.errors import ModelError
+from byeori.errors import ModelError, SettingError
 
 if TYPE_CHECKING:
     from byeori.predict.run import Run
@@ -25,20 +25,24 @@ def push(run: str | Path, repo_id: str, **options: Any) -> dict[str, Any]:
     return send(run, repo_id, **options)
 
 
-def compare(*runs: Any, html: str | Path | None = None, **options: Any) -> dict[str, Any]:
+def compare(*runs: Any, html: str | Path | None = None, lang: str | None = None, **options: Any) -> dict[str, Any]:
     """Runs on the same test rows: each score's difference with its 95% interval and p, rows that changed, settings that differ.
 
     runs: folders of runs, of several seeds, or what `train` returned; all are compared with the first, or with `baseline`. `html`: a
-    file for the page. `options` and the result are those of `byeori.report.compare.compare`. Raises SettingError, DataError, ModelError.
+    file for the page; `lang`: its language, ko or en, that of most of the runs' samples if not given. `options` and the result are
+    those of `byeori.report.compare.compare`. Raises SettingError, DataError, ModelError.
     """
     from byeori.report.compare import compare as compare_
+    from byeori.report.words import LANGUAGES
 
+    if lang is not None and lang not in LANGUAGES:
+        raise SettingError(f"lang={lang!r}: a comparison is written in {' or '.join(LANGUAGES)}. Give one of them.")
     found = compare_(runs, **options)
     if html is not None:
-        from byeori.report.compare_page import page
+        from byeori.report.compare_page import language, page
         from byeori.run import write_text
 
-        write_text(Path(html), page(found))
+        write_text(Path(html), page(found, lang or language(found)))
     return found
 
 

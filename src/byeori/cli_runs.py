@@ -88,6 +88,10 @@ def push(run: str, repo_id: str, public: bool, dry_run: bool, yes: bool, as_json
 @click.option("--part", type=click.Choice(["test", "validation"]), default="test", show_default=True, help="whose rows")
 @click.option("--html", metavar="FILE", help="write one page with plots")
 @click.option(
+    "--lang", type=click.Choice(["ko", "en"]),
+    help="language of that page; that of most of the runs' samples if not given",
+)  # fmt: skip
+@click.option(
     "--permutations", type=click.IntRange(100), default=10_000, show_default=True, help="of which p is a share"
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="of resamples and permutations")

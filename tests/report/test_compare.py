@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from english_left import english_left
 
 import byeori
 from byeori.errors import DataError, ModelError, SettingError
@@ -84,6 +85,7 @@ def test_every_score_of_every_task_is_made_again(name, tiny, tmp_path):
     counts = [value for kind, value in changed.items() if isinstance(value, int)]
     assert sum(counts) == (10 if name in ("summarization", "translation") else found["rows"])
     lines(found), page(found)
+    assert english_left(found) == set()
 
 
 def test_rows_that_changed_are_those_whose_predictions_did(pair):
@@ -125,6 +127,9 @@ def test_the_command_tells_the_same_three_ways(pair, tmp_path, capsys):
     assert len(ends) == 1, "columns stand straight beside a Korean name"
     made = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert not re.search(r"<script|<link|src=|https?://", made) and made.count("<svg") == made.count("<title>") - 1
+    assert '<html lang="en">' in made, "no samples were kept (--previews 0), so nothing says another language"
+    assert command("compare", *pair, "--html", tmp_path / "page.html", "--lang", "ko") == 0
+    assert '<html lang="ko">' in (tmp_path / "page.html").read_text(encoding="utf-8")
     assert command("compare", *pair, "--json") == 0
     assert json.loads(command.out) == json.loads(json.dumps(byeori.compare(*pair)))
 

@@ -7,7 +7,7 @@ import string
 from sentences import sentences
 
 from byeori.doctor.findings import KINDS
-from byeori.report import about, facts, html, wrong
+from byeori.report import about, compare, compare_lines, facts, html, wrong
 from byeori.report.cost import costs
 from byeori.report.facts import Facts
 from byeori.report.found import HEADS
@@ -24,6 +24,7 @@ def test_every_sentence_has_its_korean():
     assert len(sentences()) > 120
     said = sentences() | set(facts.VERDICTS.values()) | set(HEADS.values()) | {wrong.OCCLUSION, *about.CLEANED.values()}
     said |= {word for _, word in LENGTHS} | {kind.replace("_", " ") for kind in KINDS if kind != "no_answer"}
+    said |= {*compare.METHODS.values(), *compare_lines.HEADS.values(), *compare_lines.VERDICTS.values()}
     for entry in about.TASKS.values():
         said |= {one for one in (entry.trivial, entry.linear) if isinstance(one, str)}
     training = {"seconds": 1.0, "steps": 2, "packed": True, "best": {"step": 1}, "stopped": "x", "resumed": [3]}

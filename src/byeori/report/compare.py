@@ -20,6 +20,7 @@ from byeori.metrics.intervals import Ratios, collected
 from byeori.metrics.paired import PERMUTATIONS, RESAMPLES, Joint, holm
 from byeori.report.compare_rows import changes
 from byeori.report.compare_runs import Compared, check, members, read_run
+from byeori.report.words import told
 from byeori.run import FORMAT
 from byeori.tasks import Task
 from byeori.tasks.likelihood import Likelihood
@@ -64,15 +65,14 @@ def compare(
     for joint in joints:
         drawn[id(joint)] = joint.resampled(resamples, seed)
         by_score |= dict.fromkeys(joint.values[0], joint)
-    told = every[0].scores(part)
     by_score = {name: joint for name, joint in by_score.items() if name not in left_out}
-    names = [name for name in told if name in by_score]
+    names = [name for name in every[0].scores(part) if name in by_score]
     headline = str(every[0].facts.metrics.get("headline") or (names[0] if names else ""))
     names = sorted(names, key=lambda name: name != headline)
     places = _places(groups)
     seeds = any(len(group) > 1 for group in groups)
     if seeds and any(len(group) == 1 for group in groups):
-        notes.append("A run of one seed beside several: what another seed would change of it is in no interval.")
+        notes.append(told("A run of one seed beside several: what another seed would change of it is in no interval."))
     comparisons: list[dict[str, Any]] = []
     for number, own in enumerate(places[1:], 1):
         found: dict[str, Any] = {}
@@ -101,7 +101,7 @@ def compare(
                 score["p_holm"] = p
                 if p is None or p > 1 - LEVEL:  # an interval is of one comparison alone
                     score["better"] = None
-    methods = [METHODS["seeds" if seeds else "runs"]] + ([METHODS["holm"]] if len(comparisons) > 1 else [])
+    methods = [told(METHODS[name]) for name in ("seeds" if seeds else "runs", *["holm"] * (len(comparisons) > 1))]
     return {
         "format": FORMAT, "task": every[0].task.name, "part": part, "rows": len(every[0].lines), "headline": headline,
         "lower_is_better": sorted(every[0].task.lower_is_better & {*names}),
@@ -205,26 +205,29 @@ def _left_out(every: list[Compared], part: str, joints: list[Joint]) -> dict[str
     for number, run in enumerate(every):
         values = {name: value for joint in joints for name, value in joint.values[number].items()}
         for name, score in run.scores(part).items():
-            told = score.get("value") if isinstance(score, dict) else None
+            kept = score.get("value") if isinstance(score, dict) else None
             if name not in values:
-                known = LOSS in values or name not in (LOSS, ECE)
-                why = "it is an own metric, or one of more than predictions: the rows in the folder don't give it"
-                why = why if known else f"{run.name} keeps no loss of each row (an earlier version)"
+                why = told("it is an own metric, or one of more than predictions: the rows in the folder don't give it")
+                if LOSS not in values and name in (LOSS, ECE):
+                    why = told("{run} keeps no loss of each row (an earlier version)", run=run.name)
                 tables = {one.name: one.scores(part).get(name) for one in every}
                 lacks = [who for who, one in tables.items() if isinstance(one, dict) and one.get("value") is None]
-                found.setdefault(name, f"it is undefined in {lacks[0]}" if lacks else why)
+                found.setdefault(name, told("it is undefined in {run}", run=lacks[0]) if lacks else why)
             elif name not in every[0].scores(part):
-                found.setdefault(name, f"{every[0].name} has no such score")
+                found.setdefault(name, told("{run} has no such score", run=every[0].name))
             elif run.of_class.get(name) != of_class.get(name):
-                found.setdefault(name, f"it is of the class {of_class.get(name)} in {every[0].name} alone")
-            elif told is not None and not abs(values[name] - told) <= CLOSE * max(1.0, abs(told)):
+                label = of_class.get(name)
                 found.setdefault(
-                    name,
-                    f"the rows of {run.name} give {values[name]:.6g}, and its metrics.json says {told:.6g}: it was scored otherwise",
+                    name, told("it is of the class {label} in {run} alone", label=label, run=every[0].name)
                 )
+            elif kept is not None and not abs(values[name] - kept) <= CLOSE * max(1.0, abs(kept)):
+                said = (
+                    "the rows of {run} give {value:.6g}, and its metrics.json says {kept:.6g}: it was scored otherwise"
+                )
+                found.setdefault(name, told(said, run=run.name, value=values[name], kept=kept))
         for name in every[0].scores(part):
             if name not in run.scores(part):
-                found.setdefault(name, f"{run.name} has no such score")
+                found.setdefault(name, told("{run} has no such score", run=run.name))
     return found
 
 
@@ -237,8 +240,12 @@ def _of_other_tokens(every: list[Compared], part: str) -> dict[str, str]:
     odd = next((run for run in others if not np.array_equal(run.numbers("labels"), tokens)), None)
     if odd is None:
         return {}
-    counts = " and ".join(f"{run.numbers('labels').sum():,.0f} in {run.name}" for run in (first, odd))
-    why = f"it is a mean over tokens, and the same rows have others ({counts}): another tokenizer, length or masking"
+    counts = [float(run.numbers("labels").sum()) for run in (first, odd)]
+    why = told(
+        "it is a mean over tokens, and the same rows have others ({ours:,.0f} in {first} and {theirs:,.0f} in {second}): another "
+        "tokenizer, length or masking",
+        ours=counts[0], first=first.name, theirs=counts[1], second=odd.name,
+    )  # fmt: skip
     over = (LOSS, "perplexity", "accuracy") if isinstance(first.task, Likelihood) else (LOSS,)
     return {name: why for name in over if name in first.scores(part)}
 
@@ -301,5 +308,5 @@ def differing(first: Compared, second: Compared, seeds: bool = False) -> dict[st
     versions = [one.facts.found.get("versions") or {} for one in (first, second)]
     for name in versions[0]:
         if versions[0].get(name) != versions[1].get(name):
-            found[f"version of {name}"] = [versions[0].get(name), versions[1].get(name)]
+            found[told("version of {name}", name=name)] = [versions[0].get(name), versions[1].get(name)]
     return found

@@ -1,6 +1,8 @@
 """A comparison on a terminal or in a pipe: scores with their differences, rows that changed, settings that differ.
 
-print("\n".join(lines(compare(["run-a", "run-b"]))))
+Invariant: here all is in English; what the page says too is `told`, so that it can be said in Korean there.
+
+    print("\n".join(lines(compare(["run-a", "run-b"]))))
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from typing import Any
 
 from byeori.report.facts import number, words
 from byeori.report.table import aligned
+from byeori.report.words import told
 
 WIDE = 21  # of the drawn intervals; odd, so that 0 has a place
 ROWS = 5  # of each kind
@@ -17,7 +20,11 @@ HEADS = {
     "right_to_wrong": "right → wrong", "wrong_to_right": "wrong → right", "wrong_differently": "wrong in another way",
     "worse": "worse", "better": "better",
 }  # fmt: skip
-VERDICTS = {True: "better", False: "worse", None: "not shown to differ"}
+VERDICTS = {
+    True: "{run} is better than {baseline}: {score} {difference}, p {p}.",
+    False: "{run} is worse than {baseline}: {score} {difference}, p {p}.",
+    None: "{run} is not shown to differ from {baseline}: {score} {difference}, p {p}.",
+}
 
 
 def lines(found: dict[str, Any]) -> list[str]:
@@ -48,12 +55,13 @@ def spreads(found: dict[str, Any]) -> list[str]:
 def score_rows(found: dict[str, Any], one: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Heads and rows of the table of one comparison: score, both values, difference with its interval, p."""
     corrected = any("p_holm" in score for score in one["scores"].values())
-    heads = ["score", found["baseline"], one["run"], "difference (95% interval)", "p", *(["p (Holm)"] * corrected)]
+    heads = [told("score"), found["baseline"], one["run"], told("difference (95% interval)"), "p"]
+    heads += [told("p (Holm)")] * corrected
     made = []
     for name, score in one["scores"].items():
         made.append([
-            named(found, name) + (" ↓" if name in found["lower_is_better"] else ""),
-            number(score["first"]), number(score["second"]), difference(score), chance(score["p"]),
+            directed(found, name),
+            told(number(score["first"])), told(number(score["second"])), difference(score), chance(score["p"]),
             *([chance(score["p_holm"])] if corrected else []),
         ])  # fmt: skip
     return heads, made
@@ -62,16 +70,22 @@ def score_rows(found: dict[str, Any], one: dict[str, Any]) -> tuple[list[str], l
 def named(found: dict[str, Any], score: str) -> str:
     """A score's name for people, with the class it is of where it is of one alone."""
     label = found["of_class"].get(score)
-    return words(score) + (f" ({label})" if label else "")
+    name = told(words(score))
+    return told("{score} ({label})", score=name, label=label) if label else name
+
+
+def directed(found: dict[str, Any], score: str) -> str:
+    """As `named`, with an arrow where lower is better."""
+    name = named(found, score)
+    return told("{score} ↓", score=name) if score in found["lower_is_better"] else name
 
 
 def difference(score: dict[str, Any]) -> str:
     """`+0.0120 (−0.0030 to +0.0270)`."""
     if score["difference"] is None:
-        return "undefined"
-    if score["low"] is None:
-        return _signed(score["difference"])
-    return f"{_signed(score['difference'])} ({_signed(score['low'])} to {_signed(score['high'])})"
+        return told("undefined")
+    value, low, high = (None if score[key] is None else _signed(score[key]) for key in ("difference", "low", "high"))
+    return str(value) if low is None else told("{value} ({low} to {high})", value=value, low=low, high=high)
 
 
 def chance(p: float | None) -> str:
@@ -86,10 +100,11 @@ def verdict(found: dict[str, Any], one: dict[str, Any]) -> str:
     name = found["headline"]
     score = one["scores"].get(name)
     if score is None:
-        return f"{words(name)}, the headline, can't be compared."
-    p = score.get("p_holm", score["p"])
-    told = f"{words(name)} {difference(score)}, p {chance(p)}"
-    return f"{one['run']} is {VERDICTS[score['better']]} {'from' if score['better'] is None else 'than'} {found['baseline']}: {told}."
+        return told("{score}, the headline, can't be compared.", score=told(words(name)))
+    return told(
+        VERDICTS[score["better"]], run=one["run"], baseline=found["baseline"], score=told(words(name)),
+        difference=difference(score), p=chance(score.get("p_holm", score["p"])),
+    )  # fmt: skip
 
 
 def _signed(value: float) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from byeori.report.words import told
 from byeori.tasks import MultipleChoice, QuestionAnswering, TextClassification, TokenClassification
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def said(value: Any) -> str:
     if isinstance(value, list):
         if value and all(isinstance(one, str) for one in value) and any(one.startswith(("B-", "I-")) for one in value):
             return " ".join(value)[:LONGEST]
-        return (", ".join(said(one) for one in value) or "none")[:LONGEST]
+        return ", ".join(said(one) for one in value)[:LONGEST] if value else told("none")
     if isinstance(value, dict):
         if "entity_group" in value or "entity" in value:
             return f"{value.get('word')} ({value.get('entity_group') or value.get('entity')})"
@@ -146,4 +147,6 @@ def said(value: Any) -> str:
             return f"{value['score']:.4g}"
         shown = next((value[key] for key in value if key in ("label", "answer") or key.endswith("_text")), None)
         return (str(shown) if shown is not None else ", ".join(f"{key} {one}" for key, one in value.items()))[:LONGEST]
-    return "none" if value in (None, "") else f"{value:.4g}" if isinstance(value, float) else str(value)[:LONGEST]
+    if value in (None, ""):
+        return told("none")
+    return f"{value:.4g}" if isinstance(value, float) else str(value)[:LONGEST]

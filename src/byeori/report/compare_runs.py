@@ -19,6 +19,7 @@ from byeori.errors import DataError, ModelError, SettingError
 from byeori.predict.evaluation import NAME as EVALUATION
 from byeori.predict.measured import path_of
 from byeori.report.facts import Facts, read_facts, table
+from byeori.report.words import told
 from byeori.run import RunFolder, read_json
 from byeori.tasks import Task, find
 
@@ -202,7 +203,7 @@ def _same_rows(first: Compared, run: Compared, part: str) -> list[str]:
     others = [at for at, (a, b) in enumerate(zip(ours, theirs, strict=True)) if a["key"] != b["key"]] if keyed else []
     cleaned = [one.facts.data.get("cleaning") for one in (first, run)]
     if others and not answers and cleaned[0] != cleaned[1] and _source(first, part) == _source(run, part):
-        return [f"{run.name}: its texts were cleaned otherwise; the rows are those of the same files."]
+        return [told("{run}: its texts were cleaned otherwise; the rows are those of the same files.", run=run.name)]
     if others:
         raise DataError(
             f"{len(others):,} of {len(ours):,} {part} rows of {run.path} are other ones than in {first.path}, the first is row "

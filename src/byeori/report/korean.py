@@ -5,7 +5,10 @@ Invariants: particles never hang on what is filled in (nobody knows what sound i
     KOREAN["Confusion matrix"]
 """
 
+from byeori.report.compare_korean import COMPARED
+
 KOREAN: dict[str, str] = {
+    **COMPARED,
     # sections and heads
     "Scores": "점수",
     "Curves": "학습 곡선",

@@ -77,9 +77,9 @@ def items(lines: Sequence[str], language: str = "") -> str:
     return "<ul>" + "".join(f"<li>{text(line, language)}</li>" for line in lines) + "</ul>"
 
 
-def folded(title: str, inside: str) -> str:
+def folded(title: str, inside: str, opened: bool = False) -> str:
     """What is opened by a click, in print open."""
-    return f"<details><summary>{text(title)}</summary>{inside}</details>"
+    return f"<details{' open' if opened else ''}><summary>{text(title)}</summary>{inside}</details>"
 
 
 def whole(value: Any) -> str:
