@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from byeori.metrics.calibration import CalibrationScore, calibration_scores
 from byeori.metrics.intervals import Ratios, bootstrap, collected
-from byeori.metrics.paired import Joint, holm
+from byeori.metrics.paired import Joint, holm, interval
 from byeori.metrics.regression import RegressionScore
 from byeori.metrics.scores import scores
 from byeori.metrics.translation import TranslationScore
@@ -139,6 +140,48 @@ def test_several_seeds_widen_the_interval():
     assert alone["low"] > 0 and alone["p"] < 0.01
     single = joint.groups([0], [3])["accuracy"]  # groups of one: the paired bootstrap
     assert (single["low"], single["high"]) == pytest.approx((alone["low"], alone["high"]))
+
+
+def sure(n: int, heat: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Confidences and hits of a model whose logits are `heat` times as far apart as the truth has them."""
+    margin = rng.exponential(1.2, n)
+    return 1 / (1 + np.exp(-heat * margin)), rng.random(n) < 1 / (1 + np.exp(-margin))
+
+
+def of_sure(first, second) -> Joint:
+    pairs = [np.concatenate(pair) for pair in zip(first, second, strict=True)]
+    return Joint(CalibrationScore(*pairs), len(first[0]))
+
+
+def test_a_difference_of_ece_from_none_has_the_interval_of_a_single_run():
+    model = sure(500, 2.0, np.random.default_rng(1))
+    faultless = np.ones(500), np.ones(500, bool)  # its ECE is 0 in each resample
+    found, alone = of_sure(faultless, model).difference(0, 1)["ece"], calibration_scores(*model)["ece"]
+    assert (found["low"], found["high"]) == pytest.approx((alone["low"], alone["high"]))
+    grouped = of_sure(faultless, model).groups([0], [1])["ece"]
+    assert (grouped["low"], grouped["high"]) == pytest.approx((alone["low"], alone["high"]))
+
+
+def test_how_often_the_interval_of_a_difference_of_ece_holds_the_true_one():
+    rng = np.random.default_rng(0)
+
+    def held(first: float, second: float) -> tuple[float, float]:
+        """Shares of the intervals that hold the difference of many rows: moved as they are, and not moved."""
+        ends = [sure(1_000_000, heat, rng) for heat in (first, second)]
+        true = of_sure(*ends).values
+        true = true[1]["ece"] - true[0]["ece"]
+        hits = []
+        for seed in range(150):
+            joint = of_sure(sure(500, first, rng), sure(500, second, rng))
+            drawn = joint.resampled(200, seed)
+            one = joint.difference(0, 1, permutations=1, drawn=drawn)["ece"]
+            low, high = interval(drawn[1]["ece"] - drawn[0]["ece"])
+            hits.append((one["low"] <= true <= one["high"], low <= true <= high))
+        return tuple(np.mean(hits, 0))
+
+    assert held(2.0, 2.0)[0] >= 0.9
+    moved, still = held(1.0, 3.0)
+    assert moved > still + 0.1
 
 
 def test_holm_as_statsmodels_has_it():

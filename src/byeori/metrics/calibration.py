@@ -9,7 +9,7 @@ prediction, only how sure it is.
 ECE is the mean over the rows of the distance between confidence and accuracy of their bin (Guo et al. 2017, "On Calibration of
 Modern Neural Networks", equation 3). Chance alone makes it larger, the more bins and the fewer rows: of two thousand rows a model
 without any fault has 0.01 to 0.02. A resample of rows adds the same again, so its interval is the percentiles' moved by what the
-resamples have on average over the value.
+resamples have on average over the value. That of a difference of two models (`byeori.metrics.paired`) is moved likewise.
 """
 
 from __future__ import annotations
@@ -68,6 +68,8 @@ def calibration_scores(
 
 class CalibrationScore(SumScore):
     """ECE for many weightings of the same rows: each is a count, a confidence and right or not in one of the bins."""
+
+    leans = True
 
     def __init__(self, confidence: np.ndarray, right: np.ndarray, bins: int = BINS):
         from scipy import sparse

@@ -42,10 +42,12 @@ class SumScore:
     """Scores that are functions of sums over rows: call it with weights (n,), or add up `matrix` yourself and ask `of`.
 
     matrix: float64 (S, n), dense or sparse, what each row adds to each sum. Resamples of many rows, and rows of two runs
-    exchanged, then cost a product of matrices (`byeori.metrics.paired`).
+    exchanged, then cost a product of matrices (`byeori.metrics.paired`). leans: whether resamples lie on average to one side of
+    the value, so that intervals must be moved back.
     """
 
     matrix: Any
+    leans = False
 
     def of(self, sums: np.ndarray) -> dict[str, float]:
         """The scores of sums, float64 (S,)."""

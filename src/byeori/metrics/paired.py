@@ -11,6 +11,9 @@ the two predictions of any row could as well be each other's, so they are swappe
 the difference is then as large as the one found, in either direction. Of drawn swaps the one found counts as one more of both
 ((k + 1) / (N + 1), Phipson and Smyth 2010), so p is never 0; of few rows all swaps are made, and p is exact.
 
+A score whose resamples lie to one side of its value (ECE, which chance makes larger) leans more in the better of two models than in
+the other, so in a difference that does not cancel: its resamples are moved by what they have on average over the difference.
+
 Several seeds of a setting are compared by the Multi-Bootstrap (Sellam et al. 2022): rows and, within each setting, seeds are
 drawn again, because both are a sample: of the language, and of the trainings that this setting gives.
 """
@@ -46,6 +49,7 @@ class Joint:
         self.cells = getattr(
             score, "cells", 0
         )  # of a score that has each row looked at once a class: what one value costs
+        self.leans = getattr(score, "leans", False)
         self.sums = isinstance(score, SumScore)
         if isinstance(score, SumScore):
             matrix: Any = score.matrix
@@ -89,7 +93,7 @@ class Joint:
         found: dict[str, Difference] = {}
         for name in values[0]:
             a, b = values[0][name], values[1][name]
-            low, high = interval(drawn[second][name] - drawn[first][name], level)
+            low, high = interval(self._moved(drawn[second][name] - drawn[first][name], b - a), level)
             chance = {"p": None, "permutations": 0, "exact": False} if math.isnan(b - a) else chances[name]
             found[name] = {
                 "first": _number(a), "second": _number(b), "difference": _number(b - a), "low": _number(low),
@@ -118,7 +122,7 @@ class Joint:
                 means.append(float(np.mean([self.values[run][name] for run in group])))
                 table = np.stack([drawn[run][name] for run in group], 1)  # (resamples, seeds)
                 means_drawn.append(table[at, pick].mean(1))
-            differences = means_drawn[1] - means_drawn[0]
+            differences = self._moved(means_drawn[1] - means_drawn[0], means[1] - means[0])
             low, high = interval(differences, level)
             there = differences[~np.isnan(differences)]
             p = None
@@ -139,6 +143,10 @@ class Joint:
         weights = np.zeros(self.runs * self.n)
         weights[run * self.n + row] = 1
         return self.score(weights)
+
+    def _moved(self, drawn: np.ndarray, value: float) -> np.ndarray:
+        """Resampled differences, about the value where the score's resamples lean to one side."""
+        return drawn - (np.nanmean(drawn) - value) if self.leans else drawn
 
     def _weighed(self, run: int, weights: np.ndarray) -> dict[str, np.ndarray]:
         """A run's scores under weights (n, B): {name: (B,)}."""
