@@ -273,6 +273,33 @@ def test_lines_that_no_run_writes_are_said(pair, tmp_path, file, wrong, said):
         byeori.compare(one, odd)
 
 
+@pytest.mark.parametrize(
+    ("name", "wrong", "said"),
+    [
+        ("translation", {"prediction": []}, "row 2: .*those of translation"),
+        ("translation", {"prediction": {"translation_text": 3}}, "row 2: .*those of translation"),
+        ("question-answering", {"reference": None}, "row 2: .*those of question-answering"),
+        ("text-classification", {"reference": "z"}, "row 2: .*those of text-classification"),
+    ],
+)
+def test_a_line_edited_by_hand_is_said_with_its_file_and_row(name, wrong, said, tiny, tmp_path):
+    """What reads as a prediction, and only scoring finds to be none: beside a whole run, and where both were edited alike."""
+    run = trained(tiny, tmp_path / "run", name)
+    odd = [edited(copied(run, tmp_path / f"odd {number}"), wrong) for number in range(2)]
+    for first, second in ((run, odd[0]), odd) if "prediction" in wrong else (odd,):
+        with pytest.raises(ModelError, match=rf"odd 0/predictions/test\.jsonl .*{said}"):
+            byeori.compare(first, second)
+
+
+def edited(run: Path, wrong: dict) -> Path:
+    """A run whose second row is edited."""
+    path = run / "predictions" / "test.jsonl"
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+    rows[1] |= wrong
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return run
+
+
 def test_a_model_whose_weights_are_no_numbers_is_compared(pair, tmp_path):
     """Its losses, confidences and ranks are null; what predictions give is compared, the rest named as undefined."""
     one, other = pair

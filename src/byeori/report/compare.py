@@ -8,16 +8,17 @@ the value that metrics.json says, for each run; all runs are compared with the f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
-from byeori.errors import ModelError, SettingError
+from byeori.errors import SettingError
 from byeori.metrics.calibration import ECE, CalibrationScore
 from byeori.metrics.intervals import Ratios, collected
 from byeori.metrics.paired import PERMUTATIONS, RESAMPLES, Joint, holm
+from byeori.report.compare_damage import ODD, as_written, score_alone
 from byeori.report.compare_rows import changes
 from byeori.report.compare_runs import Compared, check, members, read_run
 from byeori.report.words import told
@@ -25,7 +26,6 @@ from byeori.run import FORMAT
 from byeori.tasks import Task
 from byeori.tasks.likelihood import Likelihood
 
-T = TypeVar("T")
 LOSS = "loss"
 LEVEL = 0.95  # of intervals, and what p is held against
 CLOSE = 1e-6  # how far a score that is made again may be from what metrics.json says, as a share
@@ -136,7 +136,7 @@ def _joints(every: list[Compared], part: str) -> tuple[list[Joint], list[int], d
     Rows that one of the runs has no prediction of (what writes may write a part of them) are left out of all.
     """
     task, runs = every[0].task, len(every)
-    pairs = [_as_written(run, task, lambda run=run: task.scored_again(run.lines)) for run in every]  # type: ignore[misc]
+    pairs = [as_written(run, part, lambda run=run: task.scored_again(run.lines)) for run in every]  # type: ignore[misc]
     there = [
         row for row in range(len(every[0].lines)) if not any(said[row] is None for said, _ in pairs if _lists(said))
     ]
@@ -148,8 +148,13 @@ def _joints(every: list[Compared], part: str) -> tuple[list[Joint], list[int], d
     else:
         said = np.concatenate([predicted for predicted, _ in pairs])
         right = np.concatenate([pairs[0][1]] * runs)
-    with collected() as asked:
-        task.score(said, right)
+    try:
+        with collected() as asked:
+            task.score(said, right)
+    except ODD:
+        for run in every:  # whose rows they are
+            as_written(run, part, lambda run=run: score_alone(task, run.lines))  # type: ignore[misc]
+        raise
     joints = [Joint(score, rows // runs, runs) for score, rows in asked]
     if all(run.measured for run in every):
         losses, labels, sure = (
@@ -159,23 +164,12 @@ def _joints(every: list[Compared], part: str) -> tuple[list[Joint], list[int], d
         if np.isfinite(sure).all():  # null of a model whose weights are no numbers
             joints.append(Joint(CalibrationScore(sure, said == right), total, runs))
         if all("ranked" in run.lines[0] for run in every):
-            ranked = [_as_written(run, task, lambda run=run: _ranked(run, every[0])) for run in every]  # type: ignore[misc]
+            ranked = [as_written(run, part, lambda run=run: _ranked(run, every[0])) for run in every]  # type: ignore[misc]
             if not any(np.isnan(one).any() for one in ranked):
                 with collected() as asked:
                     task.score_ranking(np.concatenate(ranked), right)
                 joints += [Joint(score, rows // runs, runs) for score, rows in asked]
     return joints, there, _left_out(every, part, joints)
-
-
-def _as_written(run: Compared, task: Task, read: Callable[[], T]) -> T:
-    """What a run's lines say. Raises ModelError where they hold what no run of the task writes."""
-    try:
-        return read()
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-        raise ModelError(
-            f"{run.path}: its predictions are damaged, or of another version: they aren't those of {task.name} ({type(error).__name__}: "
-            f"{error}). Score the model again with `byeori evaluate {run.path}/model DATA --output FOLDER` and compare that."
-        ) from error
 
 
 def _ranked(run: Compared, first: Compared) -> np.ndarray:
