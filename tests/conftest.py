@@ -47,20 +47,14 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def quick() -> None:
-    """Intervals of few resamples; and what is imported by now is looked through for garbage once, not after each training."""
-    import gc
-
+def quick_trainings() -> None:
     import byeori.report.write
     import byeori.train.loop  # noqa: F401
     from families import Family
-    from few_resamples import few_resamples
+    from quick import quick
 
     Family("bert").config(Family("bert").tokenizer())
-
-    few_resamples()
-    gc.collect()
-    gc.freeze()
+    quick()
 
 
 @pytest.fixture(scope="session")

@@ -24,8 +24,8 @@ import byeori.report.write
 from byeori import cli
 from byeori.run import RunFolder, dumps
 from byeori.train import checkpoint, fit, loop
-from few_resamples import few_resamples
 from killed import SMALL, forked, material, same
+from quick import quick
 
 SIZE, PAGE = "16m", 4096
 VALUES: dict[str, Any] = {"max_steps": 15, "checkpoint_every": 3, "evaluate_every": 5}
@@ -170,7 +170,7 @@ def read_only_amid(folder: Path, disk: Path, settings: dict[str, Any], whole: Ru
 
 
 def main() -> int:
-    few_resamples()
+    quick()
     folder = Path(sys.argv[1])
     torch.set_num_threads(1)
     folder.mkdir(parents=True, exist_ok=True)

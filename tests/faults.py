@@ -36,9 +36,9 @@ from byeori.errors import ByeoriError
 from byeori.run import RunFolder
 from byeori.tasks.base import Task
 from byeori.train import checkpoint, loop
-from few_resamples import few_resamples
 from gradients import Full
 from killed import SMALL, TASKS, forked, material, outcome, same
+from quick import quick
 
 WAYS = ("exact", "again", "smaller")
 FULL = ("CUDA out of memory. Tried to allocate 2.00 GiB.", "DefaultCPUAllocator: can't allocate memory: 4 bytes")
@@ -299,7 +299,7 @@ def reference(folder: Path, values: dict[str, Any]) -> tuple[float, int]:
 
 
 def main() -> int:
-    few_resamples()
+    quick()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seeds", type=int, default=50)

@@ -30,7 +30,7 @@ import byeori.report.write
 import byeori.train.fit
 import byeori.train.prepare  # noqa: F401
 from byeori.run import RunFolder
-from few_resamples import few_resamples
+from quick import quick
 
 TIMES = ("seconds", "memory_mb", "examples_per_second", "tokens_per_second")
 SMALL: dict[str, Any] = {
@@ -224,7 +224,7 @@ def survives_points(folder: Path, values: dict[str, Any], points: int, seed: int
 
 
 def main() -> int:
-    few_resamples()
+    quick()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--task", required=True)

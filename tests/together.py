@@ -64,7 +64,9 @@ def main() -> int:
     import byeori.report.write
     import byeori.train.fit
     import byeori.train.parallel  # noqa: F401
+    from quick import quick
 
+    quick()
     number, script, *arguments = sys.argv[1:]
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))

@@ -19,7 +19,6 @@ import byeori
 from byeori.models import embedding
 from byeori.models.world import World
 from byeori.tasks import TextClassification
-from few_resamples import few_resamples
 
 # Of gradients that are nothing but rounding a smaller epsilon makes whole steps.
 SMALL: dict[str, Any] = {
@@ -96,7 +95,6 @@ def without_memory(rank: int, world: World, at: tuple[int, ...], trains: bool = 
 
 
 def main() -> None:
-    few_resamples()
     folder, *names = sys.argv[1:]
     world = World.start("cpu")
     for name in names:
