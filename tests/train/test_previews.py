@@ -7,6 +7,8 @@ import hashlib
 import pytest
 
 import byeori
+from byeori.report.rows import sources
+from byeori.report.write import write_report
 from families import Family
 from vocabularies import texts
 
@@ -59,3 +61,8 @@ def test_a_pack_with_no_whole_row_shows_none(tmp_path):
         threads=1, precision="float32", baselines=False, previews=2, preview_every=1,
     )  # fmt: skip
     assert run.folder.lines(run.folder.samples) == [] and run.metrics["training"]["steps"] == 2
+    assert write_report(run.path, "en") == [], "which is no damage"
+    assert "none lay whole in one pack" in run.folder.report.read_text(encoding="utf-8")
+    assert [*sources(run.folder, missing := [])] and not any("samples" in one for one in missing)
+    run.folder.samples.write_text("\n", encoding="utf-8")
+    assert write_report(run.path, "en") == ["samples.jsonl is empty."], "nothing that a training writes"

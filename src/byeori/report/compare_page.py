@@ -62,8 +62,8 @@ def page(found: dict[str, Any], lang: str = "en") -> str:
 
 def language(found: dict[str, Any]) -> str:
     """The language of a page nobody chose one for: by the samples of all runs, as a report's is by those of one."""
-    folders = [folder for run in found["runs"] for folder in run["folders"]]
-    return language_of(Facts("", samples=[one for folder in folders for one in read_facts(folder).samples]))
+    runs = [read_facts(folder) for run in found["runs"] for folder in run["folders"]]
+    return language_of(Facts("", samples=[one for facts in runs for one in facts.samples or facts.watched]))
 
 
 def _scores_title(found: dict[str, Any], one: dict[str, Any], lang: str) -> str:

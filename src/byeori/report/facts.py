@@ -47,6 +47,7 @@ class Facts:
     saved: dict[str, Any] = field(default_factory=dict)  # model/byeori.json
     history: list[dict[str, Any]] = field(default_factory=list)
     samples: list[dict[str, Any]] = field(default_factory=list)
+    never_whole: bool = False  # samples were asked for, and no row ever lay whole in a pack
     watched: list[dict[str, Any]] = field(default_factory=list)  # the same validation rows at each evaluation
     slices: dict[str, Any] = field(default_factory=dict)  # scores by length and source
     mistakes: dict[str, Any] = field(default_factory=dict)  # texts of some wrong rows
@@ -196,8 +197,8 @@ class Facts:
 
     @property
     def mostly_korean(self) -> bool:
-        """Whether most letters of the samples are Hangul."""
-        text = "".join(str(one) for sample in self.samples for one in table(sample, "inputs").values())
+        """Whether most letters of the samples, or where there are none of the watched rows, are Hangul."""
+        text = "".join(str(one) for sample in self.samples or self.watched for one in table(sample, "inputs").values())
         letters = [sign for sign in text if sign.isalpha()]
         return sum(bool(HANGUL.match(sign)) for sign in letters) * 2 > len(letters)
 
@@ -282,7 +283,8 @@ def read_facts(run: RunFolder | str | Path) -> Facts:
         setattr(facts, name, _json(path, facts.missing, folder.path))
     facts.history = _lines(folder.history, facts.missing, folder.path)
     if folder.samples.exists() or facts.settings.get("previews") != 0:
-        facts.samples = _lines(folder.samples, facts.missing, folder.path)
+        facts.samples = [*Lines.found(folder.samples, facts.missing, folder.path, none=True)]
+        facts.never_whole = folder.samples.is_file() and not folder.samples.stat().st_size
     if folder.watched.exists():
         facts.watched = _lines(folder.watched, facts.missing, folder.path)
     for name, path in (("slices", folder.slices), ("mistakes", folder.mistakes)):

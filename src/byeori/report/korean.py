@@ -264,6 +264,9 @@ KOREAN: dict[str, str] = {
         "그 스텝에 쓰인 행이라 열마다 다른 행입니다. 학습 데이터이므로 새 글에 대해서는 말해 주는 것이 적습니다."
     ),
     "Shown are {some} of {all} updates.": "{all}개 스텝 중 {some}개를 보였습니다.",
+    "No training row is shown: whenever samples were due, none lay whole in one pack, as rows of many windows don't.": (
+        "보여 줄 학습 행이 없습니다. 표본을 뽑을 때마다 한 묶음에 온전히 든 행이 없었습니다(여러 창으로 잘린 긴 행은 여러 묶음에 나뉩니다)."
+    ),
     "The same rows over time": "같은 행의 변화",
     "The same validation rows at each evaluation": "평가 때마다 본 같은 검증 행",
     " ({some} of {all})": " ({all}번 중 {some}번)",

@@ -22,8 +22,11 @@ class Lines:
     count: int
 
     @classmethod
-    def found(cls, path: Path, missing: list[str], top: Path) -> Lines:
-        """Those of a file that can be read; lines that are no objects are counted, told in `missing`, and left out."""
+    def found(cls, path: Path, missing: list[str], top: Path, none: bool = False) -> Lines:
+        """Those of a file that can be read; lines that are no objects are counted, told in `missing`, and left out.
+
+        none: a file without a byte is as it was written.
+        """
         name, count = path.relative_to(top), 0
         bad: list[int] = []
         try:
@@ -41,7 +44,7 @@ class Lines:
         if bad:
             said = "{file}: {count:,} damaged lines are left out, the first is line {first:,}."
             missing.append(told(said, file=name, count=len(bad), first=bad[0]))
-        elif not count:
+        elif not count and not (none and not path.stat().st_size):
             missing.append(told("{file} is empty.", file=name))
         return cls(path, count)
 

@@ -32,7 +32,7 @@ def sources(run: RunFolder, missing: list[str]) -> Iterator[tuple[str, Iterator[
 
     for path in (run.samples, run.watched, *sorted(run.predictions.glob("*.jsonl"))):
         if path.is_file():
-            lines = Lines.found(path, missing, run.path)
+            lines = Lines.found(path, missing, run.path, none=path == run.samples)
             yield str(path.relative_to(run.path)), _told(lines)
     yield from _data(run, missing)
 

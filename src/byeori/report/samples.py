@@ -19,7 +19,11 @@ LONG = 240  # characters of a text in a column
 
 def samples(facts: Facts) -> str:
     """Both tables, those that the run has."""
-    return _over_time(facts) + _watched(facts)
+    made = _over_time(facts) + _watched(facts)
+    if not facts.never_whole:
+        return made
+    said = "No training row is shown: whenever samples were due, none lay whole in one pack, as rows of many windows don't."
+    return f"<p>{text(facts.say(said))}</p>{made}"
 
 
 def _over_time(facts: Facts) -> str:

@@ -320,6 +320,8 @@ class Loop:
         self._settle()
         with self.parallel.whole() if self.task.generates else nullcontext():
             samples = self.samples(pack, outputs, self.settings.previews) if self.world.main else []
+        if self.world.main:
+            self.folder.samples.touch()  # empty: no row was whole in a pack so far, which is no damage
         for sample in samples:
             self.folder.append(self.folder.samples, {"step": self.step, **sample})
         if self.steps < previews.FEW and not self.settings.preview_every:
