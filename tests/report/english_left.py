@@ -18,6 +18,7 @@ from byeori.report.korean import KOREAN
 def english_left(found: dict[str, Any]) -> set[str]:
     source = page(found, "ko")
     spoken = " ".join([*Page(source).words, *re.findall(r'aria-label="([^"]*)"', source)])
+    spoken = spoken.replace(f"predictions/{found['part']}.jsonl", "")
     names = [found["task"], found["baseline"], *found["of_class"].values()]
     for run in found["comparisons"]:
         names += [run["run"], *(str(value) for name, pair in run["settings"].items() for value in (name, *pair))]

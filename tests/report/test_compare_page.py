@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from types import SimpleNamespace
 
 import pytest
 from comparisons import comparison, seeds
@@ -12,7 +13,9 @@ from report_page import Page
 
 import byeori
 from byeori.errors import SettingError
+from byeori.report.compare import _better
 from byeori.report.compare_page import language, page
+from byeori.report.compare_rows import _row
 
 BOTH = pytest.mark.parametrize("found", [comparison(), seeds()], ids=["two", "seeds"])
 
@@ -50,3 +53,29 @@ def test_the_language_is_that_of_the_samples(single, multi):
     assert language(found(single, multi)) == "ko", "of all samples together"
     with pytest.raises(SettingError, match="ko"):
         byeori.compare(single, multi, html="x.html", lang="de")
+
+
+def test_a_row_of_several_seeds_says_what_each_answered():
+    def run(label, text=None):
+        line = {"prediction": {"label": label, "score": 0.9}, "reference": "부정"}
+        return SimpleNamespace(lines=[line], mistaken={1: {"text": text}} if text else {})
+
+    first, second = [run("부정"), run("부정"), run("긍정", "돈이 아깝다")], [run("긍정"), run("부정"), run("긍정")]
+    found = _row(first, second, 0)
+    assert found == {
+        "row": 1,
+        "text": "돈이 아깝다",
+        "first": "부정 × 2, 긍정 × 1",
+        "second": "긍정 × 2, 부정 × 1",
+        "reference": "부정",
+    }
+    assert _row(first[:1], second[:1], 0) == {"row": 1, "first": "부정", "second": "긍정", "reference": "부정"}
+
+
+def test_better_is_said_only_where_interval_and_p_agree():
+    def found(low, high, p):
+        return {"low": low, "high": high, "p": p}
+
+    assert _better(found(0.1, 0.2, 0.01), False) is True and _better(found(0.1, 0.2, 0.01), True) is False
+    assert _better(found(0.1, 0.2, 0.1), False) is _better(found(-0.1, 0.2, 0.01), False) is None
+    assert _better(found(None, None, None), False) is None

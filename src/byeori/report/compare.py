@@ -250,9 +250,10 @@ def _places(groups: list[list[Compared]]) -> list[list[int]]:
 
 
 def _better(found: dict[str, Any], lower: bool) -> bool | None:
-    """Whether the interval of a difference is all on the better side, or all on the worse; None where 0 is inside."""
-    low, high = found["low"], found["high"]
-    if low is None or high is None or low <= 0 <= high:
+    """Whether the interval of a difference is all on the better side, or all on the worse; None where 0 is inside, or where p, which
+    is of another kind than the interval, doesn't bear it out."""
+    low, high, p = found["low"], found["high"], found["p"]
+    if low is None or high is None or low <= 0 <= high or p is None or p > 1 - LEVEL:
         return None
     return (high < 0) if lower else (low > 0)
 

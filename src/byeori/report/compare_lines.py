@@ -61,7 +61,7 @@ def score_rows(found: dict[str, Any], one: dict[str, Any]) -> tuple[list[str], l
     for name, score in one["scores"].items():
         made.append([
             directed(found, name),
-            told(number(score["first"])), told(number(score["second"])), difference(score), chance(score["p"]),
+            value(score["first"]), value(score["second"]), difference(score), chance(score["p"]),
             *([chance(score["p_holm"])] if corrected else []),
         ])  # fmt: skip
     return heads, made
@@ -84,8 +84,8 @@ def difference(score: dict[str, Any]) -> str:
     """`+0.0120 (−0.0030 to +0.0270)`."""
     if score["difference"] is None:
         return told("undefined")
-    value, low, high = (None if score[key] is None else _signed(score[key]) for key in ("difference", "low", "high"))
-    return str(value) if low is None else told("{value} ({low} to {high})", value=value, low=low, high=high)
+    middle, low, high = (None if score[key] is None else _signed(score[key]) for key in ("difference", "low", "high"))
+    return str(middle) if low is None else told("{value} ({low} to {high})", value=middle, low=low, high=high)
 
 
 def chance(p: float | None) -> str:
@@ -107,8 +107,13 @@ def verdict(found: dict[str, Any], one: dict[str, Any]) -> str:
     )  # fmt: skip
 
 
-def _signed(value: float) -> str:
-    return ("−" if value < 0 else "+") + number(abs(value))
+def value(score: float | None) -> str:
+    """A score with the minus sign of the differences beside it."""
+    return told(number(score).replace("-", "−"))
+
+
+def _signed(found: float) -> str:
+    return ("−" if found < 0 else "+") + number(abs(found))
 
 
 def _scores(found: dict[str, Any], one: dict[str, Any]) -> list[str]:

@@ -8,18 +8,19 @@ same; the page is in one language, and only names, labels and texts of the runs 
 
 from __future__ import annotations
 
+import re
 from html import escape
 from typing import Any
 
-from byeori.report.compare_lines import HEADS, difference, directed, named, score_rows, verdict
-from byeori.report.facts import Facts, file_name, number, read_facts, words
+from byeori.report.compare_lines import HEADS, difference, directed, named, score_rows, value, verdict
+from byeori.report.facts import Facts, file_name, read_facts, words
 from byeori.report.html import STYLE, VERDICTS, language_of
 from byeori.report.markup import Made, folded, grid, items, said, text
 from byeori.report.plots import ticks
 from byeori.report.visible import visible
 from byeori.report.words import Told, say, told
 
-WIDTH, LEFT, RIGHT, TALL, TOP, BOTTOM = 640, 190, 24, 30, 10, 34
+WIDTH, LEFT, RIGHT, TALL, TOP, BOTTOM = 640, 190, 24, 30, 10, 46
 KIND = {True: "better", False: "worse", None: "open"}
 MORE = ".mid{stroke:var(--soft);stroke-dasharray:4 3}.span{stroke-width:3}"
 
@@ -74,7 +75,10 @@ def _scores_title(found: dict[str, Any], one: dict[str, Any], lang: str) -> str:
 
 def _comparison(found: dict[str, Any], one: dict[str, Any], lang: str) -> str:
     heads, rows = score_rows(found, one)
-    caption = say(lang, "Scores of both, and their differences")
+    several = any("seeds" in run for run in found["runs"])
+    caption = say(
+        lang, "Means over the seeds, and their differences" if several else "Scores of both, and their differences"
+    )
     caption += say(lang, "; ↓: lower is better") if found["lower_is_better"] else ""
     numbers = range(1, len(heads))
     made = forest(found, one, lang) + grid(_cells(heads, lang), [_cells(row, lang) for row in rows], caption, numbers)
@@ -156,31 +160,42 @@ def _changed(found: dict[str, Any], one: dict[str, Any], lang: str) -> str:
     by = "" if changed["by"] == "answer" else told(words(changed["by"]))
     counts = [[say(lang, HEADS[kind]), f"{changed[kind]:,}"] for kind in kinds]
     counts.append([say(lang, "the same"), f"{changed['same']:,}"])
+    several = any("seeds" in run for run in found["runs"])
     count = sum(changed[kind] for kind in [*kinds, "same"])
     if by:
         caption = say(lang, "{count:,} rows by the {score} of each", count=count, score=by)
     else:
-        caption = say(lang, "{count:,} rows by whether the answer is right", count=count)
+        by_most = "{count:,} rows by whether the answers of most seeds are right"
+        caption = say(lang, by_most if several else "{count:,} rows by whether the answer is right", count=count)
     made = f"<h3>{text(say(lang, 'Rows that changed'))}</h3>"
     made += grid([say(lang, "change"), say(lang, "rows")], counts, caption, numbers=(1,))
     for kind in kinds:
         if rows := changed["rows"][kind]:
             texts = any("text" in row for row in rows)
             table = [
-                [row["row"], *([row.get("text", "")] if texts else [])]
-                + _cells([row[side] for side in ("first", "second", "reference")], lang)
-                + [say(lang, number(value)) for value in row.get("values") or ()]
+                [row["row"], *(_unbroken(side) for side in _cells([row["first"], row["second"]], lang))]
+                + _cells([row["reference"]], lang)
+                + [say(lang, value(one)) for one in row.get("values") or ()]
+                + [row.get("text", "")] * texts
                 for row in rows
             ]
-            heads = [say(lang, "row"), *([say(lang, "text")] if texts else []), found["baseline"], one["run"]]
-            heads.append(say(lang, "reference"))
+            heads = [say(lang, "row"), found["baseline"], one["run"], say(lang, "reference")]
             if by:
                 heads += [f"{say(lang, by)}, {run}" for run in (found["baseline"], one["run"])]
+            heads += [say(lang, "text")] * texts  # few rows have theirs kept, so it stands last
             caption = say(
                 lang, "{kind}: {some} of {all} rows", kind=told(HEADS[kind]), some=len(rows), all=f"{changed[kind]:,}"
             )
-            made += folded(caption, grid(heads, table, caption, numbers=(0,)), opened=kind == kinds[0])
+            note = say(lang, "Rows are numbered as in predictions/{part}.jsonl.", part=found["part"])
+            if several:
+                note += " " + say(lang, "Beside each answer stands how many seeds gave it.")
+            made += folded(caption, grid(heads, table, note, numbers=(0,)), opened=kind == kinds[0])
     return made
+
+
+def _unbroken(answer: Any) -> Any:
+    """Answers of several seeds, whose counts stay on the line of what they count."""
+    return re.sub(r" × (?=\d)", "\u00a0×\u00a0", answer) if " × " in answer else answer
 
 
 def _seeds(found: dict[str, Any], lang: str) -> str:
@@ -191,7 +206,7 @@ def _seeds(found: dict[str, Any], lang: str) -> str:
         keys = ("value", "std", "min", "max")
         rows = [
             _cells([directed(found, name)], lang)
-            + [say(lang, number(value)) for value in (*(score[key] for key in keys), *score["values"])]
+            + [say(lang, value(one)) for one in (*(score[key] for key in keys), *score["values"])]
             for name, score in run["scores"].items()
         ]
         heads = [say(lang, name) for name in ("score", "mean", "standard deviation", "least", "most")]

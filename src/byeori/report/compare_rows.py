@@ -8,6 +8,7 @@ is neither (texts that are written, numbers, likelihoods) by the score of the ro
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -55,7 +56,7 @@ def changes(
     found: dict[str, Any] = {"by": "answer", "same": int((~np.any([*kinds.values()], axis=0)).sum())}
     found |= {kind: int(chosen.sum()) for kind, chosen in kinds.items()}
     found["rows"] = {
-        kind: [_row(first[0], second[0], row) for row in np.flatnonzero(chosen)[:MOST].tolist()]
+        kind: [_row(first, second, row) for row in np.flatnonzero(chosen)[:MOST].tolist()]
         for kind, chosen in kinds.items()
     }
     return found
@@ -107,7 +108,7 @@ def _by_score(
     order = np.argsort(gains, kind="stable")
     listed = {
         kind: [
-            {**_row(first, second, own[row]), "values": [None if np.isnan(v) else float(v) for v in values[row]]}
+            {**_row([first], [second], own[row]), "values": [None if np.isnan(v) else float(v) for v in values[row]]}
             for row in some.tolist()
             if gains[row] * sign > 0
         ]
@@ -119,17 +120,34 @@ def _by_score(
     }  # fmt: skip
 
 
-def _row(first: Compared, second: Compared, row: int) -> dict[str, Any]:
-    """A row for people: its number, text where the folder tells it, what both said and what is right."""
-    ours, theirs = first.lines[row], second.lines[row]
+def _row(first: list[Compared], second: list[Compared], row: int) -> dict[str, Any]:
+    """A row for people: its number, text where a folder tells it, what both said (of seeds: what each said) and what is right."""
+    ours = first[0].lines[row]
     found: dict[str, Any] = {"row": row + 1}
-    inputs = ours.get("inputs") or theirs.get("inputs")
+    inputs = next((given for run in (*first, *second) if (given := _inputs(run, row))), None)
     if isinstance(inputs, dict):
         found["text"] = " ⏐ ".join(map(str, inputs.values()))[:LONGEST]
     elif isinstance(ours["prediction"], dict) and "masked" in ours["prediction"]:
         found["text"] = str(ours["prediction"]["masked"])[:LONGEST]
-    return {**found, "first": said(ours["prediction"]), "second": said(theirs["prediction"]),
-            "reference": said(ours["reference"])}  # fmt: skip
+    return {
+        **found,
+        "first": _all_said(first, row),
+        "second": _all_said(second, row),
+        "reference": said(ours["reference"]),
+    }
+
+
+def _inputs(run: Compared, row: int) -> Any:
+    """A row's inputs: beside its prediction, else among the mistakes whose texts the run kept."""
+    return run.lines[row].get("inputs") or run.mistaken.get(row + 1)
+
+
+def _all_said(runs: list[Compared], row: int) -> str:
+    """What a run said of a row; of several seeds each answer with how many of them gave it, the most frequent first."""
+    answers = Counter(said(run.lines[row]["prediction"]) for run in runs)
+    if len(runs) == 1:
+        return next(iter(answers))
+    return ", ".join(f"{answer} × {count}" for answer, count in answers.most_common())[:LONGEST]
 
 
 def said(value: Any) -> str:

@@ -44,6 +44,7 @@ class Compared:
     facts: Facts
     lines: list[dict[str, Any]] = field(default_factory=list)
     measured: bool = True  # whether there is a loss and a hash of each row
+    mistaken: dict[Any, Any] = field(default_factory=dict)  # row number → inputs, of the few whose texts are kept
 
     @property
     def labels(self) -> list[str]:
@@ -102,6 +103,10 @@ def read_run(path: str | Path, part: str, task: Task | type[Task] | str | None) 
     found = Compared(folder.path.resolve().name, folder.path, work, read_facts(folder))
     file = folder.predictions / f"{part}.jsonl"
     found.lines = _lines(file, "prediction", "reference")
+    kept = found.facts.mistakes.get("rows") if found.facts.mistakes.get("part") == part else None
+    for one in kept if isinstance(kept, list) else []:
+        if isinstance(one, dict) and isinstance(one.get("row"), int):
+            found.mistaken[one["row"]] = one.get("inputs")
     rows = found.facts.rows(part)
     if rows is not None and rows != len(found.lines):
         raise ModelError(f"{file}: it is damaged: {len(found.lines):,} of {rows:,} rows are in it.")
