@@ -213,7 +213,7 @@ class Watching:
     early_stopping: int | None = setting(None, "stop after so many evaluations without a better score", least=1)
     log_every: int | None = setting(None, "updates between two lines of history; about 100 lines a run", least=1)
     preview_every: int | None = setting(
-        None, "updates between samples; min(500, updates / 10) if not given, of tasks that write 50 at least", least=1
+        None, "updates between samples; min(500, updates / 10) if not given, of tasks that write 200 at least", least=1
     )
     previews: int = setting(
         5, "samples shown each time; with 0 no texts of mistakes are kept for the report either", least=0

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # Below so many updates "every min(500, updates / 10)" is each of them: all samples are written, the last ones shown.
 FEW = 20
-WRITTEN_EVERY = 50  # updates between samples that the model is asked for: some hundredth of the time
+WRITTEN_EVERY = 200  # updates between samples that the model is asked for: some hundredth of the time
 
 
 def every(updates: int, task: Task) -> int:
