@@ -17,6 +17,7 @@ import byeori
 from byeori import settings
 from byeori.bench import options as beside
 from byeori.cli_runs import card, compare, push, report
+from byeori.cli_serving import serve
 from byeori.cli_training import replay, tune
 from byeori.commandline import SCORING, Flag, Settings, answer, common, debugging, given, sharing, told, used_task
 from byeori.doctor.options import KINDS
@@ -134,7 +135,7 @@ def train(file: str | None, task: str | None, as_json: bool, **values: Any) -> N
         print_summary(run.folder, run.metrics)
 
 
-for command in (tune, replay, report, card, compare, push):
+for command in (tune, replay, report, card, compare, push, serve):
     cli.add_command(command)
 
 

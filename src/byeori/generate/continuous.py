@@ -66,6 +66,9 @@ class Continuous:
         self.ages: list[int] = []  # a slot each: the larger, the younger
         self._age = itertools.count()
         self.fresh: list[tuple[Strand, int]] = []  # tokens of the last step, where there are no beams
+        self.places: list[int] = []  # of each of them: which of its text's new tokens it is, from 1
+        self.scored = False  # whether the model's log-probability of each of them is kept
+        self.logprobs: list[float] = []
         self.steps = self.rows = self.evicted = 0  # of all steps so far
 
     @property
@@ -88,12 +91,18 @@ class Continuous:
         self._join()
         lines, pool = self.lines, self.pool
         hidden = pool.step(torch.from_numpy(lines.next).to(self.lean.device))
-        tokens, parents = lines.choose(self.lean.head(hidden), self.rules)
+        logits = self.lean.head(hidden)
+        before = logits.log_softmax(-1) if self.scored and lines.width == 1 else None  # rules may write into the logits
+        tokens, parents = lines.choose(logits, self.rules)
         self.steps, self.rows = self.steps + 1, self.rows + tokens.size
         if parents is not None and (parents != np.arange(lines.width)).any():
             pool.inherit(torch.from_numpy(parents).to(self.lean.device))
         if lines.width == 1:
             self.fresh = list(zip(lines.strands, tokens[:, 0].tolist(), strict=True))
+            self.places = (lines.lengths[: len(lines)] - lines.begun[: len(lines)]).tolist()
+            if before is not None:
+                taken = torch.from_numpy(tokens).to(before.device)
+                self.logprobs = before.gather(1, taken)[:, 0].tolist()
         found = [(lines.strands[slot], texts) for slot, texts in lines.done.items()]
         if lines.done:
             self._leave(list(lines.done))
@@ -117,6 +126,14 @@ class Continuous:
         self.open.clear()
         self.add(strands)
         return len(tried) > 1
+
+    def drop(self, requests: set[int]) -> None:
+        """Nobody wants what is written for these any more."""
+        self._leave([slot for slot, one in enumerate(self.lines.strands) if one.request in requests])
+        self.waiting = deque(one for one in self.waiting if one.request not in requests)
+        for request in requests:
+            self.open.pop(request, None)
+            self.encoded.pop(request, None)
 
     def _leave(self, slots: list[int]) -> None:
         for slot in sorted(slots, reverse=True):

@@ -50,18 +50,37 @@ def streamed(run: Run, given: Any, call: Any) -> Iterator[str]:
 
 
 def _pieces(task: Any, prompt: list[int], tokens: Iterator[int], call: Any) -> Iterator[str]:
-    """What the next token can't change any more: a token behind, half characters and bytes held back."""
-    new: list[int] = []
-    said = text = before = ""
+    pieces = Pieces(task, prompt, call)
     for token in tokens:
-        new.append(token)
-        text = task.words(prompt, new, call)
-        if text.endswith(HALF) or BYTE.fullmatch(task.tokenizer.convert_ids_to_tokens(token) or ""):
-            continue
-        stable = os.path.commonprefix([before, text])
-        before = text
-        if len(stable) > len(said):
-            yield stable[len(said) :]
-            said = stable
-    if len(text) > len(said):
-        yield text[len(said) :]
+        if piece := pieces.add(token):
+            yield piece
+    if piece := pieces.rest():
+        yield piece
+
+
+class Pieces:
+    """What the next token can't change any more: a token behind, half characters and bytes held back."""
+
+    def __init__(self, task: Any, prompt: list[int], call: Any):
+        self.task, self.prompt, self.call = task, prompt, call
+        self.new: list[int] = []
+        self.said = self.text = self._before = ""
+
+    def add(self, token: int) -> str:
+        """What is certain once this token is there too."""
+        self.new.append(token)
+        self.text = text = self.task.words(self.prompt, self.new, self.call)
+        if text.endswith(HALF) or BYTE.fullmatch(self.task.tokenizer.convert_ids_to_tokens(token) or ""):
+            return ""
+        stable = os.path.commonprefix([self._before, text])
+        self._before = text
+        return self._say(stable)
+
+    def rest(self) -> str:
+        """What is left once there are no more tokens."""
+        return self._say(self.text)
+
+    def _say(self, stable: str) -> str:
+        piece = stable[len(self.said) :]
+        self.said += piece
+        return piece

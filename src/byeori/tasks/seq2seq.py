@@ -263,6 +263,16 @@ class Seq2Seq(Task):
         self.tokenizer = tokenizer
         return write(self, model, tokenizer, pack, call)
 
+    def with_ends(self, call: Any | None) -> bool:
+        """Whether a call wants the start and end tokens of its texts."""
+        return bool(call and call.return_tensors)
+
+    def laid(self, texts: list[list[int]]) -> list[int]:
+        """The texts of one row as `decode` takes them: −1 between them."""
+        from byeori.tasks.seq2seq_models import joined
+
+        return joined(texts)
+
     def way(self, model: Any, tokenizer: Any, call: Any | None) -> tuple[Decoding, dict[str, Any], dict[str, Any]]:
         """How a call's texts are written: what is asked, the checkpoint's own way, tokens that are forced."""
         from byeori.tasks.seq2seq_models import first_tokens, room

@@ -147,7 +147,7 @@ def write(task: Seq2Seq, model: Any, tokenizer: Any, pack: Pack, call: Any | Non
             pack,
             decoding,
             most=task.most_rows(call),
-            ends=bool(call and call.return_tensors),
+            ends=task.with_ends(call),
             **forced,
         )
 
@@ -164,12 +164,12 @@ def written(
     with placed(wanted.__getitem__):
         texts = write_texts(inner, sources, decoding, pad=pack.pad_token_id, tokenizer=tokenizer, ends=ends, **forced)
     for place, several in zip(wanted, texts, strict=True):
-        found[place] = _joined(several)
+        found[place] = joined(several)
     flat = torch.tensor([one for ids in found for one in ids], dtype=torch.int64)
     return flat, np.array([len(ids) for ids in found], np.int64)
 
 
-def _joined(texts: list[list[int]]) -> list[int]:
+def joined(texts: list[list[int]]) -> list[int]:
     """Several texts as one list, −1 between them."""
     found = list(texts[0])
     for text in texts[1:]:

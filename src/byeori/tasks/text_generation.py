@@ -272,7 +272,7 @@ class TextGeneration(Likelihood):
         ids = pack.input_ids.cpu().numpy()
         wanted = np.arange(len(pack))
         decoding, own, _ = self.way(model, tokenizer, call)
-        ends = call is not None and bool(call.return_tensors or not call.skip_special_tokens)
+        ends = self.with_ends(call)
         if "labels" in pack.columns:
             most = min(PREVIEW_NEW, (self.limit or 2 * PREVIEW_NEW) // 2)
             decoding, own = Decoding(max_new_tokens=most, do_sample=False, num_beams=1), {}
@@ -289,10 +289,18 @@ class TextGeneration(Likelihood):
         counts = np.zeros(len(pack), np.int64)
         values: list[int] = []
         for place, texts in zip(wanted, written, strict=True):
-            closed = [one for text in texts for one in (*text, END)]
+            closed = self.laid(texts)
             values += closed
             counts[place] = len(closed)
         return torch.tensor(values, dtype=torch.int64), counts
+
+    def with_ends(self, call: Any | None) -> bool:
+        """Whether a call wants the end tokens of its texts."""
+        return call is not None and bool(call.return_tensors or not call.skip_special_tokens)
+
+    def laid(self, texts: list[list[int]]) -> list[int]:
+        """The texts of one row as `decode` takes them: each closed by −1."""
+        return [one for text in texts for one in (*text, END)]
 
     def way(self, model: Any, tokenizer: Any, call: Any | None) -> tuple[Decoding, dict[str, Any], dict[str, Any]]:
         """How a call's texts are written: what is asked, the checkpoint's own way, tokens that are forced."""
