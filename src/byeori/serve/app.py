@@ -315,7 +315,7 @@ class Api:
     async def _answered(self, request: Request, one: Hosted, wanted: Wanted) -> Ask:
         """Raises Refused, Gone."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        ask = self._ask(request, one, wanted, lambda ask: future.done() or future.set_result(None))
+        ask = self._ask(request, one, wanted, lambda ask: _set(future))
         left = asyncio.ensure_future(_left(request))
         try:
             await asyncio.wait({future, left}, timeout=self.owner.timeout + 1, return_when=asyncio.FIRST_COMPLETED)
@@ -416,6 +416,11 @@ def _handling(handler: Callable[..., Awaitable[Response]], path: str) -> Callabl
         return await run(request)
 
     return plain
+
+
+def _set(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 async def _left(request: Request) -> None:

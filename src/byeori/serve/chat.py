@@ -151,7 +151,7 @@ class Reply:
         self.said, self.held, self.stopped = 0, "", False
 
     def whole(self, ask: Ask) -> dict[str, Any]:
-        choices = []
+        choices: list[dict[str, Any]] = []
         for row, written in zip(ask.answers, ask.written, strict=True):
             for place, one in enumerate(row):
                 text = cut(one["generated_text"], self.stops)

@@ -64,8 +64,8 @@ def load(one: Hosted, options: dict[str, Any]) -> Run | None:
     """The run of a hosted model; of one that is asked for vectors None where its model is no encoder. Raises SettingError, ModelError."""
     if one.of is not None:
         return vectors_of(one.of.run)
-    from byeori.predict.run import load_run
     from byeori.predict.run import Run as Kind
+    from byeori.predict.run import load_run
 
     return one.source if isinstance(one.source, Kind) else load_run(one.source, **options)
 

@@ -35,7 +35,6 @@ from byeori.serve.options import TOKEN_VARIABLE, Serving
 if TYPE_CHECKING:
     from byeori.predict.run import Run
     from byeori.serve.lane import Lane
-    from byeori.serve.owner import Hosted
 
 BODY_SECONDS = 30.0
 BACKLOG = 1_024
