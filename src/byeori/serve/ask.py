@@ -8,12 +8,16 @@ begun. Everything but `gone` and the tellers is the model's thread's alone once 
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from byeori.errors import ByeoriError, DataError, SettingError
+
+
+SETTING = re.compile(r"(?:^|: )(\w+)=")  # how a sentence about a setting begins
 
 
 @dataclass
@@ -107,7 +111,8 @@ def refusal(error: BaseException) -> Refused:
     if isinstance(error, DataError):
         return Refused(400, str(error), "inputs")
     if isinstance(error, SettingError):
-        return Refused(400, str(error), "parameters")
+        named = SETTING.search(str(error))
+        return Refused(400, str(error), "parameters" if named is None else f"parameters.{named[1]}")
     if isinstance(error, ByeoriError):
         return Refused(503, str(error), after=5.0)
     return Refused(

@@ -62,7 +62,17 @@ class Wanted:
 
 
 def read(run: Run, body: dict[str, Any], most: Most) -> Wanted:
-    """Raises Refused."""
+    """Raises Refused, whose field is the place in the body."""
+    try:
+        return _read(run, body, most)
+    except Refused as refused:
+        name = (refused.field or "").removeprefix("parameters.")
+        if name in body:
+            refused.field = name
+        raise
+
+
+def _read(run: Run, body: dict[str, Any], most: Most) -> Wanted:
     parameters, stream = _parameters(body)
     task: Any = run.task
     details = bool(_taken(parameters, "details", bool, False))
