@@ -15,7 +15,9 @@ from pipelines import ASKED, MASKED, A, B
 @pytest.fixture
 def client(served, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)  # under which it asks no server at all
-    return lambda name, **more: InferenceClient(model=f"{served.url}/models/{name}", token="not needed", timeout=60, **more)
+    return lambda name, **more: InferenceClient(
+        model=f"{served.url}/models/{name}", token="not needed", timeout=60, **more
+    )
 
 
 def called(served, name, given, **values):
@@ -65,8 +67,17 @@ def test_summarization_and_translation(client, served):
 
 
 def test_zero_shot(client, served):
-    found = client("zero-shot-classification").zero_shot_classification(A, ["정치", "경제"], multi_label=True, hypothesis_template="{}")
-    other = called(served, "zero-shot-classification", A, candidate_labels=["정치", "경제"], multi_label=True, hypothesis_template="{}")
+    found = client("zero-shot-classification").zero_shot_classification(
+        A, ["정치", "경제"], multi_label=True, hypothesis_template="{}"
+    )
+    other = called(
+        served,
+        "zero-shot-classification",
+        A,
+        candidate_labels=["정치", "경제"],
+        multi_label=True,
+        hypothesis_template="{}",
+    )
     assert [one.label for one in found] == other["labels"]
 
 
@@ -93,7 +104,10 @@ def test_text_generation(client, served):
     drawn = [writer.text_generation(A, do_sample=True, temperature=1.5, seed=seed, **options) for seed in (1, 1, 2)]
     assert drawn[0] == drawn[1] != drawn[2]
     stop = other["generated_text"][-1]
-    assert writer.text_generation(A, stop=[stop], details=True, **options).details.finish_reason in ("stop_sequence", "length")
+    assert writer.text_generation(A, stop=[stop], details=True, **options).details.finish_reason in (
+        "stop_sequence",
+        "length",
+    )
 
 
 def test_log_probabilities_are_the_models_own(client, served):
@@ -135,7 +149,12 @@ def test_openai_client(served, loaded):
         messages = [{"role": "user", "content": A}]
         whole = client.chat.completions.create(model="chat", messages=messages, max_tokens=8, temperature=0)
         stream = client.chat.completions.create(
-            model="chat", messages=messages, max_tokens=8, temperature=0, stream=True, stream_options={"include_usage": True}
+            model="chat",
+            messages=messages,
+            max_tokens=8,
+            temperature=0,
+            stream=True,
+            stream_options={"include_usage": True},
         )
         *events, last = stream
         said = "".join(one.choices[0].delta.content or "" for one in events)
@@ -162,7 +181,9 @@ def test_openai_client(served, loaded):
 def test_vectors_of_a_model_with_a_head_are_those_of_its_body(served):
     """The same weights loaded for feature-extraction."""
     run = served.runs["text-classification"]
-    body = byeori.load_run(run.model.base_model, task="feature-extraction", tokenizer=run.tokenizer, precision="float32", device="cpu")
+    body = byeori.load_run(
+        run.model.base_model, task="feature-extraction", tokenizer=run.tokenizer, precision="float32", device="cpu"
+    )
     found = served.client.post("/models/text-classification/v1/embeddings", json={"input": [A, B]}).json()
     wanted = byeori.pipeline("feature-extraction", body)([A, B], pooling="mean", normalize=True)
     assert np.allclose([one["embedding"] for one in found["data"]], wanted, atol=1e-5)

@@ -28,18 +28,32 @@ def asked(task: str) -> list[tuple[Any, dict[str, Any]]]:
         return [*singles, (some[:5], {}), ({"text": some[0], "text_pair": some[1]}, {}), (some[2], {"top_k": 2}), (some[:9], {"top_k": None}),
                 (some[3], {"function_to_apply": "none", "max_length": 5})]  # fmt: skip
     if task == "token-classification":
-        return [*singles, (some[:4], {"aggregation_strategy": "simple"}), (LONG, {"stride": 16, "aggregation_strategy": "first"}), (some[1], {"ignore_labels": []})]
+        return [
+            *singles,
+            (some[:4], {"aggregation_strategy": "simple"}),
+            (LONG, {"stride": 16, "aggregation_strategy": "first"}),
+            (some[1], {"ignore_labels": []}),
+        ]
     if task == "question-answering":
         rows = [{"question": "누가 사나?", "context": one} for one in (*some, LONG)]
-        return [*((one, {}) for one in rows), (rows[:6], {}), (rows[-1], {"top_k": 3, "doc_stride": 8, "max_seq_len": 40})]
+        return [
+            *((one, {}) for one in rows),
+            (rows[:6], {}),
+            (rows[-1], {"top_k": 3, "doc_stride": 8, "max_seq_len": 40}),
+        ]
     if task == "fill-mask":
         masked = [f"{one[:12]} [MASK] {one[12:40]}" for one in some]
-        return [*((one, {}) for one in masked), (masked[:4], {"top_k": 2}), (f"{masked[0]} [MASK]", {}), (masked[1], {"targets": ["a", "b"]})]
+        return [
+            *((one, {}) for one in masked),
+            (masked[:4], {"top_k": 2}),
+            (f"{masked[0]} [MASK]", {}),
+            (masked[1], {"targets": ["a", "b"]}),
+        ]
     if task == "zero-shot-classification":
         labels = {"candidate_labels": ["정치", "경제", "a much longer label"]}
         return [*((one, labels) for one, _ in singles), (some[:3], {**labels, "multi_label": True})]
     if task == "multiple-choice":
-        rows = [{"text": one, "choices": some[:2 + place % 3]} for place, one in enumerate(some)]
+        rows = [{"text": one, "choices": some[: 2 + place % 3]} for place, one in enumerate(some)]
         return [*((one, {}) for one in rows), (rows[:5], {}), (rows[0], {"top_k": 2})]
     if task == "feature-extraction":
         return [*singles, (some[:5], {"pooling": "mean"}), (some[0], {"pooling": "cls", "normalize": True})]
@@ -98,7 +112,9 @@ def test_small_batches_and_rows_longer_than_a_batch(expected, loaded):
     with running({task: loaded[task] for task in tasks}, batch_tokens=24, log_requests=False) as server:
         for task in tasks:
             for given, parameters in asked(task):
-                found = httpx.post(f"{server.url}/models/{task}", json={"inputs": given, "parameters": parameters}, timeout=60)
+                found = httpx.post(
+                    f"{server.url}/models/{task}", json={"inputs": given, "parameters": parameters}, timeout=60
+                )
                 assert close(found.json(), expected[repr((task, given, parameters))]), (task, given, parameters)
 
 
@@ -110,7 +126,9 @@ def test_bfloat16_under_load(tiny):
     with running({"it": run}, log_requests=False) as server, ThreadPoolExecutor(CLIENTS) as clients:
 
         def ask(text: str) -> Any:
-            return httpx.post(f"{server.url}/models/it", json={"inputs": text, "parameters": {"top_k": None}}, timeout=60).json()[0]
+            return httpx.post(
+                f"{server.url}/models/it", json={"inputs": text, "parameters": {"top_k": None}}, timeout=60
+            ).json()[0]
 
         for one, other in zip(clients.map(ask, given), alone, strict=True):
             scores = {row["label"]: row["score"] for row in other}

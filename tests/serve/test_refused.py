@@ -42,7 +42,7 @@ REFUSED: list[tuple[str, Any, str, str | None]] = [
     ("/models/fill-mask", {"inputs": "no mask"}, "mask", "inputs"),
     ("/models/summarization", {"inputs": "  "}, "input 1 is empty", "inputs"),
     ("/models/feature-extraction", {"inputs": A, "truncation_direction": "left"}, "is not taken", "truncation_direction"),
-    ("/models/feature-extraction", {"inputs": A, "return_tensors": "pt"}, "answers are JSON", "parameters.return_tensors"),
+    ("/models/feature-extraction", {"inputs": A, "return_tensors": "pt"}, "answers are JSON", "return_tensors"),
     ("/models/feature-extraction", {"inputs": {"source_sentence": A}}, "a list of sentences", "inputs"),
     (LM, {"inputs": A, "parameters": {"max_new_tokens": 10**6}}, "max_new_tokens=1000000: the model has room", "parameters.max_new_tokens"),
     (LM, {"inputs": A, "parameters": {"temperature": "hot"}}, "temperature='hot': a number is needed", "parameters.temperature"),
@@ -66,7 +66,9 @@ REFUSED: list[tuple[str, Any, str, str | None]] = [
 STATUS = {"/pipeline/question": 404}
 
 
-@pytest.mark.parametrize("path, body, says, field", REFUSED, ids=[f"{path}-{says[:30]}" for path, _, says, _ in REFUSED])
+@pytest.mark.parametrize(
+    "path, body, says, field", REFUSED, ids=[f"{path}-{says[:30]}" for path, _, says, _ in REFUSED]
+)
 def test_says_what_and_where(served, path, body, says, field):
     found = served.refused(path, body, STATUS.get(path, 400))
     if path.startswith("/v1"):
@@ -105,7 +107,9 @@ def test_bodies_that_are_no_json_of_texts(served, body, says):
 
 
 def test_emoji_and_nothing_are_texts(served):
-    assert served.post("text-classification", "\U0001f600 좋아요 \u0000 \u200b") and served.post("text-classification", "")
+    assert served.post("text-classification", "\U0001f600 좋아요 \u0000 \u200b") and served.post(
+        "text-classification", ""
+    )
     assert served.client.post(CLS, content=b'{"inputs": "\\ud83d\\ude00"}').status_code == 200
 
 
@@ -120,13 +124,19 @@ def test_paths_that_are_none(served, path):
 
 def test_too_much_at_once(served, loaded):
     small = {"max_body_mb": 0.02, "max_request_rows": 8, "max_request_tokens": 400}
-    with running({name: loaded[name] for name in ("text-classification", "text-generation")}, log_requests=False, **small) as server:
+    with running(
+        {name: loaded[name] for name in ("text-classification", "text-generation")}, log_requests=False, **small
+    ) as server:
         post = httpx.Client(base_url=server.url, timeout=30).post
         for path, body, says in [
             (CLS, {"inputs": "a" * 30_000}, "the body is larger than 0.02 MB"),
             (CLS, {"inputs": ["a"] * 9}, "9 answers"),
             (CLS, {"inputs": [A * 20] * 8}, "this server takes 400"),
-            (LM, {"inputs": A, "parameters": {"num_return_sequences": 10**9, "do_sample": True}}, "1,000,000,000 answers"),
+            (
+                LM,
+                {"inputs": A, "parameters": {"num_return_sequences": 10**9, "do_sample": True}},
+                "1,000,000,000 answers",
+            ),
             (LM, {"inputs": [A] * 8, "parameters": {"max_new_tokens": 100}}, "this server takes 400"),
         ]:
             found = post(path, json=body)
@@ -196,7 +206,23 @@ def test_a_few_hundred_random_bodies(served):
     whole = [json.dumps(body).encode() for path, body, *_ in REFUSED if path.startswith("/models")]
     paths = ["/models/text-classification", "/models/token-classification", "/models/question-answering", "/models/fill-mask",
              "/models/zero-shot-classification", "/models/feature-extraction", "/models/multiple-choice", "/v1/embeddings", TALK]  # fmt: skip
-    words: list[Any] = [A, "", None, True, 0, -1, 1.5, [], {}, [A], [[A, B]], {"text": A}, {"question": A, "context": B}, {"a": [1]}, "[MASK]"]
+    words: list[Any] = [
+        A,
+        "",
+        None,
+        True,
+        0,
+        -1,
+        1.5,
+        [],
+        {},
+        [A],
+        [[A, B]],
+        {"text": A},
+        {"question": A, "context": B},
+        {"a": [1]},
+        "[MASK]",
+    ]
     names = ["inputs", "parameters", "top_k", "text", "text_pair", "question", "context", "candidate_labels", "choices", "stream", "messages",
              "model", "input", "prompt", "targets", "doc_stride", "stride", "pooling", "tokens", "aggregation_strategy", "max_length"]  # fmt: skip
 
