@@ -77,7 +77,8 @@ class Server:
         host, port = self.serving.host, self.serving.port
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-            self._socket = socket.socket(found[0], socket.SOCK_STREAM)
+            # By its protocol asyncio tells that answers must not wait for the last one's receipt (Nagle: 40 ms each).
+            self._socket = socket.socket(found[0], socket.SOCK_STREAM, socket.IPPROTO_TCP)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             self._socket.bind(found[4])
             self._socket.listen(BACKLOG)
