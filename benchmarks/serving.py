@@ -102,7 +102,9 @@ class Client:
         head = f"POST /models/it HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
         self.writer.write(head.encode() + body)
         said = await self.reader.readuntil(b"\r\n\r\n")
-        length = next(int(line.split(b":")[1]) for line in said.split(b"\r\n") if line.lower().startswith(b"content-length"))
+        length = next(
+            int(line.split(b":")[1]) for line in said.split(b"\r\n") if line.lower().startswith(b"content-length")
+        )
         return int(said.split(b" ", 2)[1]), await self.reader.readexactly(length)
 
 
@@ -206,10 +208,13 @@ def main() -> None:
                     found[kind]["core_ms"] = 1e3 * (sum(process.cpu_times()[:2]) - spent) / found[kind].pop("all")
                     found[kind]["single"] = asyncio.run(single(port, text, 300))
             found["offline"] = measure(
-                "benchmarks.serving", {"rows": options.rows, "model": model, "text": text, "precision": options.precision}
+                "benchmarks.serving",
+                {"rows": options.rows, "model": model, "text": text, "precision": options.precision},
             )
             started = time.perf_counter()
-            subprocess.run([sys.executable, "-c", PLAIN_LOADED, model], env=ENVIRONMENT, check=True, capture_output=True)
+            subprocess.run(
+                [sys.executable, "-c", PLAIN_LOADED, model], env=ENVIRONMENT, check=True, capture_output=True
+            )
             found["loaded"] = time.perf_counter() - started
             rounds.append(found)
             print(f"round {turn + 1}: {json.dumps(found)}", file=sys.stderr, flush=True)
@@ -223,8 +228,12 @@ def report(rounds: list[dict[str, Any]]) -> None:
     for kind in ("plain", "ours"):
         rps, p50, p99 = (middle(lambda one, kind=kind, name=name: one[kind][name]) for name in ("rps", "p50", "p99"))
         print(f"{kind:6} {rps:7.1f} requests/s   p50 {1e3 * p50:7.1f} ms   p99 {1e3 * p99:7.1f} ms")
-    print(f"requests/s, ours over plain: {middle(lambda one: one['ours']['rps'] / one['plain']['rps']):.2f}×   (asked: 3)")
-    print(f"p99, ours over plain: {middle(lambda one: one['ours']['p99'] / one['plain']['p99']):.2f}   (asked: 0.5 at most)")
+    print(
+        f"requests/s, ours over plain: {middle(lambda one: one['ours']['rps'] / one['plain']['rps']):.2f}×   (asked: 3)"
+    )
+    print(
+        f"p99, ours over plain: {middle(lambda one: one['ours']['p99'] / one['plain']['p99']):.2f}   (asked: 0.5 at most)"
+    )
     cores = [middle(lambda one, name=name: one[name]["core_ms"]) for name in ("plain", "ours", "offline")]
     print("a core's ms a text: plain {:.1f}, ours {:.1f}, offline {:.1f}".format(*cores))
     share = middle(lambda one: one["ours"]["rps"] / one["offline"]["rate"])
@@ -233,7 +242,10 @@ def report(rounds: list[dict[str, Any]]) -> None:
         added = middle(lambda one, name=name: one["ours"]["single"] - one["offline"][name])
         print(f"one client, beyond a {name} of the model: {1e3 * added:.2f} ms   (asked: 3)")
     late = middle(lambda one: one["ours"]["ready"] - one["loaded"])
-    print(f"start to ready, beyond importing and loading in transformers ({middle(lambda one: one['loaded']):.2f} s): {late:.2f} s   (asked: 1)")
+    print(
+        f"start to ready, beyond importing and loading in transformers ({middle(lambda one: one['loaded']):.2f} s): "
+        f"{late:.2f} s   (asked: 1)"
+    )
 
 
 if __name__ == "__main__":

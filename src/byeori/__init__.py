@@ -27,6 +27,7 @@ _LAZY = {
     "push": "byeori.api_runs",
     "pipeline": "byeori.api",
     "card": "byeori.api_runs",
+    "serve": "byeori.api_runs",
     "inspect": "byeori.api",
     "train_tokenizer": "byeori.api",
     "report_tokenizer": "byeori.api",
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
         train_tokenizer,
         tune,
     )
-    from byeori.api_runs import card, compare, push
+    from byeori.api_runs import card, compare, push, serve
     from byeori.batches.loader import batches
     from byeori.data.read import read
     from byeori.errors import ByeoriError, DataError, HubError, ModelError, SettingError, TrainingError
@@ -87,6 +88,7 @@ __all__ = [
     "read",
     "replay",
     "report_tokenizer",
+    "serve",
     "settings",
     "tasks",
     "train",

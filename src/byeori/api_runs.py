@@ -1,4 +1,4 @@
-"""The public functions about finished runs: where they go, how they compare, their card.
+"""The public functions about finished runs: where they go, how they compare, their card, how they are served.
 
 byeori.compare("run", "other-run"); byeori.push("run", "me/reviews")
 """
@@ -59,3 +59,17 @@ def card(run: Run | str | Path, lang: str | None = None, *, overwrite: bool = Fa
         raise ModelError("this model stands in no run folder, so nothing is known that a card could say.")
     write_card(place, lang, overwrite=overwrite)
     return (Path(place) / "model" / "README.md").read_text(encoding="utf-8")
+
+
+def serve(*models: Any, **options: Any) -> int:
+    """Serve models over HTTP until the process is told to stop: runs, folders, Hub ids, NAME=PATH, or one dict by name.
+
+    `options` are the settings of `byeori serve --help`. `byeori.serve.server.running` does it beside the program. Raises SettingError,
+    ModelError.
+    """
+    from byeori.serve.server import Lines
+    from byeori.serve.server import serve as run
+
+    return run(
+        models[0] if len(models) == 1 and isinstance(models[0], dict) else models, **{"note": Lines(), **options}
+    )

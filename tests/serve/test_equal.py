@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -25,7 +26,8 @@ def asked(task: str) -> list[tuple[Any, dict[str, Any]]]:
     some = [texts()[place] for place in range(0, 36, 3)]
     singles: list[tuple[Any, dict[str, Any]]] = [(one, {}) for one in (*some, LONG)]
     if task == "text-classification":
-        return [*singles, (some[:5], {}), ({"text": some[0], "text_pair": some[1]}, {}), (some[2], {"top_k": 2}), (some[:9], {"top_k": None}),
+        return [*singles, (some[:5], {}), ({"text": some[0], "text_pair": some[1]}, {}), (some[2], {"top_k": 2}),
+        (some[:9], {"top_k": None}),
                 (some[3], {"function_to_apply": "none", "max_length": 5})]  # fmt: skip
     if task == "token-classification":
         return [
@@ -58,8 +60,10 @@ def asked(task: str) -> list[tuple[Any, dict[str, Any]]]:
     if task == "feature-extraction":
         return [*singles, (some[:5], {"pooling": "mean"}), (some[0], {"pooling": "cls", "normalize": True})]
     found = [(one, WRITE) for one in some]
-    found += [(some[:3], WRITE), (some[4], {"max_new_tokens": 3, "num_beams": 3}), (some[5], {**WRITE, "do_sample": True, "generation_seed": 7}),
-              (some[6], {**WRITE, "no_repeat_ngram_size": 1}), (some[7], {**WRITE, "num_return_sequences": 2, "do_sample": True, "seed": 3})]  # fmt: skip
+    found += [(some[:3], WRITE), (some[4], {"max_new_tokens": 3, "num_beams": 3}), (some[5], {**WRITE,
+    "do_sample": True, "generation_seed": 7}),
+              (some[6], {**WRITE, "no_repeat_ngram_size": 1}), (some[7], {**WRITE, "num_return_sequences": 2,
+              "do_sample": True, "seed": 3})]  # fmt: skip
     return found
 
 
@@ -145,9 +149,7 @@ def test_streams_are_what_a_call_writes(served, loaded):
         pipe = byeori.pipeline(loaded[name].task.name, loaded[name])
         called = [pipe(prompt, **settings, **new)[0][key] for prompt in prompts]
 
-        def stream(prompt: str, name: str = name, new: dict = new) -> tuple[str, str]:
-            import json
-
+        def stream(prompt: str, name: str = name, new: dict = new, settings: dict = settings) -> tuple[str, str]:
             body = {"inputs": prompt, "parameters": {**settings, **new}, "stream": True}
             with httpx.stream("POST", f"{served.url}/models/{name}", json=body, timeout=60) as answer:
                 assert answer.status_code == 200

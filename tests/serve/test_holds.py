@@ -235,7 +235,8 @@ def command(tiny):
         source = Path(__file__).parents[2] / "src"
         arguments = [f"it={folder}", "--task", "text-classification", "--port", "0", "--json", "--threads", "1", *more]
         process = subprocess.Popen(
-            [sys.executable, "-m", "byeori", "serve", *arguments], stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(source)},
+            [sys.executable, "-m", "byeori", "serve", *arguments], stderr=subprocess.PIPE, text=True,
+            env={**os.environ, "PYTHONPATH": str(source)},
         )  # fmt: skip
         started.append(process)
         assert process.stderr is not None

@@ -12,6 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
+from byeori.serve import server as server_module
+from byeori.serve.protocol import Protocol
 from byeori.serve.server import running
 from pipelines import A, B
 
@@ -48,11 +50,13 @@ REFUSED: list[tuple[str, Any, str, str | None]] = [
     (LM, {"inputs": A, "parameters": {"temperature": "hot"}}, "temperature='hot': a number is needed", "parameters.temperature"),
     (LM, {"inputs": A, "parameters": {"watermark": True}}, "watermark=True is not taken", "parameters.watermark"),
     (LM, {"inputs": [A, B], "stream": True}, "one input with one text can be streamed", "stream"),
-    (LM, {"inputs": A, "parameters": {"num_return_sequences": 2}}, "num_return_sequences=2: there is 1 beam", "parameters.num_return_sequences"),
+    (LM, {"inputs": A, "parameters": {"num_return_sequences": 2}}, "num_return_sequences=2: there is 1 beam",
+    "parameters.num_return_sequences"),
     (LM, {"inputs": "가나다 " * 400}, "the prompt that begins with", "inputs"),
     (TALK, {"model": "chat"}, "messages: a list", "messages"),
     (TALK, {"model": "chat", "messages": [{"role": "user"}]}, "messages[0].content is None", "messages[0].content"),
-    (TALK, {"model": "chat", "messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "reads texts alone", "messages[0].content"),
+    (TALK, {"model": "chat", "messages": [{"role": "user", "content": [{"type": "image_url"}]}]},
+    "reads texts alone", "messages[0].content"),
     (TALK, {"model": "text-generation", "messages": [{"role": "user", "content": A}]}, "no chat template", "messages"),
     (TALK, {"model": "text-classification", "messages": [{"role": "user", "content": A}]}, "is needed", "model"),
     (TALK, {"messages": [{"role": "user", "content": A}]}, "model: a name is needed", "model"),
@@ -114,7 +118,8 @@ def test_emoji_and_nothing_are_texts(served):
 
 
 @pytest.mark.parametrize(
-    "path", ["/models/../health", "/models/..%2f..%2fetc%2fpasswd", "/models/%00", "/models/a/b", "/models/", "//", "/models/text-classification/",
+    "path", ["/models/../health", "/models/..%2f..%2fetc%2fpasswd", "/models/%00", "/models/a/b", "/models/", "//",
+    "/models/text-classification/",
              "/models/%ED%95%9C", "/models/" + "a" * 5_000, "/models/text-classification%0aX", "/v1/../models/x", "/static/x"]
 )  # fmt: skip
 def test_paths_that_are_none(served, path):
@@ -171,9 +176,10 @@ def _line(served) -> socket.socket:
 
 
 def test_lines_that_are_no_http(served):
-    for said in (b"\x16\x03\x01\x02\x00\x01\x00", b"GET\r\n\r\n", b"POST / HTTP/9.9\r\n\r\n", b"A" * 100_000,
-                 b"POST /models/text-classification HTTP/1.1\r\nhost: a\r\ncontent-length: -5\r\n\r\n",
-                 b"POST /models/text-classification HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n"):  # fmt: skip
+    post = b"POST /models/text-classification HTTP/1.1\r\nhost: a\r\ncontent-length: "
+    both = post + b"5\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n"
+    none = (b"\x16\x03\x01\x02\x00\x01\x00", b"GET\r\n\r\n", b"POST / HTTP/9.9\r\n\r\n", b"A" * 100_000)
+    for said in (*none, post + b"-5\r\n\r\n", both):
         with _line(served) as line:
             line.sendall(said)
             line.shutdown(socket.SHUT_WR)
@@ -182,8 +188,8 @@ def test_lines_that_are_no_http(served):
 
 
 def test_slow_and_half_closed_lines_end(loaded, monkeypatch):
-    monkeypatch.setattr("byeori.serve.protocol.Protocol.seconds", 0.4)
-    monkeypatch.setattr("byeori.serve.server.BODY_SECONDS", 0.5)
+    monkeypatch.setattr(Protocol, "seconds", 0.4)
+    monkeypatch.setattr(server_module, "BODY_SECONDS", 0.5)
     with running({"text-classification": loaded["text-classification"]}, log_requests=False) as server:
         port = int(server.url.rsplit(":", 1)[1])
         head = b"POST /models/text-classification HTTP/1.1\r\nhost: a\r\n"
@@ -205,7 +211,8 @@ def test_a_few_hundred_random_bodies(served):
     draw = random.Random(1)
     whole = [json.dumps(body).encode() for path, body, *_ in REFUSED if path.startswith("/models")]
     paths = ["/models/text-classification", "/models/token-classification", "/models/question-answering", "/models/fill-mask",
-             "/models/zero-shot-classification", "/models/feature-extraction", "/models/multiple-choice", "/v1/embeddings", TALK]  # fmt: skip
+             "/models/zero-shot-classification", "/models/feature-extraction", "/models/multiple-choice",
+             "/v1/embeddings", TALK]  # fmt: skip
     words: list[Any] = [
         A,
         "",
@@ -223,8 +230,10 @@ def test_a_few_hundred_random_bodies(served):
         {"a": [1]},
         "[MASK]",
     ]
-    names = ["inputs", "parameters", "top_k", "text", "text_pair", "question", "context", "candidate_labels", "choices", "stream", "messages",
-             "model", "input", "prompt", "targets", "doc_stride", "stride", "pooling", "tokens", "aggregation_strategy", "max_length"]  # fmt: skip
+    names = ["inputs", "parameters", "top_k", "text", "text_pair", "question", "context", "candidate_labels",
+    "choices", "stream", "messages",
+             "model", "input", "prompt", "targets", "doc_stride", "stride", "pooling", "tokens",
+             "aggregation_strategy", "max_length"]  # fmt: skip
 
     def one(place: int) -> tuple[str, bytes]:
         if place % 3:

@@ -129,7 +129,8 @@ class Continuous:
 
     def drop(self, requests: set[int]) -> None:
         """Nobody wants what is written for these any more."""
-        self._leave([slot for slot, one in enumerate(self.lines.strands) if one.request in requests])
+        if slots := [slot for slot, one in enumerate(self.lines.strands) if one.request in requests]:
+            self._leave(slots)
         self.waiting = deque(one for one in self.waiting if one.request not in requests)
         for request in requests:
             self.open.pop(request, None)

@@ -8,34 +8,32 @@ answer takes the request along; all refusals have one shape an API.
 
 from __future__ import annotations
 
-import asyncio
-import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.responses import PlainTextResponse, Response
 
 import byeori
 from byeori.errors import SettingError
 from byeori.serve import answers, chat, inputs, schema
-from byeori.serve.ask import Ask, Refused, late
-from byeori.serve.bodies import Gone, Limits, read
+from byeori.serve.ask import Ask, Refused
+from byeori.serve.asking import Asking
+from byeori.serve.bodies import Limits
 from byeori.serve.door import refuse
 from byeori.serve.inputs import Most, Wanted
 from byeori.serve.meters import Meters
 from byeori.serve.owner import Hosted, Owner
+from byeori.serve.wire import json_answer, large_json, refused_answer
 
-LARGE = 20_000  # numbers and characters of an answer from which on it is written beside the loop
 
-
-class Api:
+class Api(Asking):
     """`page`: what answers paths that are none of these (the playground), once there is one."""
 
     def __init__(self, owner: Owner, limits: Limits, most: Most, meters: Meters, log_texts: bool = False):
-        self.owner, self.limits, self.most, self.meters, self.log_texts = owner, limits, most, meters, log_texts
+        super().__init__(owner, limits, most, meters, log_texts)
         self.models = {one.name: one for one in owner.hosted if one.of is None}
         self.started = int(time.time())
         self.page: Any = None
@@ -70,8 +68,30 @@ class Api:
                 **schema.route(path, said),
             )  # fmt: skip
         app.add_exception_handler(HTTPException, self._no_route)
+        made = app.openapi  # with the names of the models that there are
+
+        def openapi() -> dict[str, Any]:
+            if app.openapi_schema is None:
+                app.openapi_schema = schema.with_names(made(), list(self.models))
+            return app.openapi_schema
+
+        app.openapi = openapi
         app.mount("/", self._page)
         return app
+
+    def asgi(self) -> Any:
+        """The app; what is asked most goes straight to its handler, past FastAPI's 0.2 ms, which reads no body here anyway."""
+        app, by_name = self.app(), _handling(self.by_name, "/models/{name}")
+
+        async def run(scope: Any, receive: Any, send: Any) -> None:
+            name = scope["path"].removeprefix("/models/")
+            if scope["method"] == "POST" and len(name) < len(scope["path"]) and name and "/" not in name:
+                answer = await by_name(Request(scope, receive), name=name)
+                await answer(scope, receive, send)
+            else:
+                await app(scope, receive, send)
+
+        return run
 
     async def _page(self, scope: Any, receive: Any, send: Any) -> None:
         if self.page is not None:
@@ -83,21 +103,21 @@ class Api:
         status = getattr(error, "status_code", 404)
         said = {405: "this path takes another method. GET /openapi.json lists what there is."}
         refused = Refused(status, said.get(status, "there is no such path. GET /openapi.json lists what there is."))
-        found = _refused(request, refused)
+        found = refused_answer(request, refused)
         for name, value in (getattr(error, "headers", None) or {}).items():
             found.headers[name] = value
         return found
 
     # what is told -------------------------------------------------------------------------------------------------
     async def health(self, request: Request) -> Response:
-        return _json({"status": "ok"})
+        return json_answer({"status": "ok"})
 
     async def is_ready(self, request: Request) -> Response:
         ready = self.owner.loaded and not self.draining
-        return _json({"ready": ready, "models": list(self.models)}, 200 if ready else 503)
+        return json_answer({"ready": ready, "models": list(self.models)}, 200 if ready else 503)
 
     async def info(self, request: Request) -> Response:
-        return _json({
+        return json_answer({
             "byeori": byeori.__version__, "ready": self.owner.loaded, "models": [_about(one) for one in self.models.values()],
             "limits": {
                 "body_bytes": self.limits.size, "request_rows": self.most.rows, "request_tokens": self.most.tokens,
@@ -109,15 +129,15 @@ class Api:
         return PlainTextResponse(self.meters.text(), media_type="text/plain; version=0.0.4")
 
     async def model_info(self, request: Request, name: str) -> Response:
-        return _json(_about(self._named(name)))
+        return json_answer(_about(self._named(name)))
 
     async def model_health(self, request: Request, name: str) -> Response:
         one = self._named(name)
-        return _json({"status": "ok" if one.lane else "loading"}, 200 if one.lane else 503)
+        return json_answer({"status": "ok" if one.lane else "loading"}, 200 if one.lane else 503)
 
     async def list_models(self, request: Request, name: str | None = None) -> Response:
         names = [self._named(name).name] if name is not None else list(self.models)
-        return _json({"object": "list", "data": [chat.listed(one, self.started) for one in names]})
+        return json_answer({"object": "list", "data": [chat.listed(one, self.started) for one in names]})
 
     # the Inference API --------------------------------------------------------------------------------------------
     async def by_name(self, request: Request, name: str) -> Response:
@@ -137,7 +157,7 @@ class Api:
                 request, one, wanted, lambda ask, events: self._tokens(run.task, wanted, ask, events)
             )
         ask = await self._answered(request, one, wanted)
-        return await _large_json(answers.answer(run.task, wanted, ask))
+        return await large_json(answers.answer(run.task, wanted, ask))
 
     async def _similar(self, request: Request, one: Hosted, body: dict[str, Any]) -> Response:
         """How alike sentences are: the cosine of their vectors, as sentence-similarity has it."""
@@ -152,7 +172,7 @@ class Api:
         asked = inputs.read(one.run, {"pooling": "mean", **others, "normalize": True, "inputs": texts}, self.most)  # type: ignore[arg-type]
         ask = await self._answered(request, one, asked)
         first, *rest = ask.answers
-        return _json([sum(a * b for a, b in zip(first, other, strict=True)) for other in rest])
+        return json_answer([sum(a * b for a, b in zip(first, other, strict=True)) for other in rest])
 
     async def _tokens(
         self, task: Any, wanted: Wanted, ask: Ask, events: AsyncIterator[dict[str, Any]]
@@ -197,7 +217,7 @@ class Api:
             return await self._streamed(
                 request, one, wanted, lambda ask, events: self._pieces(reply, usage, ask, events), True
             )
-        return _json(reply.whole(await self._answered(request, one, wanted)))
+        return json_answer(reply.whole(await self._answered(request, one, wanted)))
 
     async def _pieces(
         self, reply: chat.Reply, usage: bool, ask: Ask, events: AsyncIterator[dict[str, Any]]
@@ -217,9 +237,9 @@ class Api:
         if run.task.name != "feature-extraction":
             one = self._vector_model(one)
             run = one.run
-        wanted = inputs.read(run, {"inputs": texts, "parameters": settings}, self.most)  # type: ignore[arg-type]
+        wanted = inputs.read(run, {"inputs": texts, "parameters": settings}, self.most)
         ask = await self._answered(request, one, wanted)
-        return await _large_json(chat.embedded(request.scope["byeori"]["model"], ask, coded))
+        return await large_json(chat.embedded(request.scope["byeori"]["model"], ask, coded))
 
     def _vector_model(self, one: Hosted) -> Hosted:
         """The same weights, asked for vectors."""
@@ -295,98 +315,6 @@ class Api:
             raise Refused(503, f"{one.name} is still being loaded. GET /ready says when it can be asked.", after=1.0)
         return one.run
 
-    # asking -------------------------------------------------------------------------------------------------------
-    async def _body(self, request: Request) -> dict[str, Any]:
-        found = await read(request.receive, dict(request.scope["headers"]), self.limits)  # type: ignore[arg-type]
-        if self.log_texts:
-            request.scope["byeori"]["body"] = found
-        return found
-
-    def _ask(self, request: Request, one: Hosted, wanted: Wanted, told: Any, heard: Any = None) -> Ask:
-        self.owner.admit(one)
-        request.scope["byeori"]["rows"] = len(wanted.rows)
-        ask = Ask(
-            wanted.rows, wanted.call, time.monotonic() + self.owner.timeout, self.owner.tell(told),
-            None if heard is None else self.owner.tell(heard), wanted.length, wanted.details, wanted.cost,
-        )  # fmt: skip
-        self.owner.submit(one, ask)
-        return ask
-
-    async def _answered(self, request: Request, one: Hosted, wanted: Wanted) -> Ask:
-        """Raises Refused, Gone."""
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        ask = self._ask(request, one, wanted, lambda ask: _set(future))
-        left = asyncio.ensure_future(_left(request))
-        try:
-            await asyncio.wait({future, left}, timeout=self.owner.timeout + 1, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            left.cancel()
-            if not future.done():
-                self.owner.leave(ask)
-        if not future.done():
-            if left.done() and not left.cancelled():
-                raise Gone
-            raise late()
-        self._count(request, ask)
-        if ask.refused is not None:
-            raise ask.refused
-        return ask
-
-    def _count(self, request: Request, ask: Ask) -> None:
-        model = request.scope["byeori"]["model"]
-        request.scope["byeori"]["tokens"] = ask.tokens + ask.new_tokens
-        if ask.refused is None:
-            self.meters.count("rows", len(ask.rows), model=model)
-            self.meters.count("tokens_read", ask.tokens, model=model)
-            self.meters.count("tokens_written", ask.new_tokens, model=model)
-
-    async def _streamed(
-        self, request: Request, one: Hosted, wanted: Wanted,
-        shape: Callable[[Ask, AsyncIterator[dict[str, Any]]], AsyncIterator[Any]], openai: bool = False,
-    ) -> Response:  # fmt: skip
-        """Server-sent events; what is refused before the first token is refused with a status."""
-        queue: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
-        ask = self._ask(request, one, wanted, lambda ask: queue.put_nowait(None), queue.put_nowait)
-        left, first = asyncio.ensure_future(_left(request)), asyncio.ensure_future(queue.get())
-        try:
-            await asyncio.wait({first, left}, timeout=self.owner.timeout + 1, return_when=asyncio.FIRST_COMPLETED)
-        except asyncio.CancelledError:
-            self.owner.leave(ask)
-            raise
-        finally:
-            left.cancel()
-        if not first.done() or ask.refused is not None:
-            self.owner.leave(ask)
-            first.cancel()
-            if left.done() and not left.cancelled():
-                raise Gone
-            raise ask.refused or late()
-
-        async def events() -> AsyncIterator[dict[str, Any]]:
-            event = first.result()
-            while event is not None:
-                yield event
-                event = await queue.get()
-            if ask.refused is not None:
-                raise ask.refused
-
-        async def lines() -> AsyncIterator[bytes]:
-            try:
-                async with asyncio.timeout(self.owner.timeout + 1):
-                    async for said in shape(ask, events()):
-                        yield _event(said)
-                self._count(request, ask)
-            except (Refused, TimeoutError) as error:
-                refused = error if isinstance(error, Refused) else late()
-                yield _event(chat.error(refused) if openai else {"error": refused.sentence, "error_type": "generation"})
-            finally:
-                self.owner.leave(ask)
-            yield b"data: [DONE]\n\n" if openai else b""
-
-        return StreamingResponse(
-            lines(), media_type="text/event-stream", headers={"cache-control": "no-cache", "x-accel-buffering": "no"}
-        )
-
 
 def _handling(handler: Callable[..., Awaitable[Response]], path: str) -> Callable[..., Awaitable[Response]]:
     """The handler under its path, its refusals as answers."""
@@ -396,7 +324,7 @@ def _handling(handler: Callable[..., Awaitable[Response]], path: str) -> Callabl
         try:
             return await handler(request, **values)
         except Refused as refused:
-            return _refused(request, refused)
+            return refused_answer(request, refused)
 
     # FastAPI reads path parameters off the signature.
     if "{name}" in path:
@@ -418,17 +346,6 @@ def _handling(handler: Callable[..., Awaitable[Response]], path: str) -> Callabl
     return plain
 
 
-def _set(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
-
-
-async def _left(request: Request) -> None:
-    """Ends when whoever asked has left."""
-    while (await request.receive())["type"] != "http.disconnect":
-        continue
-
-
 def _inside(body: dict[str, Any]) -> dict[str, Any]:
     given = body.get("inputs")
     return given if isinstance(given, dict) else {}
@@ -448,42 +365,3 @@ def _about(one: Hosted) -> dict[str, Any]:
 
 def _listed(names: Any) -> str:
     return f"{'is' if len(names) == 1 else 'are'} {', '.join(names)}"
-
-
-def _refused(request: Request, refused: Refused) -> Response:
-    from byeori.serve.door import headers, said
-
-    body = _bytes(said(refused, "/v1/" in request.scope["path"]))
-    made = Response(body, refused.status)
-    made.raw_headers = headers(refused, len(body))
-    return made
-
-
-def _json(value: Any, status: int = 200) -> Response:
-    return Response(_bytes(value), status, media_type="application/json")
-
-
-async def _large_json(value: Any) -> Response:
-    if _size(value) > LARGE:
-        return Response(await asyncio.to_thread(_bytes, value), media_type="application/json")
-    return _json(value)
-
-
-def _size(value: Any) -> int:
-    """About how much is to be written; of lists by their first part."""
-    if isinstance(value, list) and value:
-        return len(value) * _size(value[0])
-    return sum(map(_size, value.values())) if isinstance(value, dict) else 1
-
-
-def _bytes(value: Any) -> bytes:
-    try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-    except ValueError:  # a score that is no number: JSON has none
-        from byeori.run import dumps
-
-        return dumps(value).encode()
-
-
-def _event(value: Any) -> bytes:
-    return b"data: " + _bytes(value) + b"\n\n"

@@ -16,7 +16,6 @@ from typing import Any
 
 from byeori.errors import ByeoriError, DataError, SettingError
 
-
 SETTING = re.compile(r"(?:^|: )(\w+)=")  # how a sentence about a setting begins
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import inspect
 from collections import ChainMap
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from byeori.errors import ByeoriError, DataError, SettingError
@@ -100,8 +101,8 @@ def _read(run: Run, body: dict[str, Any], most: Most) -> Wanted:
         raise Refused(400, "return_tensors: answers are JSON here. Leave it out.", "parameters.return_tensors")
     try:
         reads: Any = task.inputs
-        knows = "call" in inspect.signature(reads).parameters
-        rows, single = reads(given, call=call) if knows else reads(given)
+        kind: Any = type(task)
+        rows, single = reads(given, call=call) if _knows_call(kind) else reads(given)
     except ByeoriError as error:
         raise Refused(400, str(error), "inputs") from error
     except (TypeError, KeyError, AttributeError, ValueError) as error:
@@ -114,6 +115,12 @@ def _read(run: Run, body: dict[str, Any], most: Most) -> Wanted:
         raise Refused(400, "stream: one input with one text can be streamed. Ask for others without it.", "stream")
     cost = check_size(task, rows, call, most)
     return Wanted(rows, call, here.length, written, single, ChainMap(here.named), details, stream, cost)
+
+
+@cache
+def _knows_call(kind: Any) -> bool:
+    """Whether words and texts look alike where a call doesn't say."""
+    return "call" in inspect.signature(kind.inputs).parameters
 
 
 def _parameters(body: dict[str, Any]) -> tuple[dict[str, Any], bool]:

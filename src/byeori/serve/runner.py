@@ -27,6 +27,7 @@ HEAD_BYTES = 32_768
 def configured(app: Any) -> uvicorn.Config:
     return uvicorn.Config(
         app, http=Protocol, ws="none", lifespan="off", log_config=None, log_level="critical", access_log=False, server_header=False,
+        proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE, timeout_graceful_shutdown=GRACE, h11_max_incomplete_event_size=HEAD_BYTES,
     )  # fmt: skip
 

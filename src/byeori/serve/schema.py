@@ -108,7 +108,7 @@ def route(path: str, said: dict[str, Any]) -> dict[str, Any]:
     """What FastAPI is told of a path."""
     answer: dict[str, Any] = {said.get("kind", JSON): {"schema": said["answer"]}}
     if said["stream"]:
-        answer["text/event-stream"] = {"schema": {"type": "string"}}
+        answer["text/event-stream"] = {"schema": ANY}
     responses: dict[int | str, dict[str, Any]] = {200: {"description": "the answer", "content": answer}}
     for status in said["statuses"]:
         responses[status] = {"description": SENTENCES[status], "content": {JSON: {"schema": ERROR}}}
@@ -116,3 +116,17 @@ def route(path: str, said: dict[str, Any]) -> dict[str, Any]:
         responses[503] = {"description": SENTENCES[503], "content": {JSON: {"schema": {"type": "object"}}}}
     extra = {} if said["body"] is None else {"requestBody": said["body"]}
     return {"summary": said["summary"], "responses": responses, "openapi_extra": extra, "operation_id": None}
+
+
+def with_names(said: dict[str, Any], names: list[str]) -> dict[str, Any]:
+    """The same with what a model's name, or a task's, may be in a path."""
+    from byeori.tasks import TASKS
+
+    known = {"name": names, "task": [one.name for one in TASKS]}
+    for methods in said["paths"].values():
+        for operation in methods.values():
+            for parameter in operation.get("parameters", ()):
+                if parameter["in"] == "path" and parameter["name"] in known:
+                    parameter["schema"]["enum"] = known[parameter["name"]]
+            operation["responses"].pop("422", None)
+    return said

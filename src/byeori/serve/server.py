@@ -128,7 +128,7 @@ class Server:
         most = Most(serving.max_request_rows, serving.max_request_tokens)
         self.api = Api(self.owner, limits, most, self.meters, serving.log_texts)
         log = self._log if serving.log_requests else None
-        self.door = Door(self.api.app(), tokens=self.tokens, meters=self.meters, log=log, failed=self._failed)
+        self.door = Door(self.api.asgi(), tokens=self.tokens, meters=self.meters, log=log, failed=self._failed)
         self._gauges()
         self._uvicorn = Draining(configured(self.door), self, serving.drain)
         self.owner.start()
