@@ -36,6 +36,7 @@ format: install
 # Trainings killed and met by faults at random, beside ones that never were: three quarters of an hour.
 drill: install
 	$(BIN)/python -m benchmarks.drill
+	$(BIN)/python -m benchmarks.drill_serving
 
 bench: install
 	$(BIN)/python -m benchmarks.train

@@ -288,3 +288,16 @@ def test_listens_before_it_is_ready_and_drains_when_told_to_stop(command):
         assert under_way.result().status_code == 200 and len(under_way.result().json()) == 400
         assert codes == {503}
     assert process.wait(20) == 0
+
+
+def test_without_its_packages_it_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "fastapi", None)
+    with pytest.raises(SettingError, match=r"pip install 'byeori\[serve\]'"), running(["x"]):
+        pytest.fail("it must not start")
+
+
+def test_a_port_that_is_taken(loaded):
+    with held(loaded) as server:
+        port = int(server.url.rsplit(":", 1)[1])
+        with pytest.raises(SettingError, match=f"127.0.0.1:{port}: this address can't be listened at"):
+            Server({NAME: loaded[NAME]}, port=port).listen()
