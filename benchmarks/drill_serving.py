@@ -36,11 +36,36 @@ MISS = 1.5  # seconds beyond the deadline that an answer may take on a busy mach
 def bodies(count: int) -> list[bytes]:
     """Broken, cut, mistyped, deep, no UTF-8, no number, and some that are right."""
     draw = random.Random(0)
-    words: list[Any] = ["영화가 좋았다", "", None, True, -1, 1e300, [], {}, ["a", 1], {"text": "a"}, {"text": [], "text_pair": 3}, [["a", "b"]]]
-    names = ["inputs", "parameters", "top_k", "text", "text_pair", "stream", "options", "max_length", "function_to_apply", "input", "x"]
+    words: list[Any] = [
+        "영화가 좋았다",
+        "",
+        None,
+        True,
+        -1,
+        1e300,
+        [],
+        {},
+        ["a", 1],
+        {"text": "a"},
+        {"text": [], "text_pair": 3},
+    ]
+    names = [
+        "inputs",
+        "parameters",
+        "top_k",
+        "text",
+        "text_pair",
+        "stream",
+        "options",
+        "max_length",
+        "function_to_apply",
+        "input",
+        "x",
+    ]
     found: list[bytes] = []
     for place in range(count):
-        body = json.dumps({draw.choice(names): draw.choice(words) for _ in range(draw.randint(0, 5))} | {"inputs": draw.choice(words)}).encode()
+        some = {draw.choice(names): draw.choice(words) for _ in range(draw.randint(0, 5))}
+        body = json.dumps(some | {"inputs": draw.choice(words)}).encode()
         kind = place % 8
         if kind == 1:
             body = body[: draw.randint(0, len(body))]
@@ -50,12 +75,16 @@ def bodies(count: int) -> list[bytes]:
                 cut[draw.randrange(len(cut))] = draw.randrange(256)
             body = bytes(cut)
         elif kind == 3:
-            body = b'{"inputs": ' + draw.choice([b"NaN", b"-Infinity", b"1e999", b"\xff\xfe", b'"\\ud800"', b"nul"]) + b"}"
+            body = (
+                b'{"inputs": ' + draw.choice([b"NaN", b"-Infinity", b"1e999", b"\xff\xfe", b'"\\ud800"', b"nul"]) + b"}"
+            )
         elif kind == 4:
             depth = draw.choice([40, 1_000, 100_000])
             body = b'{"inputs": ' + b"[" * depth + b"]" * draw.choice([depth, depth - 1]) + b"}"
         elif kind == 5:
-            body = json.dumps({"inputs": [draw.choice(["가 ", "word "]) * draw.choice([1, 2_000])] * draw.choice([1, 50, 2_000])}).encode()
+            body = json.dumps(
+                {"inputs": [draw.choice(["가 ", "word "]) * draw.choice([1, 2_000])] * draw.choice([1, 50, 2_000])}
+            ).encode()
         found.append(body)
     return found
 
@@ -95,7 +124,9 @@ def loris(port: int, count: int) -> float:
     began = time.monotonic()
     lines = [socket.create_connection(("127.0.0.1", port), timeout=60) for _ in range(count)]
     for place, line in enumerate(lines):
-        line.sendall(b"POST " + PATH + b" HTTP/1.1\r\nhost: a\r\n" + (b"content-length: 9\r\n\r\n{" if place % 2 else b""))
+        line.sendall(
+            b"POST " + PATH + b" HTTP/1.1\r\nhost: a\r\n" + (b"content-length: 9\r\n\r\n{" if place % 2 else b"")
+        )
         if place % 4 == 3:
             line.shutdown(socket.SHUT_WR)
     for line in lines:
@@ -109,7 +140,7 @@ def loris(port: int, count: int) -> float:
 def malformed(model: str, count: int) -> dict[str, Any]:
     with server("ours", model, "auto") as (port, _, number):
         process = psutil.Process(number)
-        asyncio.run(all_bodies(port, bodies(200)))  # what is kept for good is there after some
+        asyncio.run(all_bodies(port, bodies(count)))  # what the allocator keeps is there after the first time
         before = process.memory_info().rss
         seen = asyncio.run(all_bodies(port, bodies(count)))
         hundred, closed = large(port), loris(port, 100)
