@@ -158,3 +158,26 @@ def test_streams_are_what_a_call_writes(served, loaded):
 
         with ThreadPoolExecutor(CLIENTS) as clients:
             assert list(clients.map(stream, prompts)) == [(one, one) for one in called]
+
+
+def test_many_texts_of_many_settings(loaded):
+    """More than there is room for, of more settings than are written at once: all answered, each as alone."""
+    run = loaded["text-generation"]
+    pipe = byeori.pipeline("text-generation", run)
+    asked = [
+        (texts()[place], {"max_new_tokens": 2 + place % 5, "repetition_penalty": 1 + place % 7 / 10})
+        for place in range(42)
+    ]
+    alone = [pipe(text, **settings) for text, settings in asked]
+    with running({"it": run}, log_requests=False) as server, ThreadPoolExecutor(21) as clients:
+
+        def ask(one: tuple[str, dict[str, Any]]) -> Any:
+            return httpx.post(
+                f"{server.url}/models/it", json={"inputs": one[0], "parameters": one[1]}, timeout=60
+            ).json()
+
+        assert list(clients.map(ask, asked)) == alone
+        several = httpx.post(
+            f"{server.url}/models/it", json={"inputs": [text for text, _ in asked], "max_new_tokens": 4}, timeout=60
+        )
+        assert several.json() == pipe([text for text, _ in asked], max_new_tokens=4)

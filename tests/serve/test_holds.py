@@ -301,3 +301,17 @@ def test_a_port_that_is_taken(loaded):
         port = int(server.url.rsplit(":", 1)[1])
         with pytest.raises(SettingError, match=f"127.0.0.1:{port}: this address can't be listened at"):
             Server({NAME: loaded[NAME]}, port=port).listen()
+
+
+def test_a_page_may_come_once_it_is_ready(loaded):
+    """What answers paths that are no API, behind the same door."""
+
+    async def page(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
+        await send({"type": "http.response.body", "body": scope["path"].encode()})
+
+    with held(loaded) as server:
+        assert httpx.get(f"{server.url}/").status_code == 404
+        server.api.page = page
+        assert httpx.get(f"{server.url}/").text == "/" and httpx.get(f"{server.url}/a/b").text == "/a/b"
+        assert post(server).status_code == 200 and httpx.get(f"{server.url}/health").json() == {"status": "ok"}

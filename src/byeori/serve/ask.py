@@ -59,6 +59,7 @@ class Ask:
     ended: bool = False
     answers: list[Any] = field(default_factory=list)  # a prediction a row
     written: list[Written | None] = field(default_factory=list)
+    wishes: dict[int, Any] = field(default_factory=dict)  # of rows that could not be begun yet
     refused: Refused | None = None
     left: int = 0  # rows without an answer
     tokens: int = 0  # read

@@ -42,7 +42,8 @@ SHORT = 16  # bytes of a token that is worth one
 
 
 class Server:
-    """`url` once it listens; `page`: an ASGI app (the playground) for paths that are no API, set when `ready` is called."""
+    """`url` once it listens. `ready` is called, in the loop's thread, once the models can be asked: it may set `api.page`, an ASGI app
+    (the playground) for all paths that are no API; until then these are 404."""
 
     def __init__(
         self,

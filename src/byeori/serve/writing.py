@@ -118,7 +118,7 @@ class WritingLane(Lane):
                 continue
             place, store, at = rows.popleft()
             try:
-                wish = self._wish(ask, store, at)
+                wish = ask.wishes.pop(place, None) or self._wish(ask, store, at)
             except Exception as error:
                 self._fail(ask, error)
                 continue
@@ -131,6 +131,7 @@ class WritingLane(Lane):
                 continue
             if not self.together.room(wish):
                 ask.new_tokens -= wish.most * wish.texts
+                ask.wishes[place] = wish
                 rows.appendleft((place, store, at))
                 later.append((ask, rows))
                 continue
