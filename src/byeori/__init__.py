@@ -25,6 +25,7 @@ _LAZY = {
     "predict": "byeori.api",
     "load_run": "byeori.api",
     "push": "byeori.api_runs",
+    "export": "byeori.api_runs",
     "pipeline": "byeori.api",
     "card": "byeori.api_runs",
     "serve": "byeori.api_runs",
@@ -58,7 +59,7 @@ if TYPE_CHECKING:
         train_tokenizer,
         tune,
     )
-    from byeori.api_runs import card, compare, push, serve
+    from byeori.api_runs import card, compare, export, push, serve
     from byeori.batches.loader import batches
     from byeori.data.read import read
     from byeori.errors import ByeoriError, DataError, HubError, ModelError, SettingError, TrainingError
@@ -79,6 +80,7 @@ __all__ = [
     "encode",
     "errors",
     "evaluate",
+    "export",
     "inspect",
     "load",
     "load_run",

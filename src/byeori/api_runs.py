@@ -5,10 +5,13 @@ byeori.compare("run", "other-run"); byeori.push("run", "me/reviews")
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from byeori.errors import ModelError, SettingError
+from byeori import settings
+from byeori.errors import DataError, ModelError, SettingError
+from byeori.train.leftovers import forgetting
 
 if TYPE_CHECKING:
     from byeori.predict.run import Run
@@ -23,6 +26,46 @@ def push(run: str | Path, repo_id: str, **options: Any) -> dict[str, Any]:
     from byeori.report.push import push as send
 
     return send(run, repo_id, **options)
+
+
+@forgetting
+def export(model: Any, *, note: Callable[[str], None] | None = None, **options: Any) -> dict[str, Any]:
+    """Write a model for a runtime without torch, with its tokenizer and task, once the same rows scored as well through it.
+
+    model: a run, a folder, a Hub id. `options`: to ("onnx", "ctranslate2"), precision ("float32", "bfloat16", "int8"), output, data,
+    rows, tolerance, force, overwrite; task, tokenizer, revision, max_length and the like as in `load_run`; text, label and the like as in
+    `evaluate`. Returns what export.json holds, and "folder". Raises SettingError, DataError, ModelError.
+    """
+    from byeori.predict.export import check, export_run
+    from byeori.predict.exported import is_exported
+    from byeori.predict.options import TOLD, Exporting, Reading, Using
+    from byeori.predict.run import load_run
+    from byeori.train.again import judged_rows
+
+    if isinstance(model, str | Path) and is_exported(model):
+        raise ModelError(f"{model}: this is an export already. Export the model that it was made of.")
+    tell = note or (lambda _: None)
+    asked = {name: options.pop(name) for name in list(options) if name in settings.names(Exporting)}
+    (chosen,) = settings.read(asked, Exporting)
+    loading = {name: options.pop(name) for name in ("task", *TOLD, *settings.names(Using)) if name in options}
+    loading.pop("precision", None)
+    run = load_run(model, **{"device": "cpu", **loading, "precision": "float32"})
+    check(run, chosen)
+    reading = {name: options.pop(name) for name in settings.names(Reading, run.task.Columns) if name in options}
+    with run.scoring(**options):
+        rows = None
+        if chosen.data is not None:
+            rows = run.read(chosen.data, **reading)
+        elif run.path is not None and type(run.task).trains:
+            try:
+                rows = judged_rows(run.path, loading.get("task"))
+            except (DataError, SettingError) as error:
+                tell(
+                    f"The validation rows of the training can't be had again, so no score is judged (--data gives others): {error}"
+                )
+        if rows is not None and len(rows) > chosen.rows:
+            rows = rows.select(range(chosen.rows))
+        return export_run(run, chosen, rows, tell)
 
 
 def compare(*runs: Any, html: str | Path | None = None, lang: str | None = None, **options: Any) -> dict[str, Any]:

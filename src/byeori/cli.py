@@ -16,6 +16,7 @@ import click
 import byeori
 from byeori import settings
 from byeori.bench import options as beside
+from byeori.cli_export import export
 from byeori.cli_runs import card, compare, push, report
 from byeori.cli_serving import serve
 from byeori.cli_training import replay, tune
@@ -135,7 +136,7 @@ def train(file: str | None, task: str | None, as_json: bool, **values: Any) -> N
         print_summary(run.folder, run.metrics)
 
 
-for command in (tune, replay, report, card, compare, push, serve):
+for command in (tune, replay, report, card, compare, push, export, serve):
     cli.add_command(command)
 
 

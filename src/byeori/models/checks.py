@@ -203,10 +203,11 @@ def usable_length(model: Any, tokenizer: Any) -> int | None:
 
 
 def _first_position(model: Any) -> int:
-    """Of a model, or of its outline, for which nothing that models need is imported."""
+    """Of a model, or of an outline or an exported one, for which nothing that models need is imported."""
     from byeori.models.outline import Outline
+    from byeori.models.outside import Outside
 
-    if isinstance(model, Outline):
+    if isinstance(model, Outline | Outside):
         return model.first_position
     from byeori.models.packed import runner
 

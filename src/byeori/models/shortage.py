@@ -11,13 +11,14 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-import torch
 
 from byeori.errors import ByeoriError
-from byeori.models.device import full
+
+if TYPE_CHECKING:
+    import torch
 
 Found = TypeVar("Found")
 SHORTER = "Cut texts shorter (--max-length), or take another device (--device)."
@@ -52,6 +53,10 @@ def placed(place: Callable[[int], int], where: Callable[[int], str] | None = Non
 
 def attempted(run: Callable[[], Found], device: torch.device) -> tuple[Found | None, str]:
     """What `run` gives, and ""; of one that finds no memory None, and what was said of it. Raises all other errors."""
+    import torch
+
+    from byeori.models.device import full
+
     try:
         return run(), ""
     except (RuntimeError, MemoryError) as error:

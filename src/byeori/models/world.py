@@ -10,18 +10,20 @@ pickled; all ranks call the same in the same order, and get the same.
 from __future__ import annotations
 
 import os
+import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import distributed
 
 from byeori import errors
 from byeori.errors import ByeoriError, SettingError
+
+if TYPE_CHECKING:
+    import torch
 
 # A rank that dies is noticed at once, by its connection or by torchrun, and one that fails says so: this bounds one that hangs.
 PATIENCE = timedelta(minutes=30)
@@ -45,7 +47,8 @@ class World:
     @classmethod
     def here(cls) -> World:
         """As `torch.distributed` has it; alone where nothing was started."""
-        if not (distributed.is_available() and distributed.is_initialized()):
+        distributed = _started()
+        if distributed is None:
             return cls()
         return cls(distributed.get_rank(), distributed.get_world_size())
 
@@ -55,7 +58,12 @@ class World:
         (accelerate), or there is but one process, nothing is done. `device`: where this rank computes; for the CPU gloo is taken,
         for a GPU nccl. Raises SettingError for an environment that says half of it."""
         size = os.environ.get("WORLD_SIZE", "").strip() or "1"
-        if size == "1" or not distributed.is_available() or distributed.is_initialized():
+        if size == "1" or _started() is not None:
+            return cls.here()
+        import torch
+        from torch import distributed
+
+        if not distributed.is_available():
             return cls.here()
         lacking = [name for name in NEEDED if not os.environ.get(name)]
         if lacking or not size.isdecimal():
@@ -73,7 +81,7 @@ class World:
     @staticmethod
     def stop() -> None:
         """The end of what `start` began; nothing where nothing was. NCCL complains of a process that leaves without."""
-        if distributed.is_available() and distributed.is_initialized():
+        if (distributed := _started()) is not None:
             _groups.clear()
             distributed.destroy_process_group()
 
@@ -131,20 +139,25 @@ class World:
     def wait(self) -> None:
         """Until all ranks are here."""
         if not self.alone:
+            from torch import distributed
+
             distributed.barrier(group=self._group())
 
     def sums(self, *numbers: int) -> list[int]:
         """The sum of each over all ranks; exact."""
-        return self._reduced(numbers, distributed.ReduceOp.SUM)
+        return self._reduced(numbers, "SUM")
 
     def most(self, *numbers: int) -> list[int]:
         """The largest of each over all ranks."""
-        return self._reduced(numbers, distributed.ReduceOp.MAX)
+        return self._reduced(numbers, "MAX")
 
     def added(self, values: np.ndarray) -> np.ndarray:
         """The sum over all ranks, element by element; float64 or int64, the same shape everywhere."""
         if self.alone:
             return values
+        import torch
+        from torch import distributed
+
         given = torch.from_numpy(np.ascontiguousarray(values).copy())
         distributed.all_reduce(given, group=self._group())
         return given.numpy()
@@ -154,6 +167,9 @@ class World:
         an array without elements, which need not know them."""
         if self.alone:
             return [values]
+        import torch
+        from torch import distributed
+
         kind = np.dtype(values.dtype).str.encode().ljust(8)
         head = np.array([values.ndim, *values.shape, *[0] * (8 - values.ndim), *kind], np.int64)
         heads = [torch.empty(len(head), dtype=torch.int64) for _ in range(self.size)]
@@ -179,15 +195,20 @@ class World:
         found = self.gathered(np.frombuffer(text.encode("utf-8"), np.uint8))
         return [one.tobytes().decode("utf-8") for one in found]
 
-    def _reduced(self, numbers: tuple[int, ...], how: Any) -> list[int]:
+    def _reduced(self, numbers: tuple[int, ...], how: str) -> list[int]:
         if self.alone:
             return list(numbers)
+        import torch
+        from torch import distributed
+
         given = torch.tensor(numbers, dtype=torch.int64)
-        distributed.all_reduce(given, how, group=self._group())
+        distributed.all_reduce(given, getattr(distributed.ReduceOp, how), group=self._group())
         return given.tolist()
 
     def _group(self) -> Any:
         """A group whose tensors are on the CPU, whatever the default one's are."""
+        from torch import distributed
+
         default = distributed.group.WORLD
         if distributed.get_backend() == "gloo":
             return default
@@ -198,12 +219,25 @@ class World:
 
 def closed(error: BaseException) -> bool:
     """Whether it says that another rank has gone, as gloo, NCCL and torch's store say it."""
-    return isinstance(error, RuntimeError) and (
-        isinstance(error, distributed.DistError) or any(sign in str(error) for sign in CLOSED)
-    )
+    if not isinstance(error, RuntimeError):
+        return False
+    distributed = _started()
+    lost = distributed is not None and isinstance(error, distributed.DistError)
+    return lost or any(sign in str(error) for sign in CLOSED)
+
+
+def _started() -> Any:
+    """`torch.distributed` where processes know of each other; None elsewhere, where torch needn't be imported to know it."""
+    if "torch" not in sys.modules:
+        return None
+    from torch import distributed
+
+    return distributed if distributed.is_available() and distributed.is_initialized() else None
 
 
 def _store() -> Any:
+    from torch import distributed
+
     return distributed.distributed_c10d._get_default_store()
 
 

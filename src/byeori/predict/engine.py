@@ -8,12 +8,10 @@ don't depend on its company (float32: to 1e-5). What finds no memory at once is 
 
 from __future__ import annotations
 
-import re
 import sys
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -25,43 +23,31 @@ from byeori.batches import budget, fixed
 from byeori.batches.answers import Answers, Gathered, joined
 from byeori.batches.budget import Cost, affordable, checked
 from byeori.batches.pack import Pack, build
-from byeori.data import cleaning
-from byeori.data.cleaning import Cleaner
-from byeori.errors import ByeoriError, DataError, RowsError
+from byeori.errors import ByeoriError
 from byeori.generate.watching import Progress, watched
 from byeori.models.checks import position_table
 from byeori.models.device import Later, asynchronous, autocast, failure, total_memory
 from byeori.models.heap import kept
-from byeori.models.legible import unread
 from byeori.models.load import uses_token_types
 from byeori.models.packed import runner
 from byeori.models.shortage import SHORTER, OutOfMemory, attempted, halves, placed
 from byeori.models.world import World
+from byeori.predict.reader import Reader, Spent
+from byeori.predict.rows import WINDOW, chunks, columns, cutting, numbered_from
 from byeori.predict.sharing import shared
 from byeori.tasks.base import DRAW_SEED
 from byeori.text.ahead import ahead
 from byeori.text.encode import Encoder
-from byeori.text.normalizer import holds
 from byeori.text.store import TokenStore
 
 if TYPE_CHECKING:
     from byeori.tasks.base import Task
 
-WINDOW = 4_096  # rows sorted together
+__all__ = ["WINDOW", "Engine", "Spent", "chunks", "columns", "cutting", "numbered_from"]
 AHEAD = 2  # packs built, by a thread, while a device that works by itself is at another one
 Each = Callable[[Any, Pack], None]  # counts nothing before all that could find no memory is done
 HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads", "encoder_attention_heads")
 PACK_TOKENS = {"cpu": 4_096, "cuda": 65_536, "mps": 16_384}
-
-
-@dataclass
-class Spent:
-    """What predicting cost so far: rows, real tokens, tokens computed on (padding included), seconds."""
-
-    rows: int = 0
-    tokens: int = 0
-    computed: int = 0
-    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -78,7 +64,7 @@ class _Way:
     shapes: fixed.Shapes | None = None  # of packs that are computed on; texts that are written are no packs
 
 
-class Engine:
+class Engine(Reader):
     """A task's model made ready to predict. `max_length` and `truncation` are those of training."""
 
     def __init__(
@@ -94,7 +80,10 @@ class Engine:
         pack_tokens: int | None = None,
         pad_to: int | None = None,
     ):
-        self.task, self.model, self.tokenizer = task, model, tokenizer
+        super().__init__(
+            task, tokenizer, Encoder(tokenizer, max_length, truncation, uses_token_types(model, tokenizer))
+        )
+        self.model = model
         self.device = torch.device(device)
         self.precision = precision
         if pack_tokens is None:
@@ -103,69 +92,13 @@ class Engine:
         self.pack_tokens = checked(pack_tokens)
         fixed.check(pad_to, max_length)
         self.pad_to = pad_to
-        self.encoder = Encoder(tokenizer, max_length, truncation, uses_token_types(model, tokenizer))
         self.spent = Spent()
         self.watch: Progress | None = None  # told how many of the texts that are being written are done
         # Of a model that ranks share layer by layer: how all of them run a pack (train/turns.py).
         self.turns: Any = None
         self.world = World()  # the ranks that share the rows of each window; all of them must ask for the same
         self._short = False  # whether it was said that memory is
-        self._tried = False  # whether the tokenizer has been seen to read what it is given
-        wanted = task.cleaning or Cleaner()
-        # What the tokenizer does by itself need not be done to texts.
-        self.cleaner = wanted.alone if holds(tokenizer, wanted.form) else wanted
         task.meet(model, tokenizer)
-
-    def encode(
-        self, rows: dict[str, list], call: Any | None = None, *, read: bool = False, clean: bool = True
-    ) -> TokenStore:
-        """Rows by role → a store in memory, without labels; cleaned as those of training were, unless not `clean`.
-
-        `read`: of rows of a file one of which cleaning leaves nothing can't be used; an empty text of a call can.
-        Raises ModelError for a tokenizer that makes nothing of them, RowsError for rows that can't be used.
-        """
-        given = rows
-        if clean and self.cleaner:
-            rows = self._cleaned(rows, read)
-        if not self._tried:
-            self._tried = True
-            texts = [one for role in self.task.roles for one in rows.get(role) or [] if isinstance(one, str)]
-            if (note := unread(self.tokenizer, texts[:WINDOW])) is not None:
-                print(note, file=sys.stderr)
-        encoded = self.task.encode(rows, self.encoder, labels=False, call=call)
-        levels = {name: level for name, level in self.levels.items() if name in encoded.columns}
-        store = TokenStore.of(encoded, levels, self.encoder.pad)
-        store.source, store.given = rows, given if given is not rows else None
-        return store
-
-    def _cleaned(self, rows: dict[str, list], read: bool) -> dict[str, list]:
-        made = cleaning.clean(rows, self.cleaner)
-        empty = {
-            place: f"cleaning leaves nothing of the {role.replace('_', ' ')}"
-            for role, places in made.emptied.items()
-            for place in places
-        }
-        if wrong := {**(empty if read else {}), **made.problems}:
-            raise RowsError(dict(sorted(wrong.items())))
-        return {**rows, **made.columns} if made.columns else rows
-
-    def decode(self, answers: Answers, store: TokenStore, call: Any | None = None) -> list[Any]:
-        """A prediction a row, as the pipeline returns them; what they say of a text is said of it as it was given."""
-        found = self.task.decode(answers, store, call)
-        if store.given is None:
-            return found
-        roles = [role for role, values in store.source.items() if values is not store.given[role]]
-        said = []
-        for place, prediction in enumerate(found):
-            sides = (store.source, store.given)
-            row, given = ({role: values[place] for role, values in side.items()} for side in sides)
-            changed = any(not _same(row[role], given[role]) for role in roles)
-            said.append(self.task.given_back(prediction, row, given, self.cleaner, call) if changed else prediction)
-        return said
-
-    @property
-    def levels(self) -> dict[str, str]:
-        return {**self.encoder.levels, **self.task.levels}
 
     def run(self, store: TokenStore, each: Each | None = None, call: Any | None = None) -> Answers:
         """What the task gathers for every sequence, in the store's order. Raises ValueError for a store without rows.
@@ -389,46 +322,3 @@ def _cost(model: Any) -> Cost:
 
 def _come(pack: Pack, values: Later, counts: np.ndarray | None) -> tuple[Pack, np.ndarray, np.ndarray | None]:
     return pack, values.read().numpy(), counts
-
-
-def _same(one: Any, other: Any) -> bool:
-    return one == other if isinstance(other, str) or other is None else list(one) == list(other)
-
-
-def chunks(rows: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    batch: list[Any] = []
-    for row in rows:
-        batch.append(row)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-@contextmanager
-def numbered_from(first: int) -> Iterator[None]:
-    """For inputs taken a few at a time: errors that name one by its place among these name it by that among all."""
-    try:
-        with placed(lambda place: first + place):
-            yield
-    except RowsError as error:
-        if not first:
-            raise
-        raise RowsError({first + place: reason for place, reason in error.reasons.items()}) from error
-    except DataError as error:
-        said = re.sub(r"^input (\d+)", lambda found: f"input {first + int(found[1])}", str(error))
-        if not first or said == str(error):
-            raise
-        raise DataError(said) from error
-
-
-def cutting(encoder: Encoder, length: int) -> Encoder:
-    """The same encoder for texts of another length."""
-    return Encoder(encoder.tokenizer, length, encoder.truncation, encoder.token_types)
-
-
-def columns(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
-    """Rows → columns; a role that only some rows have stays out for none: it is None there."""
-    names = {name: None for row in rows for name in row}
-    return {name: [row.get(name) for row in rows] for name in names}

@@ -3,6 +3,8 @@
 The loss is the task's own, as training has it (an own task's too; class weights included) but without dropout and label
 smoothing: the sum over all labels that count, divided by their number.
 
+Of an exported model there are no losses: a task's own is a function of torch.
+
 Of a task that judges row by row nothing is kept of a window of rows but what is compared with the right answers; where logits
 are asked for, or the task must see all answers at once, these lie in a file.
 
@@ -26,7 +28,7 @@ from byeori.metrics.calibration import ECE, calibration_scores
 from byeori.metrics.custom import scored_metric, wants_arrays
 from byeori.metrics.intervals import Interval, scored_ratio
 from byeori.predict.arrays import check_metrics, labels_of, logits_of, sequences_a_row
-from byeori.predict.engine import WINDOW
+from byeori.predict.rows import WINDOW
 from byeori.predict.windows import row_by_row, window
 from byeori.tasks.base import Task
 from byeori.text.blocks import IGNORED
@@ -35,6 +37,7 @@ from byeori.text.store import TOKEN, TokenStore
 if TYPE_CHECKING:
     from byeori.models.world import World
     from byeori.predict.engine import Engine
+    from byeori.predict.exported import ExportedEngine
 
 Tell = Callable[[list[Any]], None]
 Look = Callable[[Answers, TokenStore], None]
@@ -71,7 +74,7 @@ class Judged:
 
 
 def evaluate(
-    engine: Engine,
+    engine: Engine | ExportedEngine,
     store: TokenStore,
     references: Any,
     *,
@@ -121,12 +124,14 @@ def evaluate(
             tell(task.decode(answers, store))
         if look is not None:
             look(answers, store)
-    losses.add_up(engine.world)
+    if engine.has_losses:
+        losses.add_up(engine.world)
     judged = Judged({}, answers, store, predictions=predictions, confidence=confidence, losses=losses, ranked=ranked)
     scores = task.score(predictions, references, resamples=resamples, seed=seed)
     if ranked is not None:
         scores |= task.score_ranking(ranked, references, resamples=resamples, seed=seed)
-    scores |= losses.scores(resamples, seed)
+    if engine.has_losses:
+        scores |= losses.scores(resamples, seed)
     if confidence is not None:
         if np.isfinite(confidence).all():
             scores |= calibration_scores(confidence, predictions == references, resamples=resamples, seed=seed)

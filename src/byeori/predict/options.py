@@ -77,6 +77,26 @@ class Using:
 
 
 @dataclass(kw_only=True)
+class Exporting:
+    """What is exported, and what it may cost."""
+
+    to: str = setting("onnx", "the runtime that is to run it", choices=("onnx", "ctranslate2"))
+    precision: str = setting("float32", "what it computes in", choices=("float32", "bfloat16", "int8"))
+    output: str | None = setting(None, "folder of the export", metavar="DIR")
+    tolerance: float = setting(
+        0.01, "most that the headline score may get worse, on its own scale; more is refused", least=0
+    )
+    force: bool = setting(False, "keep an export whose score got worse by more")
+    overwrite: bool = setting(False, "replace an export that is in the folder")
+    data: Any = setting(
+        None,
+        "labelled rows that it is judged by; the validation rows of the run's training, if not given",
+        metavar="DATA",
+    )
+    rows: int = setting(1_000, "rows that it is judged by, at most; the first ones", least=1)
+
+
+@dataclass(kw_only=True)
 class Written:
     """What is written."""
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from byeori.models.world import World
-from byeori.predict.engine import WINDOW
+from byeori.predict.rows import WINDOW
 
 if TYPE_CHECKING:
     from byeori.predict.run import Run

@@ -21,9 +21,8 @@ from byeori.errors import DataError, SettingError
 from byeori.models.checks import DEFAULT_LENGTH, usable_length
 from byeori.predict import arguments
 from byeori.predict.arguments import CUTS, Asked
-from byeori.predict.engine import WINDOW, chunks, columns, cutting, numbered_from
-from byeori.predict.model_folder import write_files
 from byeori.predict.options import TOLD, Using
+from byeori.predict.rows import WINDOW, chunks, columns, cutting, numbered_from
 from byeori.predict.run import Run, load_run
 from byeori.tasks import Task, named
 from byeori.tasks.checkpoints import LANGUAGES, default
@@ -117,6 +116,8 @@ class Pipeline:
         """
         if not safe_serialization:
             raise SettingError("safe_serialization=False is not taken: weights are always written as safetensors.")
+        from byeori.predict.model_folder import write_files
+
         run, encoder, path = self.run, self.run.engine.encoder, Path(folder)
         path.mkdir(parents=True, exist_ok=True)
         learnt = run.task if run.task.trains and not run.foreign else None

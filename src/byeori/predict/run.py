@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,30 +16,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from torch import nn
 
 from byeori import settings
 from byeori.batches.answers import joined
 from byeori.data.cleaning import Cleaner
 from byeori.errors import DataError, ModelError, RowsError, SettingError
 from byeori.models.checks import check_ids, find_folder, length_for
-from byeori.models.device import device_for, precision_for, set_threads
 from byeori.models.heads import check_head, check_languages
-from byeori.models.load import load_model
 from byeori.models.shortage import placed
 from byeori.predict import evaluation
 from byeori.predict.arguments import length
 from byeori.predict.arrays import lacking, lacking_labelled, logits_of, sequences_a_row
-from byeori.predict.engine import WINDOW, Engine, columns, cutting, numbered_from
 from byeori.predict.evaluate import RESAMPLES, evaluate
-from byeori.predict.model_folder import load_task
+from byeori.predict.exported import is_exported, load_exported
 from byeori.predict.options import TOLD, Reading, Using, check_columns
+from byeori.predict.rows import WINDOW, columns, cutting, numbered_from
+from byeori.predict.saved_task import load_task
 from byeori.run import RunFolder, read_json
 from byeori.tasks import Task, find, named, source, values_in
 from byeori.text.store import TokenStore
 
 if TYPE_CHECKING:
     from byeori.data.rows import Rows
+    from byeori.predict.engine import Engine
+    from byeori.predict.exported import ExportedEngine
 
 
 class Run:
@@ -46,10 +47,16 @@ class Run:
     says that the model was not trained here."""
 
     def __init__(
-        self, folder: RunFolder | None, task: Task, engine: Engine, metrics: dict[str, Any], foreign: bool = False
+        self,
+        folder: RunFolder | None,
+        task: Task,
+        engine: Engine | ExportedEngine,
+        metrics: dict[str, Any],
+        foreign: bool = False,
     ):
         self.folder, self.task, self.engine, self.metrics, self.foreign = folder, task, engine, metrics, foreign
-        self.model, self.tokenizer = engine.model, engine.tokenizer
+        self.model: Any = engine.model
+        self.tokenizer = engine.tokenizer
         self.of_class: dict[str, str] = {}  # scores of the last evaluation that are of one class alone, and its name
 
     @property
@@ -79,6 +86,11 @@ class Run:
         """
         own = {name: options.pop(name) for name in settings.of_scoring(type(self.task).Training) if name in options}
         folder = None if output is None else evaluation.check(output)
+        if folder is not None and not self.engine.has_losses:
+            raise SettingError(
+                f"output {output}: a comparison needs the loss of each row, which an export doesn't give. Leave it out, or evaluate "
+                f"the model that it was made of."
+            )
         with self.scoring(**own):
             rows = self.read(data, **options)
             store = self.encode(rows, labels=True)
@@ -245,10 +257,18 @@ def load_run(path: Any, *, task: Task | type[Task] | str | None = None, **option
         return _loaded(path, task, options)
     told = {name: options.pop(name) for name in TOLD if name in options}
     (using,) = settings.read(options, Using)
+    if isinstance(path, str | Path) and is_exported(path):
+        work, exported, foreign = load_exported(Path(path), partial(_task, asked=task, told=told), using)
+        check_languages(work, exported.tokenizer, values_in(task))
+        return Run(None, work, exported, {}, foreign=foreign)
+    from byeori.models.device import device_for, precision_for, set_threads
+    from byeori.models.load import load_model
+    from byeori.predict.engine import Engine
+
     where = device_for(using.device)
     precision = precision_for(using.precision, where)
-    name = type(path).__name__ if isinstance(path, nn.Module) else str(path)
-    work, meta = _task(path, name, task, told, using.revision)
+    name = type(path).__name__ if _is_module(path) else str(path)
+    work, meta = _task(path, name, asked=task, told=told, revision=using.revision)
     loaded = load_model(
         path, work, tokenizer=using.tokenizer, revision=using.revision, trust_remote_code=using.trust_remote_code,
         for_training=False,
@@ -256,7 +276,7 @@ def load_run(path: Any, *, task: Task | type[Task] | str | None = None, **option
     if meta.get("cleaning") or using.clean_function is not None:
         work.cleaning = Cleaner.restored(meta.get("cleaning"), using.clean_function, name)
     if not meta:
-        check_head(loaded.model, work, name, given=isinstance(path, nn.Module))
+        check_head(loaded.model, work, name, given=_is_module(path))
     check_languages(work, loaded.tokenizer, values_in(task))
     decoding = meta.get("decoding", {})
     asked = using.max_length or decoding.get("max_length")
@@ -316,13 +336,13 @@ def _loaded(run: Run, task: Task | type[Task] | str | None, options: dict[str, A
 
 
 def _task(
-    path: Any, name: str, asked: Task | type[Task] | str | None, told: dict[str, Any], revision: str | None
+    path: Any, name: str, *, asked: Task | type[Task] | str | None, told: dict[str, Any], revision: str | None = None
 ) -> tuple[Task, dict[str, Any]]:
     """The task of a model, and its byeori.json ({} where it has none)."""
     work: Task | None = None
     meta: dict[str, Any] = {}
-    if not isinstance(path, nn.Module):
-        folder = find_folder(name)
+    if not _is_module(path):
+        folder = name if is_exported(name) else find_folder(name)
         if (Path(name) / "checkpoints").is_dir() and not (Path(name) / "model").is_dir():
             raise ModelError(
                 f"{name}: this run has no model yet; it stopped before its first evaluation. Go on with --resume."
@@ -340,7 +360,7 @@ def _task(
         else:
             kind = asked if isinstance(asked, type) else find(asked)
             work = kind(**values_in(asked), **told)
-        if isinstance(path, nn.Module):
+        if _is_module(path):
             work.adopt(path.config)
     for setting, value in told.items():
         had = getattr(work, setting, None)
@@ -356,3 +376,9 @@ def _task(
             stacklevel=3,
         )
     return work, meta
+
+
+def _is_module(given: Any) -> bool:
+    """Whether it is a model of torch; where torch isn't imported, nothing is."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(given, torch.nn.Module)

@@ -8,6 +8,7 @@ end with the same answers, in the store's order, also those that had no row; whe
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +18,6 @@ import numpy as np
 
 from byeori.batches.answers import Answers, Gathered
 from byeori.batches.ranks import costs, share
-from byeori.models.device import device_for
 from byeori.models.world import World, closed
 
 if TYPE_CHECKING:
@@ -31,7 +31,12 @@ def ranks(device: str | None = None) -> Iterator[World]:
     `device`: the setting. Raises SettingError. An error that was said by another rank has a `said` that is true.
     """
     before = World.here()
-    world = World.start(device_for(device or "auto"))
+    if os.environ.get("WORLD_SIZE", "1") == "1":
+        world = before  # what a device is, is asked where a model is loaded: an exported one needs no torch for it
+    else:
+        from byeori.models.device import device_for
+
+        world = World.start(device_for(device or "auto"))
     if not world.main:
         warnings.simplefilter("ignore")
     try:

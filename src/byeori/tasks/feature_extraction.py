@@ -101,9 +101,13 @@ class FeatureExtraction(Task):
         Of an encoder-decoder, as transformers has it, the decoder's where it makes its own input (BART), else the
         encoder's (T5), where transformers has an error.
         """
+        from byeori.models.outside import Outside, token_logits
+
+        if isinstance(model, Outside):
+            return SimpleNamespace(logits=token_logits(model, pack))
         import torch
 
-        from byeori.models.packed import token_logits, unwrapped
+        from byeori.models.packed import unwrapped
 
         inner: Any = unwrapped(model)
         if not inner.config.is_encoder_decoder or _feeds_itself(inner):
@@ -118,13 +122,15 @@ class FeatureExtraction(Task):
     # predictions ------------------------------------------------------------------------------------------------
     def gather(self, outputs: Any, pack: Pack, call: Any | None = None) -> tuple[torch.Tensor, np.ndarray | None]:
         """float32 (sequences, size), or (tokens, size) with the number of tokens a sequence."""
+        asked = call or Call()
+        hidden = outputs.logits
+        if isinstance(hidden, np.ndarray):
+            return _pooled(hidden, pack, asked)
         import torch
         from torch.nn import functional as F
 
         from byeori.batches.answers import spread
 
-        asked = call or Call()
-        hidden = outputs.logits
         starts, lengths = (places.cpu().numpy() for places in (pack.layout.starts, pack.layout.lengths))
         counts = None
         if asked.pooling == "cls":
@@ -156,6 +162,26 @@ class FeatureExtraction(Task):
             else:
                 found.append(vectors.copy() if kind == "np" else vectors.tolist())
         return found
+
+
+def _pooled(hidden: np.ndarray, pack: Any, asked: Call) -> tuple[Any, np.ndarray | None]:
+    """As `FeatureExtraction.gather`, of an array (tokens, size)."""
+    from byeori.batches.answers import spread
+
+    counts = None
+    if asked.pooling == "cls":
+        found = hidden[pack.starts]
+    else:
+        found = hidden[spread(pack.starts, pack.lengths)]
+        if asked.pooling == "mean":
+            found = np.add.reduceat(found, np.cumsum(pack.lengths) - pack.lengths) / pack.lengths[:, None].astype(
+                np.float32
+            )
+        else:
+            counts = pack.lengths
+    if asked.normalize:
+        found = found / np.maximum(np.linalg.norm(found, axis=-1, keepdims=True), 1e-12)
+    return found, counts
 
 
 def _feeds_itself(model: Any) -> bool:

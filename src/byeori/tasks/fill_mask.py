@@ -157,17 +157,16 @@ class FillMask(Likelihood):
         return dataclasses.replace(found, sequences_a_row=counts)
 
     def draw(self, pack: Pack, seed: int, epoch: int) -> Pack:
-        import torch
+        from byeori.models.outside import beside, host
 
         if self._masking is None:
             raise SettingError(f"{self.name}: it hasn't seen the tokenizer yet. Encode the rows with this task first.")
-        ids = pack.input_ids.cpu().numpy().copy()
+        ids = host(pack.input_ids).copy()
         lengths, inside = pack.lengths, _inside(pack)
         labels = np.full(len(ids), IGNORED, np.int64)
         ids[inside], labels[inside] = self._masking(ids[inside], lengths, pack.sequences, seed, epoch)
-        device = pack.input_ids.device
-        columns = {**pack.columns, "labels": torch.from_numpy(labels).to(device)}
-        seen = torch.from_numpy(ids).to(device)
+        columns = {**pack.columns, "labels": beside(labels, pack.input_ids)}
+        seen = beside(ids, pack.input_ids)
         return dataclasses.replace(pack, input_ids=seen, columns=columns, levels={**pack.levels, "labels": TOKEN})
 
     # model ------------------------------------------------------------------------------------------------------
@@ -178,7 +177,7 @@ class FillMask(Likelihood):
         Without labels logits (masks, vocabulary) at the mask tokens, and their places. With next_sentence also `follows`, logits
         (sequences, 2).
         """
-        from byeori.models.language import likelihoods, several, vocabulary_logits
+        from byeori.models.outside import likelihoods, vocabulary_logits
 
         if "labels" not in pack.columns:
             places = _masks(pack, self.tokenizer.mask_token_id)
@@ -197,6 +196,8 @@ class FillMask(Likelihood):
                 nll, best = likelihoods(model, pack, places, pack.labels[places], states)
             made = SimpleNamespace(nll=nll, best=best, places=places, follows=torch.cat(found))
         if states:
+            from byeori.models.language import several
+
             made.guesses = several(model, states[0], GUESSES)
         return made
 
@@ -211,13 +212,13 @@ class FillMask(Likelihood):
         return at_labels(losses, outputs.places, pack)
 
     # predictions ------------------------------------------------------------------------------------------------
-    def gather(self, outputs: Any, pack: Pack, call: Any | None = None) -> tuple[torch.Tensor, np.ndarray]:
+    def gather(self, outputs: Any, pack: Pack, call: Any | None = None) -> tuple[Any, np.ndarray]:
         """Of hidden tokens float32 (labels, 4 or 5): place in the sequence, right token, likeliest token, −log p, and whether the
         answer on the next sentence is right, then probability and token of each guess; of mask tokens (masks, top_k, 2)."""
-        import torch
+        from byeori.models.outside import host
 
-        chosen = torch.zeros(pack.computed, dtype=torch.bool)
-        chosen[outputs.places.cpu()] = True
+        chosen = np.zeros(pack.computed, bool)
+        chosen[host(outputs.places)] = True
         counts = a_sequence(chosen, pack)
         if "labels" not in pack.columns:
             call = call or Call()
@@ -228,6 +229,10 @@ class FillMask(Likelihood):
         columns = [outputs.places - pack.layout.starts[owner], pack.labels[outputs.places], outputs.best, outputs.nll]
         if self.settings.next_sentence:
             columns.append((outputs.follows.argmax(-1) == pack.columns["next"])[owner])
+        if isinstance(outputs.nll, np.ndarray):
+            return np.stack([one.astype(np.float32) for one in columns], 1), counts
+        import torch
+
         values = torch.stack([one.float() for one in columns], 1)
         if hasattr(outputs, "guesses"):
             values = torch.cat([values, outputs.guesses.flatten(1)], 1)
@@ -334,16 +339,18 @@ def _inside(pack: Pack) -> np.ndarray:
     return np.repeat(starts - (np.cumsum(lengths) - lengths), lengths) + np.arange(int(lengths.sum()))
 
 
-def _masks(pack: Pack, token: int) -> torch.Tensor:
+def _masks(pack: Pack, token: int) -> Any:
     """Places of mask tokens in the sequences; int64."""
-    import torch
+    from byeori.models.outside import beside
 
-    inside = torch.from_numpy(_inside(pack)).to(pack.input_ids.device)
+    inside = beside(_inside(pack), pack.input_ids)
     return inside[pack.input_ids[inside] == token]
 
 
-def _owner(places: torch.Tensor, pack: Pack) -> torch.Tensor:
+def _owner(places: Any, pack: Pack) -> Any:
     """The sequence of the pack that each place belongs to; int64."""
+    if isinstance(places, np.ndarray):
+        return np.searchsorted(pack.starts, places, side="right") - 1
     import torch
 
     return torch.searchsorted(pack.layout.starts, places, right=True) - 1

@@ -15,11 +15,10 @@ import numpy as np
 
 from byeori.data.wording import short
 from byeori.errors import RowsError, SettingError
+from byeori.tasks.probabilities import softmax
 from byeori.text.blocks import token_lists
 
 if TYPE_CHECKING:
-    import torch
-
     from byeori.text.store import Encoded
 
 MASKS = ("[MASK]", "<mask>", "<MASK>", "[mask]", "<extra_id_0>", "___")  # what models call theirs
@@ -71,8 +70,17 @@ def target_ids(targets: Any, tokenizer: Any) -> np.ndarray:
     return np.array(sorted(set(found)), np.int64)
 
 
-def likeliest(logits: torch.Tensor, top_k: int, targets: np.ndarray | None) -> torch.Tensor:
-    """Logits (masks, vocabulary) → the likeliest tokens, of `targets` alone if given: float32 (masks, top_k, 2), probability and id."""
+def likeliest(logits: Any, top_k: int, targets: np.ndarray | None) -> Any:
+    """Logits (masks, vocabulary) → the likeliest tokens, of `targets` alone if given: float32 (masks, top_k, 2), probability and id.
+
+    Of arrays an array.
+    """
+    if isinstance(logits, np.ndarray):
+        chances = softmax(logits)
+        wanted_ids = np.arange(chances.shape[-1]) if targets is None else targets
+        chances = chances[:, wanted_ids]
+        order = np.argsort(-chances, axis=-1, kind="stable")[:, :top_k]
+        return np.stack([np.take_along_axis(chances, order, -1), wanted_ids[order].astype(np.float32)], -1)
     import torch
 
     scores = logits.float().softmax(-1)

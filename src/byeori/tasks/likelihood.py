@@ -83,9 +83,11 @@ def at_labels(losses: torch.Tensor, places: torch.Tensor, pack: Pack) -> torch.T
     return losses.new_zeros(pack.computed).index_copy(0, places, losses)
 
 
-def a_sequence(chosen: torch.Tensor, pack: Pack) -> np.ndarray:
+def a_sequence(chosen: Any, pack: Pack) -> np.ndarray:
     """How many of a pack's tokens are chosen, bool (tokens,), in each of its sequences; int64 (sequences,)."""
-    before = np.concatenate([[0], np.cumsum(chosen.cpu().numpy())])
+    from byeori.models.outside import host
+
+    before = np.concatenate([[0], np.cumsum(host(chosen))])
     return before[pack.starts + pack.lengths] - before[pack.starts]
 
 

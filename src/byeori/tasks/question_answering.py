@@ -211,7 +211,7 @@ class QuestionAnswering(Task):
 
     def outputs(self, model: torch.nn.Module, pack: Pack) -> Any:
         """logits (tokens of the pack, 2): start and end."""
-        from byeori.models.packed import token_logits
+        from byeori.models.outside import token_logits
 
         return SimpleNamespace(logits=token_logits(model, pack))
 
@@ -230,12 +230,10 @@ class QuestionAnswering(Task):
     # predictions ------------------------------------------------------------------------------------------------
     def gather(self, outputs: Any, pack: Pack, call: Any | None = None) -> tuple[torch.Tensor, np.ndarray | None]:
         """Start and end logits of each window's own tokens, float32 (tokens, 2)."""
-        import torch
-
         from byeori.batches.answers import spread
+        from byeori.models.outside import beside, single
 
-        real = torch.from_numpy(spread(pack.starts, pack.lengths)).to(outputs.logits.device, non_blocking=True)
-        return outputs.logits[real].float(), pack.lengths
+        return single(outputs.logits[beside(spread(pack.starts, pack.lengths), outputs.logits)]), pack.lengths
 
     def decode(self, answers: Answers, store: TokenStore, call: Any | None = None) -> list[Any]:
         """{"score", "start", "end", "answer"} a row, a list of them for a top_k above 1; "" at 0 is no answer."""

@@ -235,7 +235,7 @@ class TextClassification(Task):
         return config_of(self.labels or ["LABEL_0"], PROBLEM_TYPES[self.problem_type or SINGLE])
 
     def outputs(self, model: torch.nn.Module, pack: Pack) -> Any:
-        from byeori.models.packed import pooled_logits
+        from byeori.models.outside import pooled_logits
 
         return SimpleNamespace(logits=pooled_logits(model, pack))
 

@@ -243,7 +243,7 @@ class TokenClassification(Task):
         return config_of(self.labels or ["LABEL_0"])
 
     def outputs(self, model: torch.nn.Module, pack: Pack) -> Any:
-        from byeori.models.packed import token_logits
+        from byeori.models.outside import token_logits
 
         return SimpleNamespace(logits=token_logits(model, pack))
 
@@ -256,12 +256,10 @@ class TokenClassification(Task):
     # predictions ------------------------------------------------------------------------------------------------
     def gather(self, outputs: Any, pack: Pack, call: Any | None = None) -> tuple[torch.Tensor, np.ndarray | None]:
         """The logits of every real token, (tokens, labels)."""
-        import torch
-
         from byeori.batches.answers import spread
+        from byeori.models.outside import beside
 
-        places = torch.from_numpy(spread(pack.starts, pack.lengths)).to(outputs.logits.device, non_blocking=True)
-        return outputs.logits[places], pack.lengths
+        return outputs.logits[beside(spread(pack.starts, pack.lengths), outputs.logits)], pack.lengths
 
     def call_settings(self, values: dict[str, Any]) -> aggregation.Call:
         call = super().call_settings(values)

@@ -188,7 +188,7 @@ class ZeroShotClassification(Task):
 
     # model ------------------------------------------------------------------------------------------------------
     def outputs(self, model: torch.nn.Module, pack: Pack) -> Any:
-        from byeori.models.packed import pooled_logits
+        from byeori.models.outside import pooled_logits
 
         return SimpleNamespace(logits=pooled_logits(model, pack))
 
