@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,40 +15,13 @@ from byeori.errors import ModelError, SettingError
 from byeori.models.load import load_model
 from byeori.predict.model_folder import save_model
 from byeori.tasks import MultipleChoice, QuestionAnswering, TextClassification, TokenClassification
+from exports import AUTO, GIVEN, TEXTS, USING, alone, close
 from families import Family, texts
 
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnx")
-USING = {"device": "cpu", "precision": "float32"}
 FAMILIES = ("bert", "roberta", "distilbert", "xlm-roberta", "electra", "albert", "modernbert", "deberta-v2")
-TEXTS = [*texts()[:6], " ".join(texts()[10:16]), "가"]
 SOME = list(texts()[:160])
-GIVEN: dict[str, list[Any]] = {
-    "token-classification": TEXTS,
-    "question-answering": [{"question": one[:20], "context": " ".join(TEXTS)} for one in TEXTS[:3]],
-    "feature-extraction": TEXTS,
-    "multiple-choice": [{"text": TEXTS[0], "choices": TEXTS[1:4]}, {"text": TEXTS[1], "choices": TEXTS[3:5]}],
-}
-AUTO = {
-    "token-classification": "AutoModelForTokenClassification", "question-answering": "AutoModelForQuestionAnswering",
-    "fill-mask": "AutoModelForMaskedLM", "feature-extraction": "AutoModel", "multiple-choice": "AutoModelForMultipleChoice",
-}  # fmt: skip
-
-
-def close(one: Any, other: Any) -> None:
-    """The same but for numbers, which are 1e-4 apart at most."""
-    if isinstance(one, float):
-        assert one == pytest.approx(other, abs=1e-4, rel=1e-5)
-    elif isinstance(one, dict):
-        assert one.keys() == other.keys()
-        for name in one:
-            close(one[name], other[name])
-    elif isinstance(one, list):
-        assert len(one) == len(other)
-        for a, b in zip(one, other, strict=True):
-            close(a, b)
-    else:
-        assert one == other
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -136,12 +106,8 @@ def test_it_runs_without_torch(tmp_path):
         ["evaluate", f"{masked}-out", str(plain), "--json"],
     ]
     (tmp_path / "asked.json").write_text(json.dumps(asked), encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, "-c", ALONE, str(tmp_path / "asked.json")], capture_output=True, text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(byeori.__file__).parents[1])},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    told = [json.loads(line) for line in done.stdout.splitlines() if line.strip()]
+    done = alone(ALONE, tmp_path / "asked.json")
+    told = [json.loads(line) for line in done if line.strip()]
     for (task, _, inputs), answer in zip(asked["pipelines"], told, strict=False):
         close(json.loads(json.dumps(byeori.pipeline(task, str(made[task]), **USING)(inputs))), answer)
     scores = (

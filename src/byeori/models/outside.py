@@ -52,7 +52,7 @@ class Outside:
         found: np.ndarray = self.token_logits(pack)[places]
         return found
 
-    def write(self, prompts: list[list[int]], config: Any, **more: Any) -> list[list[list[int]]]:
+    def write(self, prompts: list[list[int]], decoding: Any, *, ends: bool = False) -> list[list[list[int]]]:
         """New ids, `num_return_sequences` lists for each prompt."""
         raise self.lacks("a decoder that writes")
 

@@ -36,6 +36,8 @@ UNKEPT = (
     "_name_or_path",
 )  # of a config, which an export has no use for
 
+GENERAL = ("max_position_embeddings", "hidden_size", "num_hidden_layers", "num_attention_heads")
+
 
 def export_run(
     run: Run, options: Exporting, rows: Rows | None, note: Callable[[str], None] = lambda _: None
@@ -108,9 +110,13 @@ def _write(run: Run, folder: Path, options: Exporting, writer: Any) -> dict[str,
     """All files but the README; what export.json holds so far."""
     inner, engine = unwrapped(run.model), run.engine
     model: Any = inner
+    made = writer.write(run, folder, options.precision)
+    # Only now: where a model has several languages, those of the export are set by then, and marked by tokenizer.json.
     run.tokenizer.backend_tokenizer.save(str(folder / plain_tokenizer.FILE))
     write_json(folder / plain_tokenizer.SAID, plain_tokenizer.saved(run.tokenizer))
     config = {name: value for name, value in model.config.to_dict().items() if name not in UNKEPT}
+    # By the names that all families answer to (GPT-2's own is n_positions).
+    config |= {name: getattr(model.config, name) for name in GENERAL if getattr(model.config, name, None) is not None}
     generation = vars(model.generation_config) if getattr(model, "generation_config", None) is not None else {}
     write_json(folder / "byeori.json", {
         "format": FORMAT,
@@ -138,7 +144,7 @@ def _write(run: Run, folder: Path, options: Exporting, writer: Any) -> dict[str,
         "config": config,
         "generation": {name: value for name, value in generation.items() if not name.startswith("_")},
         "megabytes": {"before": round(sum(p.numel() * p.element_size() for p in model.parameters()) / 1e6, 1)},
-        **writer.write(run, folder, options.precision),
+        **made,
     }
     said["megabytes"]["after"] = round(sum(one.stat().st_size for one in folder.rglob("*") if one.is_file()) / 1e6, 1)
     write_json(folder / FILE, said)
@@ -185,11 +191,11 @@ def readme(found: dict[str, Any], name: str) -> str:
     """The card of an export."""
     extra = found["runtime"]
     said = "\n".join(f"- {line}" for line in lines(found)[1:])
+    code = f'import byeori  # pip install "byeori[{extra}]"\n\npipe = byeori.pipeline("{found["task"]}", "{name}")'
     return (
         f"# {name}\n\nMade by Byeori {found['byeori']} (`byeori export`) of {found['model'] or 'a model'} for {found['task']}: "
-        f"{found['precision']}, {extra}. It runs without torch or transformers.\n\n{said}\n\n```python\nimport byeori  # pip install 'byeori[{extra}]'\n\n"
-        f'pipe = byeori.pipeline("{found["task"]}", "{name}")\n```\n\nSpeeds are of the machine that exported it, one row alone and rows '
-        f"together. Licence and limits are those of the model.\n"
+        f"{found['precision']}, {extra}. It runs without torch or transformers.\n\n{said}\n\n```python\n{code}\n```\n\nSpeeds are of "
+        f"the machine that exported it, one row alone and rows together. Licence and limits are those of the model.\n"
     )
 
 

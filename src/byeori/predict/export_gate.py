@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 SINGLE, WRITTEN = 100, 12  # rows that are run one by one for their times; of texts that are written
 TIMED = 400  # rows that are run together for their rate
 SECONDS = 20.0  # after which no further row is timed
-PROBED = 64  # rows of random tokens, where there are no labelled ones
+PROBED, PROMPTS = 64, 16  # rows of random tokens, where there are no labelled ones; of a task that writes
+NEW_TOKENS = 24  # that are written of these
 LENGTHS = (3, 60)  # tokens of these
 
 
@@ -38,18 +39,19 @@ def judge(run: Run, exported: Run, rows: Rows | None, tolerance: float, note: Ca
     run: of the model, its engine in float32. Without `rows` what both answer to random tokens is compared: "agreement" alone.
     """
     store = _random(run) if rows is None else run.encode(rows, labels=True)
+    call = run.task.call_settings({"max_new_tokens": NEW_TOKENS}) if rows is None and run.task.generates else None
     if rows is None:
-        found = _agreement(run, exported, store)
+        found = _agreement(run, exported, store, call)
     else:
         theirs = exported.encode(rows, labels=True)
         if not np.array_equal(store.input_ids[:], theirs.input_ids[:]):
             raise ModelError(
-                f"{type(run.tokenizer).__name__}: its tokenizer.json reads these texts otherwise than it does itself, so no export of it can "
-                f"be trusted. Save the tokenizer again with its own class (tokenizer.save_pretrained), or name another with --tokenizer."
+                f"{type(run.tokenizer).__name__}: its tokenizer.json reads these texts otherwise than it does itself, so no export "
+                f"of it can be trusted. Save the tokenizer again with its own class (tokenizer.save_pretrained), or name another with --tokenizer."
             )
         found = _scores(run, exported, rows, store, tolerance)
     note("measuring speed")
-    found["speed"] = {"before": _speed(run, store), "after": _speed(exported, store)}
+    found["speed"] = {"before": _speed(run, store, call), "after": _speed(exported, store, call)}
     return found
 
 
@@ -116,7 +118,7 @@ def _random(run: Run) -> TokenStore:
     tokenizer, size = run.tokenizer, run.model.get_input_embeddings().num_embeddings
     plain = np.setdiff1d(np.arange(min(size, len(tokenizer))), [*tokenizer.all_special_ids])
     longest = max(LENGTHS[0] + 1, min(LENGTHS[1], run.engine.encoder.max_length))
-    lengths = rng.integers(LENGTHS[0], longest, PROBED)
+    lengths = rng.integers(LENGTHS[0], longest, PROMPTS if run.task.generates else PROBED)
     ids = rng.choice(plain, int(lengths.sum())).astype(np.int32)
     if getattr(tokenizer, "mask_token_id", None) is not None:
         ids[np.cumsum(lengths) - 2] = tokenizer.mask_token_id
@@ -124,9 +126,7 @@ def _random(run: Run) -> TokenStore:
     return TokenStore.of(Encoded(ids, lengths, columns), run.engine.encoder.levels, run.engine.encoder.pad)
 
 
-def _agreement(run: Run, exported: Run, store: TokenStore) -> dict[str, Any]:
-    task = run.task
-    call = task.call_settings({}) if task.generates else None
+def _agreement(run: Run, exported: Run, store: TokenStore, call: Any) -> dict[str, Any]:
     one, other = (each.engine.run(store, call=call) for each in (run, exported))
     if np.issubdtype(one.values.dtype, np.integer):
         same = float(np.mean([np.array_equal(one.of(at), other.of(at)) for at in range(len(store))]))
@@ -141,11 +141,11 @@ def _nothing(outputs: Any, pack: Any) -> None:
     """What is done with the losses of rows that are run for their time."""
 
 
-def _speed(run: Run, store: TokenStore) -> dict[str, Any]:
+def _speed(run: Run, store: TokenStore, call: Any) -> dict[str, Any]:
     """Milliseconds a row alone (p50, p99) and rows a second together, tokens in and answers out, in the precision it is used in."""
     engine = run.engine
-    writes = run.task.generates and not run.task.teacher_forced
     labelled = "labels" in store.levels
+    writes = run.task.generates and not (labelled and run.task.teacher_forced)
     each = None if writes or not labelled else _nothing
     before = engine.precision
     if engine.has_losses:  # of torch
@@ -157,14 +157,14 @@ def _speed(run: Run, store: TokenStore) -> dict[str, Any]:
         many = min(len(store), 4 * WRITTEN if writes else TIMED)
         some = window(store, 0, many)
         for warm in (window(store, 0, 1), some):
-            engine.run(warm, each)
+            engine.run(warm, each, call)
         clock = time.perf_counter()
-        engine.run(some, each)
+        engine.run(some, each, call)
         rate = many / max(time.perf_counter() - clock, 1e-9)
         times, began = [], time.perf_counter()
         for row in range(few):
             clock = time.perf_counter()
-            engine.run(window(store, row, row + 1), each)
+            engine.run(window(store, row, row + 1), each, call)
             times.append(time.perf_counter() - clock)
             if clock - began > SECONDS:
                 break

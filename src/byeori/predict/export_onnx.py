@@ -67,8 +67,8 @@ def check(run: Any, precision: str) -> None:
     needs("onnx", "onnx")
     if precision not in PRECISIONS:
         raise SettingError(
-            f"precision={precision}: ONNX Runtime computes in {' and '.join(PRECISIONS)} on a CPU, and has no {precision} there. Give one of "
-            f"these."
+            f"precision={precision}: ONNX Runtime computes in {' and '.join(PRECISIONS)} on a CPU, and has no {precision} there. Give one "
+            f"of these."
         )
     inner: Any = unwrapped(run.model)
     if run.task.auto_class not in HEADS or inner.config.is_encoder_decoder:

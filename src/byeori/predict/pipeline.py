@@ -64,11 +64,27 @@ class Pipeline:
 
         Raises SettingError for a task that writes no texts, DataError for an input that is none.
         """
-        from byeori.predict.streaming import streamed
-
         here = arguments.read(self.run, call)
         chosen = self.run.task.call_settings(arguments.merged(self.asked.values, here.values))
+        if not self.run.engine.has_losses:  # an export
+            return self._at_once(_checked(given), chosen, here.length)
+        from byeori.predict.streaming import streamed
+
         return streamed(self.run if here.length is None else self.run.cut_to(here.length), _checked(given), chosen)
+
+    def _at_once(self, given: Any, chosen: Any, length: int | None) -> Iterator[str]:
+        """The new text of one input as a single piece."""
+        task: Any = self.run.task
+        if not hasattr(task, "way") or chosen.num_return_sequences > 1:
+            raise SettingError(f"{task.name}: one text that is written can be streamed. Call the pipeline instead.")
+        rows, single = self._rows(given, chosen)
+        if not single:
+            raise SettingError("a list of inputs can't be streamed: give one text, or call the pipeline.")
+        if hasattr(chosen, "return_full_text"):
+            chosen = dataclasses.replace(chosen, return_full_text=False)
+        (found,) = self._predict(rows, chosen, length)
+        first = found[0] if isinstance(found, list) else found
+        yield next(value for value in first.values() if isinstance(value, str))
 
     @property
     def dtype(self) -> Any:

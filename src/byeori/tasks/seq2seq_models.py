@@ -11,19 +11,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from byeori.errors import ModelError, SettingError
 from byeori.generate.decoding import own_way, resolve, room
-from byeori.generate.write import write as write_texts
 from byeori.models.checks import position_table
-from byeori.models.packed import unwrapped
-from byeori.models.seq2seq import decoder_inputs
+from byeori.models.outside import Outside
 from byeori.models.shortage import placed
 from byeori.text import language_tokens as languages
 from byeori.text.targets import adds_end
 
 if TYPE_CHECKING:
+    import torch
+
     from byeori.batches.pack import Pack
     from byeori.tasks.seq2seq import Seq2Seq
 
@@ -33,6 +32,8 @@ BETWEEN = -1  # stands between several texts of one row
 
 def check_kind(model: Any, task: str) -> None:
     """Raises ModelError for a model that has no decoder beside its encoder."""
+    from byeori.models.packed import unwrapped
+
     inner: Any = unwrapped(model)
     if not getattr(inner.config, "is_encoder_decoder", False) or inner.get_output_embeddings() is None:
         raise ModelError(
@@ -43,6 +44,9 @@ def check_kind(model: Any, task: str) -> None:
 
 def meet(task: Seq2Seq, model: Any, tokenizer: Any) -> list[str]:
     """See `Seq2Seq.meet`; returns what there is to say."""
+    if isinstance(model, Outside):  # what there is to say was said when it was exported
+        task.adopt(model.config)
+        return []
     check_kind(model, task.name)
     task.adopt(model.config)
     notes = _of_prefix(task, model)
@@ -124,6 +128,10 @@ def first_tokens(task: Seq2Seq, model: Any, tokenizer: Any, call: Any | None) ->
     own = model.generation_config
     if target is None and {own.forced_bos_token_id, own.decoder_start_token_id} & set(known.values()):
         return {}
+    import torch
+
+    from byeori.models.seq2seq import decoder_inputs
+
     _, target = task.speak(tokenizer, call, True)
     token = known[str(target)]
     labels = torch.tensor([tokenizer(text_target="a", verbose=False)["input_ids"]])
@@ -137,8 +145,12 @@ def first_tokens(task: Seq2Seq, model: Any, tokenizer: Any, call: Any | None) ->
 
 def write(task: Seq2Seq, model: Any, tokenizer: Any, pack: Pack, call: Any | None) -> tuple[torch.Tensor, np.ndarray]:
     """See `Seq2Seq.generate`."""
-    inner: Any = unwrapped(model)
-    check_kind(inner, task.name)
+    inner: Any = model
+    if not isinstance(model, Outside):
+        from byeori.models.packed import unwrapped
+
+        inner = unwrapped(model)
+        check_kind(inner, task.name)
     decoding, own, forced = task.way(inner, tokenizer, call)
     with own_way(inner, own):
         return written(
@@ -162,10 +174,21 @@ def written(
     sources = [ids[starts[place] : starts[place] + lengths[place]] for place in wanted]
     found: list[list[int]] = [[] for _ in range(len(pack))]
     with placed(wanted.__getitem__):
-        texts = write_texts(inner, sources, decoding, pad=pack.pad_token_id, tokenizer=tokenizer, ends=ends, **forced)
+        if isinstance(inner, Outside):
+            texts = inner.write(sources, decoding, ends=ends)
+        else:
+            from byeori.generate.write import write as write_texts
+
+            texts = write_texts(
+                inner, sources, decoding, pad=pack.pad_token_id, tokenizer=tokenizer, ends=ends, **forced
+            )
     for place, several in zip(wanted, texts, strict=True):
         found[place] = joined(several)
-    flat = torch.tensor([one for ids in found for one in ids], dtype=torch.int64)
+    flat: Any = np.array([one for ids in found for one in ids], np.int64)
+    if not isinstance(inner, Outside):
+        import torch
+
+        flat = torch.from_numpy(flat)
     return flat, np.array([len(ids) for ids in found], np.int64)
 
 

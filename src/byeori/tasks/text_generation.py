@@ -120,7 +120,7 @@ class TextGeneration(Likelihood):
     def meet(self, model: Any, tokenizer: Any) -> None:
         """Raises ModelError for a model whose tokens see those after them, and for conversations without a template."""
         from byeori.models.checks import usable_length
-        from byeori.models.language import sees_ahead
+        from byeori.models.outside import Outside
 
         self.tokenizer, self.limit = tokenizer, usable_length(model, tokenizer)
         template = self.settings.chat_template
@@ -130,6 +130,10 @@ class TextGeneration(Likelihood):
             tokenizer.chat_template = Path(template).read_text(encoding="utf-8")
         if self.form == "messages" and not tokenizer.chat_template:
             parts.render(tokenizer, [{"role": "user", "content": ""}])
+        if isinstance(model, Outside):  # it was asked when it was exported
+            return
+        from byeori.models.language import sees_ahead
+
         if sees_ahead(model):
             raise ModelError(
                 f"{type(model).__name__} is an encoder: its tokens see those after them, so that it would learn to copy, not to write. "
@@ -242,7 +246,7 @@ class TextGeneration(Likelihood):
 
         Logits are not kept: an own loss that wants them takes `byeori.models.packed.token_logits(model, pack)`.
         """
-        from byeori.models.language import likelihoods
+        from byeori.models.outside import likelihoods
 
         places = pack.counted
         nll, best = likelihoods(model, pack, places, pack.labels[places])
@@ -253,23 +257,25 @@ class TextGeneration(Likelihood):
         return at_labels(outputs.nll, outputs.places, pack)
 
     # predictions ------------------------------------------------------------------------------------------------
-    def gather(self, outputs: Any, pack: Pack, call: Any | None = None) -> tuple[torch.Tensor, np.ndarray]:
+    def gather(self, outputs: Any, pack: Pack, call: Any | None = None) -> tuple[Any, np.ndarray]:
         """float32 (labels, 2): −log p, and 1 where the likeliest token is the right one."""
+        counts = a_sequence(pack.labels != IGNORED, pack)
+        if isinstance(outputs.nll, np.ndarray):
+            same = outputs.best == pack.labels[outputs.places]
+            return np.stack([outputs.nll, same], 1).astype(np.float32), counts
         import torch
 
         right = (outputs.best == pack.labels[outputs.places]).float()
-        return torch.stack([outputs.nll.float(), right], 1), a_sequence(pack.labels != IGNORED, pack)
+        return torch.stack([outputs.nll.float(), right], 1), counts
 
     def generate(self, model: torch.nn.Module, tokenizer: Any, pack: Pack, call: Any | None = None) -> tuple:
         """New ids, each text closed by −1. Of labelled rows (samples) only the longest sequence is gone on with."""
-        import torch
-
         from byeori.generate.decoding import own_way
-        from byeori.generate.write import write
+        from byeori.models.outside import Outside, host
         from byeori.models.shortage import placed
 
         starts, lengths = pack.starts.tolist(), pack.lengths.tolist()
-        ids = pack.input_ids.cpu().numpy()
+        ids = host(pack.input_ids)
         wanted = np.arange(len(pack))
         decoding, own, _ = self.way(model, tokenizer, call)
         ends = self.with_ends(call)
@@ -277,7 +283,7 @@ class TextGeneration(Likelihood):
             most = min(PREVIEW_NEW, (self.limit or 2 * PREVIEW_NEW) // 2)
             decoding, own = Decoding(max_new_tokens=most, do_sample=False, num_beams=1), {}
             longest = {int(row): place for place, row in enumerate(pack.rows)}  # a pack is in order of length
-            labels = pack.labels.cpu().numpy()
+            labels = host(pack.labels)
             lengths = [_prompt(labels[s : s + n]) for s, n in zip(starts, lengths, strict=True)]
             wanted = np.array([place for place in longest.values() if lengths[place]], np.int64)
             if self.limit is not None:  # of a prompt without room behind it the end is gone on with
@@ -285,14 +291,24 @@ class TextGeneration(Likelihood):
                 starts, lengths = np.add(starts, skipped).tolist(), np.subtract(lengths, skipped).tolist()
         prompts = [ids[starts[place] : starts[place] + lengths[place]].tolist() for place in wanted]
         with own_way(model, own), placed(lambda place: int(wanted[place])):
-            written = write(model, prompts, decoding, pad=pack.pad_token_id, tokenizer=tokenizer, ends=ends)
+            if isinstance(model, Outside):
+                written = model.write(prompts, decoding, ends=ends)
+            else:
+                from byeori.generate.write import write
+
+                written = write(model, prompts, decoding, pad=pack.pad_token_id, tokenizer=tokenizer, ends=ends)
         counts = np.zeros(len(pack), np.int64)
         values: list[int] = []
         for place, texts in zip(wanted, written, strict=True):
             closed = self.laid(texts)
             values += closed
             counts[place] = len(closed)
-        return torch.tensor(values, dtype=torch.int64), counts
+        flat: Any = np.array(values, np.int64)
+        if not isinstance(model, Outside):
+            import torch
+
+            flat = torch.from_numpy(flat)
+        return flat, counts
 
     def with_ends(self, call: Any | None) -> bool:
         """Whether a call wants the end tokens of its texts."""
