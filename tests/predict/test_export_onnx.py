@@ -10,6 +10,7 @@ import pytest
 from transformers import AutoTokenizer
 
 import byeori
+from byeori.cli import main
 from byeori.data.cleaning import Cleaner
 from byeori.errors import ModelError, SettingError
 from byeori.models.load import load_model
@@ -21,7 +22,7 @@ from families import Family, texts
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnx")
 FAMILIES = ("bert", "roberta", "distilbert", "xlm-roberta", "electra", "albert", "modernbert", "deberta-v2")
-SOME = list(texts()[:160])
+SOME = list(texts()[:100])
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -132,13 +133,13 @@ def judged(tiny, tmp_path_factory) -> tuple[Path, Path]:
     return folder, place / "rows.jsonl"
 
 
-def test_a_worse_export_is_refused(judged, tmp_path, monkeypatch):
+def test_a_worse_export_is_refused(judged, tmp_path):
     """int8 flips a few answers of a tiny model; the change comes with its interval, and decides."""
     folder, data = judged
     asked = {"task": "text-classification", "data": data, "precision": "int8"}
-    with pytest.raises(ModelError, match=r"accuracy goes from 1\.0000 to 0\.\d+ .*95% interval.*not kept"):
+    with pytest.raises(ModelError, match=r"accuracy goes from 1\.0000 to 0\.\d+ .*95% interval.*not kept") as refused:
         byeori.export(folder, output=tmp_path / "no", tolerance=0.0, **asked)
-    assert not (tmp_path / "no").exists()
+    assert refused.value.exit_code == 4 and not (tmp_path / "no").exists()
     kept = byeori.export(folder, output=tmp_path / "kept", tolerance=0.0, force=True, **asked)
     passed = byeori.export(folder, output=tmp_path / "passed", tolerance=0.1, **asked)
     gate = passed["gate"]
@@ -152,10 +153,20 @@ def test_a_worse_export_is_refused(judged, tmp_path, monkeypatch):
     assert {"p50_ms", "p99_ms", "rows_per_second"} <= gate["speed"]["after"].keys()
 
 
-def test_float32_passes_any_gate(judged, tmp_path):
+def test_float32_passes_any_gate(judged, tmp_path, capsys):
     folder, data = judged
-    found = byeori.export(folder, task="text-classification", data=data, output=tmp_path / "out", tolerance=0.0)
-    assert (found["gate"]["difference"], found["gate"]["agreement"]) == (0.0, 1.0)
+    asked = {
+        "--task": "text-classification",
+        "--data": data,
+        "--output": tmp_path / "out",
+        "--tolerance": 0,
+        "--rows": 60,
+    }
+    with pytest.raises(SystemExit) as stop:
+        main(["export", str(folder), *(str(one) for pair in asked.items() for one in pair)])
+    assert not stop.value.code and "100.0% the same" in capsys.readouterr().out
+    found = json.loads((tmp_path / "out" / "export.json").read_text(encoding="utf-8"))
+    assert (found["gate"]["rows"], found["gate"]["difference"], found["gate"]["agreement"]) == (60, 0.0, 1.0)
 
 
 def test_a_merged_adapter_is_exported(tmp_path):

@@ -47,7 +47,8 @@ def judge(run: Run, exported: Run, rows: Rows | None, tolerance: float, note: Ca
         if not np.array_equal(store.input_ids[:], theirs.input_ids[:]):
             raise ModelError(
                 f"{type(run.tokenizer).__name__}: its tokenizer.json reads these texts otherwise than it does itself, so no export "
-                f"of it can be trusted. Save the tokenizer again with its own class (tokenizer.save_pretrained), or name another with --tokenizer."
+                f"of it can be trusted. Save the tokenizer again with its own class (tokenizer.save_pretrained), or name "
+                f"another with --tokenizer."
             )
         found = _scores(run, exported, rows, store, tolerance)
     note("measuring speed")
