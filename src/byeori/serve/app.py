@@ -75,7 +75,7 @@ class Api(Asking):
                 app.openapi_schema = schema.with_names(made(), list(self.models))
             return app.openapi_schema
 
-        app.openapi = openapi
+        app.openapi = openapi  # type: ignore[method-assign]
         app.mount("/", self._page)
         return app
 

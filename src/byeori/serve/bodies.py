@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,7 +39,7 @@ class Gone(Exception):
 
 
 async def read(
-    receive: Callable[[], Awaitable[dict[str, Any]]], headers: dict[bytes, bytes], limits: Limits
+    receive: Callable[[], Awaitable[MutableMapping[str, Any]]], headers: dict[bytes, bytes], limits: Limits
 ) -> dict[str, Any]:
     """The body as an object. Raises Refused, Gone."""
     body = await _bytes(receive, headers, limits)
@@ -49,7 +49,7 @@ async def read(
 
 
 async def _bytes(
-    receive: Callable[[], Awaitable[dict[str, Any]]], headers: dict[bytes, bytes], limits: Limits
+    receive: Callable[[], Awaitable[MutableMapping[str, Any]]], headers: dict[bytes, bytes], limits: Limits
 ) -> bytes:
     said = headers.get(b"content-length", b"")
     large = said.isdigit() and int(said) > limits.size
@@ -64,7 +64,7 @@ async def _bytes(
         raise Refused(408, f"the body didn't come within {limits.seconds:g} s. Send it at once.") from None
 
 
-async def _whole(receive: Callable[[], Awaitable[dict[str, Any]]], limits: Limits) -> bytes:
+async def _whole(receive: Callable[[], Awaitable[MutableMapping[str, Any]]], limits: Limits) -> bytes:
     chunks: list[bytes] = []
     size = 0
     while True:
