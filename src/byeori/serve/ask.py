@@ -64,6 +64,7 @@ class Ask:
     left: int = 0  # rows without an answer
     tokens: int = 0  # read
     new_tokens: int = 0  # written
+    seen: list[tuple[list[int], list[int] | None]] | None = None  # ids and segments read, where they are to be told
 
     def __post_init__(self) -> None:
         self.left = len(self.rows)

@@ -41,6 +41,7 @@ class Asking:
         ask = Ask(
             wanted.rows, wanted.call, time.monotonic() + self.owner.timeout, self.owner.tell(told),
             None if heard is None else self.owner.tell(heard), wanted.length, wanted.details, wanted.cost,
+            seen=[] if wanted.look else None,
         )  # fmt: skip
         self.owner.submit(one, ask)
         return ask

@@ -9,6 +9,7 @@ are names of ours, a status and times, no text and no path that a client made up
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import hmac
 import json
@@ -22,8 +23,10 @@ from byeori.serve.bodies import Gone
 from byeori.serve.meters import Meters
 
 OPEN = ("/health", "/ready")
+HELD = "/gradio_api/heartbeat/"  # an open page's line: nothing is under way on it
+BASIC = b'Basic realm="byeori: any name, the token as password", charset="UTF-8"'
 KINDS = {
-    400: "validation", 401: "unauthorized", 404: "not_found", 405: "method", 408: "timeout", 413: "too_large", 429: "overloaded",
+    400: "validation", 401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "method", 408: "timeout", 413: "too_large", 429: "overloaded",
     500: "internal", 503: "unavailable", 504: "timeout",
 }  # fmt: skip
 
@@ -56,7 +59,8 @@ class Door:
                     message["headers"] = [*message.get("headers", []), (b"connection", b"close")]
             await send(message)
 
-        self.inside += 1
+        counted = int(HELD not in path)
+        self.inside += counted
         try:
             refused = self._refusal(scope, path)
             if refused is not None:
@@ -77,8 +81,8 @@ class Door:
                     Refused(500, f"something failed that has no message of its own ({type(error).__name__})."),
                 )
         finally:
-            self.inside -= 1
-            self._note(scope, seen, time.perf_counter() - started)
+            self.inside -= counted
+            self.noted(scope, seen, time.perf_counter() - started)
 
     def _refusal(self, scope: dict[str, Any], path: str) -> Refused | None:
         if path in OPEN:
@@ -93,25 +97,44 @@ class Door:
         """Compared by their hashes, all of them, in the time that takes, whatever was sent."""
         said = [value for name, value in scope["headers"] if name == b"authorization"]
         scheme, _, token = said[0].partition(b" ") if len(said) == 1 else (b"", b"", b"")
+        if basic := scheme.lower() == b"basic":
+            token = _password(token)
         given = hashlib.sha256(token.strip()).digest()
         right = [hmac.compare_digest(given, one) for one in self.tokens]
-        return scheme.lower() == b"bearer" and any(right)
+        return any(right) and (scheme.lower() == b"bearer" or (basic and _own(scope)))
 
-    def _note(self, scope: dict[str, Any], seen: dict[str, Any], seconds: float) -> None:
+    def noted(self, scope: dict[str, Any], seen: dict[str, Any], seconds: float) -> None:
         route = seen.get("route", "other")
         self.meters.count("requests", model=seen.get("model", ""), route=route, status=str(seen["status"]))
         if seen["status"] == 499:
             self.meters.count("disconnects")
         if seen.get("model"):
             self.meters.observe("request_seconds", seconds, model=seen["model"])
-        if self.log is not None and scope["path"] not in (*OPEN, "/metrics"):
+        if self.log is not None and route != "page" and scope["path"] not in (*OPEN, "/metrics"):
             self.log({**seen, "route": route, "method": scope["method"][:8], "ms": round(1e3 * seconds, 1)})
+
+
+def _password(given: bytes) -> bytes:
+    """Of HTTP's Basic scheme (RFC 7617): browsers ask for it and send it by themselves. Any name is taken."""
+    try:
+        return base64.b64decode(given.strip(), validate=True).partition(b":")[2]
+    except ValueError:
+        return b""
+
+
+def _own(scope: dict[str, Any]) -> bool:
+    """Whether what a browser sends by itself is no other site's wish."""
+    site = next((value for name, value in scope["headers"] if name == b"sec-fetch-site"), b"")
+    return scope["method"] in ("GET", "HEAD") or site in (b"", b"same-origin", b"none")
 
 
 async def refuse(scope: dict[str, Any], send: Callable[[Any], Awaitable[Any]], refused: Refused) -> None:
     """A refusal in the shape that the path's API has for one."""
     body = json.dumps(said(refused, "/v1/" in scope["path"]), ensure_ascii=False).encode()
-    start = {"type": "http.response.start", "status": refused.status, "headers": headers(refused, len(body))}
+    found = headers(refused, len(body))
+    if refused.status == 401 and b"text/html" in dict(scope["headers"]).get(b"accept", b""):  # the browser asks for it
+        found = [(name, BASIC if name == b"www-authenticate" else value) for name, value in found]
+    start = {"type": "http.response.start", "status": refused.status, "headers": found}
     await send(start)
     await send({"type": "http.response.body", "body": body})
 

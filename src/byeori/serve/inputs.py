@@ -59,6 +59,7 @@ class Wanted:
     details: bool = False
     stream: bool = False
     cost: float = 1.0
+    look: bool = False  # the tokens that are read are to be told
     extra: dict[str, Any] = field(default_factory=dict)
 
 

@@ -124,7 +124,11 @@ class Lane:
         return self.engine if length is None else self.run.cut_to(length).engine
 
     def _admit(self, owners: list[tuple[Ask, int]], store: TokenStore) -> None:
-        for (ask, _), tokens in zip(owners, np.diff(store.offsets[store.row_offsets]).tolist(), strict=True):
+        for at, ((ask, _), tokens) in enumerate(
+            zip(owners, np.diff(store.offsets[store.row_offsets]).tolist(), strict=True)
+        ):
+            if ask.seen is not None:
+                ask.seen += sequences(store, at)
             ask.tokens += tokens
             if ask.tokens > self.limit:
                 ask.refuse(too_long(ask.tokens, self.limit))
@@ -283,6 +287,16 @@ def _refuse_rows(owners: list[tuple[Ask, int]], error: RowsError) -> None:
         wrong.setdefault(ask, {})[place] = reason
     for ask, reasons in wrong.items():
         ask.refuse(refusal(RowsError(reasons)))
+
+
+def sequences(store: TokenStore, row: int) -> list[tuple[list[int], list[int] | None]]:
+    """Ids of each sequence of a row, and its segments, where the model is told them."""
+    ends = store.offsets[store.row_offsets[row] : store.row_offsets[row + 1] + 1].tolist()
+    segments = store.columns.get("token_type_ids")
+    return [
+        (store.input_ids[begin:end].tolist(), None if segments is None else segments[begin:end].tolist())
+        for begin, end in zip(ends, ends[1:], strict=False)
+    ]
 
 
 def characters(row: Any) -> int:

@@ -34,5 +34,8 @@ class Serving:
     )
     batch_tokens: int | None = setting(None, "tokens computed at once; by the device if not given", least=1)
     drain: float = setting(30.0, "seconds that requests under way have to end when the server is told to stop", least=0)
+    ui: bool | None = setting(
+        None, "a page to try the models in a browser, at /; there where gradio is installed if not given"
+    )
     log_requests: bool = setting(True, "a line for each request")
     log_texts: bool = setting(False, "with what was asked in it, for finding mistakes; texts are left out otherwise")

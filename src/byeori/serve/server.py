@@ -35,6 +35,7 @@ from byeori.serve.options import TOKEN_VARIABLE, Serving
 if TYPE_CHECKING:
     from byeori.predict.run import Run
     from byeori.serve.lane import Lane
+    from byeori.serve.playground import Page
 
 BODY_SECONDS = 30.0
 BACKLOG = 1_024
@@ -56,6 +57,7 @@ class Server:
     ):
         """`values`: the settings of `Serving` and `Using`, and problem_type. Raises SettingError."""
         from byeori.predict.options import TOLD
+        from byeori.serve.playground import wanted
 
         own = {name: values.pop(name) for name in settings.names(Serving) if name in values}
         (self.serving,) = settings.read(own, Serving, where="serve")
@@ -67,6 +69,8 @@ class Server:
         self.note = note or (lambda event: None)
         self.when_ready = ready
         self.error: BaseException | None = None
+        self.with_page = wanted(self.serving.ui)
+        self.page: Page | None = None
         self.url = ""
         self._socket: socket.socket | None = None
         self._uvicorn: Any = None
@@ -136,6 +140,8 @@ class Server:
         try:
             await self._uvicorn.serve(sockets=[self._socket])
         finally:
+            if self.page is not None:
+                await self.page.end()
             self.owner.stop(timeout=5.0)
 
     def _post(self, function: Callable[..., None], *values: Any) -> None:
@@ -170,6 +176,11 @@ class Server:
     # what happens -------------------------------------------------------------------------------------------------
     def _ready(self) -> None:
         self.note({"event": "ready", "seconds": round(time.perf_counter() - self.started, 2)})
+        if self.with_page:
+            from byeori.serve.playground import Page
+
+            self.page = Page(self)
+            self.page.begin()
         if self.when_ready is not None:
             self.when_ready(self)
 
@@ -255,7 +266,7 @@ def running(models: Iterable[Any] | Mapping[str, Any], *, wait: float = 120.0, *
     """A server in a thread of this process, ready; on any free port unless one is given. For notebooks and tests."""
     needs_extra()
     came = threading.Event()
-    server = Server(models, ready=lambda _: came.set(), **{"port": 0, **values})
+    server = Server(models, ready=lambda _: came.set(), **{"port": 0, "ui": False, **values})
     server.listen()
     failed: list[BaseException] = []
 
@@ -303,6 +314,8 @@ def said(event: dict[str, Any]) -> str:
         )
     if kind == "ready":
         return f"Ready after {event['seconds']:g} s. Ctrl-C stops it."
+    if kind == "page":
+        return f"A page to try them: {event['url']}"
     if kind == "draining":
         return "Stopping: requests under way are answered, new ones refused."
     if kind == "failed":

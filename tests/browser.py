@@ -5,6 +5,7 @@ with Browser() as browser: seen = browser.open(path, dark=True); seen.requests, 
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import select
@@ -20,7 +21,7 @@ from typing import Any
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--remote-debugging-pipe", "--host-resolver-rules=MAP * ~NOTFOUND",
+    "--disable-component-update", "--disable-sync", "--remote-debugging-pipe", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )  # fmt: skip
 SECONDS = 60
 # the browser reads from 3 and writes to 4
@@ -52,6 +53,43 @@ class Seen:
         )
         assert "exceptionDetails" not in found, found["exceptionDetails"]
         return found["result"].get("value")
+
+    def wait(self, source: str, seconds: float = 20) -> Any:
+        """Until an expression is true; what it is then."""
+        end = time.monotonic() + seconds
+        while not (found := self.evaluate(source)):
+            assert time.monotonic() < end, f"{source}\n{self.console}\n{self.evaluate('document.body.innerText')[:3000]}"
+            time.sleep(0.03)
+        return found
+
+    def press(self, what: str) -> None:
+        """The mouse on the middle of the first element that a selector finds."""
+        place = self.wait(
+            f"(() => {{ const one = document.querySelector({json.dumps(what)}); if (!one) return null;"
+            " one.scrollIntoView({block: 'center'}); const r = one.getBoundingClientRect();"
+            " return r.width ? [r.x + r.width / 2, r.y + r.height / 2] : null; })()"
+        )
+        for kind in ("mousePressed", "mouseReleased"):
+            given = {"type": kind, "x": place[0], "y": place[1], "button": "left", "clickCount": 1}
+            self.browser.call("Input.dispatchMouseEvent", given, self.session)
+
+    def write(self, what: str, text: str) -> None:
+        """Instead of what stands in a field, as an input method puts it there."""
+        self.press(what)
+        self.evaluate(f"document.querySelector({json.dumps(what)}).select()")
+        self.browser.call("Input.insertText", {"text": text}, self.session)
+
+    def attach(self, what: str, *paths: Path) -> None:
+        """Files, for a field that takes them."""
+        root = self.browser.call("DOM.getDocument", {}, self.session)["root"]["nodeId"]
+        node = self.browser.call("DOM.querySelector", {"nodeId": root, "selector": what}, self.session)["nodeId"]
+        files = {"files": [str(path) for path in paths], "nodeId": node}
+        self.browser.call("DOM.setFileInputFiles", files, self.session)
+
+    def picture(self, path: Path) -> None:
+        """The whole page as PNG."""
+        found = self.browser.call("Page.captureScreenshot", {"captureBeyondViewport": True}, self.session)
+        path.write_bytes(base64.b64decode(found["data"]))
 
     def told(self, event: dict[str, Any]) -> None:
         kind, given = event["method"], event["params"]
@@ -97,7 +135,8 @@ class Browser:
         os.write(self.output, json.dumps({**asked, **({"sessionId": session} if session else {})}).encode() + b"\0")
         return self._read(lambda one: one.get("id") == self.number)["result"]
 
-    def open(self, path: Path, dark: bool = False, width: int = 1000) -> Seen:
+    def open(self, path: Path | str, dark: bool = False, width: int = 1000, language: str | None = None) -> Seen:
+        """A file, or an address; `language` is what the browser says its reader's is."""
         target = self.call("Target.createTarget", {"url": "about:blank"})["targetId"]
         session = self.call("Target.attachToTarget", {"targetId": target, "flatten": True})["sessionId"]
         seen = self.pages[session] = Seen(self, session)
@@ -107,7 +146,10 @@ class Browser:
         self.call("Emulation.setEmulatedMedia", {"features": [scheme]}, session)
         size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
         self.call("Emulation.setDeviceMetricsOverride", size, session)
-        self.call("Page.navigate", {"url": path.resolve().as_uri()}, session)
+        if language is not None:
+            self.call("Network.setUserAgentOverride", {"userAgent": "Chromium", "acceptLanguage": language}, session)
+        url = path.resolve().as_uri() if isinstance(path, Path) else path
+        self.call("Page.navigate", {"url": url}, session)
         self._read(lambda one: one.get("method") == "Page.loadEventFired" and one.get("sessionId") == session)
         return seen
 
