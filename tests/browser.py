@@ -24,6 +24,21 @@ FLAGS = (
     "--disable-component-update", "--disable-sync", "--remote-debugging-pipe", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )  # fmt: skip
 SECONDS = 60
+STILL = """(async () => {
+  const one = document.querySelector(WHAT), frame = () => new Promise(done => setTimeout(done, 30));
+  if (!one) return null;
+  one.scrollIntoView({block: 'center', behavior: 'instant'});
+  let last = '', same = 0, box;
+  while (same < 3) {
+    await frame();
+    box = one.getBoundingClientRect();
+    const now = [box.x, box.y, box.width, box.height].join();
+    same = now === last ? same + 1 : 0;
+    last = now;
+  }
+  const x = box.x + box.width / 2, y = box.y + box.height / 2, over = document.elementFromPoint(x, y);
+  return box.width && over && (one.contains(over) || over.contains(one)) ? [x, y] : null;
+})()"""
 # the browser reads from 3 and writes to 4
 PLACED = """
 import os, sys
@@ -63,12 +78,8 @@ class Seen:
         return found
 
     def press(self, what: str) -> None:
-        """The mouse on the middle of the first element that a selector finds."""
-        place = self.wait(
-            f"(() => {{ const one = document.querySelector({json.dumps(what)}); if (!one) return null;"
-            " one.scrollIntoView({block: 'center'}); const r = one.getBoundingClientRect();"
-            " return r.width ? [r.x + r.width / 2, r.y + r.height / 2] : null; })()"
-        )
+        """The mouse on the middle of the first element that a selector finds, once it lies still and nothing lies over it."""
+        place = self.wait(STILL.replace("WHAT", json.dumps(what)))
         for kind in ("mousePressed", "mouseReleased"):
             given = {"type": kind, "x": place[0], "y": place[1], "button": "left", "clickCount": 1}
             self.browser.call("Input.dispatchMouseEvent", given, self.session)

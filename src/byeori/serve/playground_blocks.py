@@ -1,7 +1,7 @@
 """The playground as Gradio has it: its fields, what its buttons do, in one language.
 
 Invariants: what a button does goes through the server's own requests (`Within`), in the loop's thread, and never touches a model;
-refusals are shown in the server's sentences; a file that was given is removed once it is read.
+refusals are shown in the server's sentences; files that were given lie in the page's own folder, for an hour or two.
 
     blocks = made(within, "ko", folder)
 """
