@@ -21,7 +21,8 @@ from typing import Any
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--remote-debugging-pipe", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    "--disable-component-update", "--disable-background-timer-throttling", "--disable-renderer-backgrounding",
+    "--disable-sync", "--remote-debugging-pipe", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )  # fmt: skip
 SECONDS = 60
 STILL = """(async () => {
@@ -38,6 +39,30 @@ STILL = """(async () => {
   }
   const x = box.x + box.width / 2, y = box.y + box.height / 2, over = document.elementFromPoint(x, y);
   return box.width && over && (one.contains(over) || over.contains(one)) ? [x, y] : null;
+})()"""
+# WCAG 2.2, 1.4.3: contrast of each text with what lies under it
+CONTRAST = """(() => {
+  const parts = value => { const n = value.match(/[\\d.]+/g).map(Number); return n.length < 4 ? [...n, 1] : n; };
+  const light = ([r, g, b]) => [r, g, b].map(v => v / 255).map(v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
+    .reduce((sum, v, place) => sum + v * [.2126, .7152, .0722][place], 0);
+  const under = one => {
+    if (!one) return parts(getComputedStyle(document.body).backgroundColor);
+    const [r, g, b, a] = parts(getComputedStyle(one).backgroundColor);
+    if (a >= 1) return [r, g, b];
+    const below = under(one.parentElement);
+    return [r, g, b].map((v, place) => v * a + below[place] * (1 - a));
+  };
+  const found = [];
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) {
+    const one = walk.currentNode.parentElement;
+    if (!walk.currentNode.data.trim() || one.tagName.toLowerCase() === 'title') continue;
+    const style = getComputedStyle(one);
+    const ink = light(parts(one.closest('svg') ? style.fill : style.color)), paper = light(under(one));
+    const ratio = (Math.max(ink, paper) + .05) / (Math.min(ink, paper) + .05);
+    if (ratio < 4.5) found.push([walk.currentNode.data.trim().slice(0, 40), ratio]);
+  }
+  return found;
 })()"""
 # the browser reads from 3 and writes to 4
 PLACED = """
@@ -73,7 +98,9 @@ class Seen:
         """Until an expression is true; what it is then."""
         end = time.monotonic() + seconds
         while not (found := self.evaluate(source)):
-            assert time.monotonic() < end, f"{source}\n{self.console}\n{self.evaluate('document.body.innerText')[:3000]}"
+            assert time.monotonic() < end, (
+                f"{source}\n{self.console}\n{self.evaluate('document.body.innerText')[:3000]}"
+            )
             time.sleep(0.03)
         return found
 
@@ -96,6 +123,9 @@ class Seen:
         node = self.browser.call("DOM.querySelector", {"nodeId": root, "selector": what}, self.session)["nodeId"]
         files = {"files": [str(path) for path in paths], "nodeId": node}
         self.browser.call("DOM.setFileInputFiles", files, self.session)
+
+    def close(self) -> None:
+        self.browser.call("Page.close", {}, self.session)
 
     def picture(self, path: Path) -> None:
         """The whole page as PNG."""

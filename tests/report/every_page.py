@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from browser import Browser
+from browser import CONTRAST, Browser
 
 BASICS = """(() => {
   const all = (what, from = document) => [...from.querySelectorAll(what)];
@@ -25,30 +25,6 @@ BASICS = """(() => {
   };
 })()"""
 
-# WCAG 2.2, 1.4.3: contrast of each text with what lies under it
-CONTRAST = """(() => {
-  const parts = value => { const n = value.match(/[\\d.]+/g).map(Number); return n.length < 4 ? [...n, 1] : n; };
-  const light = ([r, g, b]) => [r, g, b].map(v => v / 255).map(v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
-    .reduce((sum, v, place) => sum + v * [.2126, .7152, .0722][place], 0);
-  const under = one => {
-    if (!one) return parts(getComputedStyle(document.body).backgroundColor);
-    const [r, g, b, a] = parts(getComputedStyle(one).backgroundColor);
-    if (a >= 1) return [r, g, b];
-    const below = under(one.parentElement);
-    return [r, g, b].map((v, place) => v * a + below[place] * (1 - a));
-  };
-  const found = [];
-  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  while (walk.nextNode()) {
-    const one = walk.currentNode.parentElement;
-    if (!walk.currentNode.data.trim() || one.tagName.toLowerCase() === 'title') continue;
-    const style = getComputedStyle(one);
-    const ink = light(parts(one.closest('svg') ? style.fill : style.color)), paper = light(under(one));
-    const ratio = (Math.max(ink, paper) + .05) / (Math.min(ink, paper) + .05);
-    if (ratio < 4.5) found.push([walk.currentNode.data.trim().slice(0, 40), ratio]);
-  }
-  return found;
-})()"""
 
 
 def held_by_all(browser: Browser, path: Path, lang: str, *, tables: int, plots: int) -> None:

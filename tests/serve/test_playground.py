@@ -13,14 +13,16 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from browser import Browser, Seen, chromium
 
+from browser import CONTRAST, Browser, Seen, chromium
 from byeori.run import RunFolder
 from byeori.serve.server import running
 from pipelines import ASKED, A
 
 pytest.importorskip("gradio", reason="gradio is not installed here (pip install 'byeori[ui]')")
-needs_browser = pytest.mark.skipif(chromium() is None, reason="no Chromium is installed here (apt-get install chromium)")
+needs_browser = pytest.mark.skipif(
+    chromium() is None, reason="no Chromium is installed here (apt-get install chromium)"
+)
 
 NASTY = "<img src=x onerror=console.error(1)> ${1+1} {{1}} 재미있다"
 TOKEN = "a-token-that-nobody-guesses"
@@ -33,7 +35,11 @@ def outside() -> list[Any]:
     found: list[Any] = []
 
     def hear(event: str, given: tuple[Any, ...]) -> None:
-        if event == "socket.connect" and isinstance(given[1], tuple) and given[1][0] not in ("127.0.0.1", "::1", "localhost"):
+        if (
+            event == "socket.connect"
+            and isinstance(given[1], tuple)
+            and given[1][0] not in ("127.0.0.1", "::1", "localhost")
+        ):
             found.append(given[1])
 
     sys.addaudithook(hear)
@@ -49,7 +55,9 @@ def folder_of(path: Path) -> RunFolder:
     folder.mistakes.write_text(json.dumps({"part": "test", "rows": [row]}), encoding="utf-8")
     line = {"row": 1, "prediction": {"label": "good", "score": 0.9}, "reference": "bad"}
     (folder.predictions / "test.jsonl").write_text(json.dumps(line) + "\n", encoding="utf-8")
-    seen = [{"step": step, "row": 1, "inputs": {"text": "검증 글"}, "reference": "good", "right": True} for step in (1, 2)]
+    seen = [
+        {"step": step, "row": 1, "inputs": {"text": "검증 글"}, "reference": "good", "right": True} for step in (1, 2)
+    ]
     folder.watched.write_text("".join(json.dumps(one) + "\n" for one in seen) + '{"half', encoding="utf-8")
     return folder
 
@@ -93,7 +101,9 @@ def page(there):
     seen = there.browser.open(there.server.url + "/", language="ko-KR")
     seen.wait("!!document.querySelector('#by-first textarea')")
     yield seen
-    assert [one for one in seen.requests if urlsplit(one).netloc != urlsplit(there.server.url).netloc and one[:5] != "data:"] == []
+    assert [
+        one for one in seen.requests if urlsplit(one).netloc != urlsplit(there.server.url).netloc and one[:5] != "data:"
+    ] == []
     assert set(seen.console) <= {UPLOADED}
 
 
@@ -101,11 +111,11 @@ def choose(page: Seen, name: str) -> None:
     if page.evaluate("document.querySelector('#by-model input').value").startswith(f"{name} — "):
         return
     page.press("#by-model input")
-    option = f"[...document.querySelectorAll('[role=option]')].find(one => one.innerText.trim().replace('✓', '').trim().startsWith({json.dumps(name + ' — ')}))"
+    named = f"one.innerText.replace('✓', '').trim().startsWith({json.dumps(name + ' — ')})"
+    option = f"[...document.querySelectorAll('[role=option]')].find(one => {named})"
     page.wait(f"!!{option}")
-    page.evaluate("document.querySelector('#by-out').firstElementChild.innerHTML = '…'")
     page.evaluate(f"{option}.dispatchEvent(new MouseEvent('mousedown', {{bubbles: true}}))")
-    page.wait("!!document.querySelector('#by-out .by-none')")
+    page.wait(f"document.querySelector('p.by-about b').innerText === {json.dumps(name)}")
 
 
 def tab(page: Seen, place: int) -> None:
@@ -144,7 +154,9 @@ def test_labels_have_bars_and_texts_stay_texts(there, page):
     (best,) = answered(there, "text-classification", NASTY, top_k=None)
     assert texts(page, ".by-label") == [one["label"] for one in best]
     assert close(texts(page, ".by-score"), [one["score"] for one in best])
-    wide = page.evaluate("[...document.querySelectorAll('#by-out .by-track i')].map(one => parseFloat(one.style.width))")
+    wide = page.evaluate(
+        "[...document.querySelectorAll('#by-out .by-track i')].map(one => parseFloat(one.style.width))"
+    )
     assert wide == pytest.approx([100 * one["score"] for one in best], abs=0.06)
     ids = there.server.hosted[1].run.tokenizer(NASTY)["input_ids"]
     assert texts(page, ".by-tokens small") == [str(one) for one in ids]
@@ -185,7 +197,8 @@ def test_words_choices_and_labels_have_bars(there, page):
 def test_likeness_and_vectors(there, page):
     ask(page, "feature-extraction", A, "부산에 산다\n그는 서울에 산다.")
     found = there.client.post(
-        "/models/feature-extraction", json={"inputs": {"source_sentence": A, "sentences": ["부산에 산다", "그는 서울에 산다."]}}
+        "/models/feature-extraction",
+        json={"inputs": {"source_sentence": A, "sentences": ["부산에 산다", "그는 서울에 산다."]}},
     ).json()
     assert close(texts(page, ".by-score"), sorted(found, reverse=True))
     (vector,) = answered(there, "feature-extraction", [A], pooling="mean", normalize=True)
@@ -202,7 +215,7 @@ def test_what_is_written_stands_beside_its_source(there, page):
 
 
 @needs_browser
-def test_a_text_is_shown_as_it_is_written_and_can_be_stopped(there, page, monkeypatch):
+def test_a_text_is_shown_as_it_is_written(there, page, monkeypatch):
     monkeypatch.setattr(sys.modules["byeori.serve.playground_blocks"], "OFTEN", 0.0)
     choose(page, "text-generation")
     page.evaluate(
@@ -215,6 +228,35 @@ def test_a_text_is_shown_as_it_is_written_and_can_be_stopped(there, page, monkey
     assert len(set(page.evaluate("grown"))) > 5
     ask(page, "chat", "안녕?")
     assert texts(page, ".by-text")[0] == "안녕?" and "<|im_start|>" in texts(page, ".by-tokens")[0]
+
+
+@needs_browser
+@pytest.mark.parametrize("how", ["stopped", "left"])
+def test_who_stops_or_leaves_takes_the_request_along(there, how, monkeypatch):
+    hosted = next(one for one in there.server.hosted if one.name == "text-generation")
+    turn = hosted.lane.turn
+
+    def slow() -> None:
+        time.sleep(0.02 if hosted.lane.under_way else 0)
+        turn()
+
+    monkeypatch.setattr(hosted.lane, "turn", slow)
+    seen = there.browser.open(there.server.url + "/en/")
+    seen.wait("!!document.querySelector('#by-first textarea')")
+    choose(seen, "text-generation")
+    seen.write("#by-number input[type=number]", "110")
+    seen.write("#by-first textarea", "옛날에")
+    seen.press("#by-run")
+    seen.wait("!!document.querySelector('#by-out .by-cursor')")
+    assert len(hosted.lane.under_way) == 1
+    (ask,) = (one for one, *_ in hosted.lane.under_way.values())
+    if how == "stopped":
+        seen.press("#by-stop")
+    else:
+        there.browser.call("Page.navigate", {"url": "about:blank"}, seen.session)
+    until(lambda: not hosted.lane.under_way, 8)
+    assert ask.gone and not ask.ended and there.server.owner.waiting == 0
+    seen.close()
 
 
 @needs_browser
@@ -268,13 +310,27 @@ def test_a_file_gives_what_predict_gives(there, page, tmp_path, monkeypatch):
 
     predict_file(run, str(tmp_path / "rows.tsv"), tmp_path / "out.jsonl", call={}, read={})
     ours, theirs = (
-        [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] for path in (there_, tmp_path / "out.jsonl")
+        [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        for path in (there_, tmp_path / "out.jsonl")
     )
     assert [one.get("error") for one in ours] == [one.get("error") for one in theirs] and "error" in ours[9]
     for one, other in zip(ours[:9], theirs[:9], strict=True):
         assert one["row"] == other["row"] and one["prediction"]["label"] == other["prediction"]["label"]
         assert one["prediction"]["score"] == pytest.approx(other["prediction"]["score"], abs=1e-5)
     tab(page, 0)
+
+
+@needs_browser
+@pytest.mark.parametrize("dark", [False, True])
+def test_what_is_ours_can_be_read_in_both_schemes(there, dark):
+    seen = there.browser.open(there.server.url + "/en/", dark=dark)
+    seen.wait("!!document.querySelector('#by-first textarea')")
+    ask(seen, "token-classification", A)
+    seen.evaluate("document.querySelector('.by-read').open = true")
+    ours = "(() => { const ours = [...document.querySelectorAll('.by-head, .by-about, .by-out')].map(one => one.innerText).join(' ');"
+    faint = seen.evaluate(f"{ours} return {CONTRAST}.filter(one => ours.includes(one[0])); }})()")
+    assert faint == []
+    seen.close()
 
 
 @needs_browser

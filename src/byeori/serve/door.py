@@ -26,8 +26,8 @@ OPEN = ("/health", "/ready")
 HELD = "/gradio_api/heartbeat/"  # an open page's line: nothing is under way on it
 BASIC = b'Basic realm="byeori: any name, the token as password", charset="UTF-8"'
 KINDS = {
-    400: "validation", 401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "method", 408: "timeout", 413: "too_large", 429: "overloaded",
-    500: "internal", 503: "unavailable", 504: "timeout",
+    400: "validation", 401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "method", 408: "timeout", 413: "too_large",
+    429: "overloaded", 500: "internal", 503: "unavailable", 504: "timeout",
 }  # fmt: skip
 
 

@@ -102,6 +102,13 @@ class Page:
             self.server.note({"event": "page", "url": f"{self.server.url}/", "seconds": round(seconds, 2)})
             await self._ending.wait()
 
+    def hang_up(self) -> None:
+        """Open pages' lines end, on which the server would wait for its grace; in the loop's thread."""
+        for parent in self.apps.values():
+            for route in parent.routes:
+                if stop := getattr(getattr(route, "app", None), "stop_event", None):
+                    stop.set()
+
     async def end(self) -> None:
         self._ending.set()
         if self._task is not None:
@@ -142,7 +149,12 @@ class Page:
 
     async def _redirect(self, headers: dict[bytes, bytes], send: Any) -> None:
         where = f"/{language_of(headers.get(b'accept-language', b''))}/".encode()
-        head = [(b"location", where), (b"vary", b"Accept-Language"), (b"cache-control", b"no-store"), (b"content-length", b"0")]
+        head = [
+            (b"location", where),
+            (b"vary", b"Accept-Language"),
+            (b"cache-control", b"no-store"),
+            (b"content-length", b"0"),
+        ]
         await send({"type": "http.response.start", "status": 307, "headers": head})
         await send({"type": "http.response.body", "body": b""})
 
@@ -153,7 +165,9 @@ class Page:
             await refuse(scope, send, Refused(404, "there is no report of such a model."))
             return
         body = await asyncio.to_thread(folder.report.read_bytes)
-        await _send(send, scope, b"text/html; charset=utf-8", body, (b"content-security-policy", REPORT_POLICY.encode()))
+        await _send(
+            send, scope, b"text/html; charset=utf-8", body, (b"content-security-policy", REPORT_POLICY.encode())
+        )
 
 
 async def _send(send: Any, scope: dict[str, Any], kind: bytes, body: bytes, *more: tuple[bytes, bytes]) -> None:
@@ -192,7 +206,11 @@ def _limited(receive: Any, most: int) -> Any:
 
 
 def _guarded(send: Any) -> Any:
-    more = [(b"content-security-policy", POLICY.encode()), (b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")]
+    more = [
+        (b"content-security-policy", POLICY.encode()),
+        (b"x-content-type-options", b"nosniff"),
+        (b"referrer-policy", b"no-referrer"),
+    ]
 
     async def guarded(message: Any) -> None:
         if message["type"] == "http.response.start":

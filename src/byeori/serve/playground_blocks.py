@@ -22,7 +22,7 @@ import gradio as gr
 from byeori.errors import ByeoriError
 from byeori.serve import playground_files as files
 from byeori.serve import playground_shown as shown
-from byeori.serve.ask import Refused, refusal
+from byeori.serve.ask import Ask, Refused, refusal
 from byeori.serve.playground_examples import examples
 from byeori.serve.playground_forms import Form, body_of, form_of, further
 from byeori.serve.playground_words import LANGUAGES, words
@@ -53,7 +53,7 @@ class Playground:
         if labels:
             more = ", …" if len(labels) > 12 else ""
             said.append(say("labels: {labels}", labels=", ".join(map(str, labels[:12])) + more))
-        return f'<p class="by-about">{escape(" · ".join(said))}</p>'
+        return f'<p class="by-about"><b>{escape(name)}</b> · {escape(" · ".join(said))}</p>'
 
     def report(self, name: str) -> str:
         if self.report_of(name) is None:
@@ -84,7 +84,11 @@ class Playground:
         if form.number is not None:
             least, most, first = form.number[2]
             number |= {"label": say(form.number[1]), "minimum": least, "maximum": most, "value": first}
-        tick = {"visible": form.tick is not None, "label": say(form.tick[1]) if form.tick else "", "value": form.streams}
+        tick = {
+            "visible": form.tick is not None,
+            "label": say(form.tick[1]) if form.tick else "",
+            "value": form.streams,
+        }
         found = self.listed(name)
         return [
             {"label": say(form.first), "info": hint},
@@ -121,10 +125,11 @@ class Playground:
 
     async def _written(self, name: str, body: dict[str, Any]) -> AsyncIterator[str]:
         started = last = time.perf_counter()
-        run, text, ask = self.models[name].run, "", None
+        run, text = self.models[name].run, ""
+        ask: Ask | None = None
         assert run is not None
-        async for piece, ask in self.within.written(name, body, look=True):
-            text += piece
+        async for piece, now in self.within.written(name, body, look=True):
+            text, ask = text + piece, now
             if time.perf_counter() - last > OFTEN:
                 last = time.perf_counter()
                 yield shown.beside(self.say, run.task.name, body["inputs"], [text], open_=True)
@@ -148,12 +153,18 @@ class Playground:
             if form.task == "feature-extraction":
                 parameters = {"pooling": "mean", **parameters}
             out = Path(tempfile.mkdtemp(dir=self.folder)) / f"{path.stem}.predictions.jsonl"
-            asked = files.predicted(self.within, name, self.models[name].run, path, columns_of(columns or ""), parameters, out)
+            asked = files.predicted(
+                self.within, name, self.models[name].run, path, columns_of(columns or ""), parameters, out
+            )
             async for done in asked:
                 sentence = "{done} of {all} rows" + (", {wrong} of them with an error" if done.wrong else "")
                 yield [self._progress(sentence, done), gr.update(), gr.update()]
             assert done is not None
-            sentence = "Done: {done} of {all} rows" + (", {wrong} of them with an error" if done.wrong else "") + ", {seconds} s"
+            sentence = (
+                "Done: {done} of {all} rows"
+                + (", {wrong} of them with an error" if done.wrong else "")
+                + ", {seconds} s"
+            )
             seconds = f"{time.perf_counter() - started:.1f}"
             head = f"<h4>{escape(self.say('The first lines of the results'))}</h4>"
             lines = escape("\n".join(line if len(line) < 400 else f"{line[:400]}…" for line in done.first))
@@ -229,15 +240,21 @@ def made(within: Within, language: str, folder: Path) -> Any:
             f'<a href="/{one}/" lang="{one}" hreflang="{one}"{" aria-current=page" if one == language else ""}>{name}</a>'
             for one, name in LANGUAGES.items()
         )
-        gr.HTML(f'<header class="by-head"><h1>Byeori</h1><span class="by-about">{say("Playground")}</span><nav>{others}</nav></header>')
+        gr.HTML(
+            f'<header class="by-head"><h1>Byeori</h1><span class="by-about">{say("Playground")}</span><nav>{others}</nav></header>'
+        )
         choices = [(f"{name} — {one.run.task.name}" if one.run else name, name) for name, one in play.models.items()]
         model = gr.Dropdown(choices, value=names[0], label=say("Model"), elem_id="by-model", filterable=len(names) > 8)
         about = gr.HTML(play.about(names[0]))
         with gr.Tab(say("Try it")):
             with gr.Row():
                 with gr.Column(scale=1, min_width=300):
-                    first = gr.Textbox(**looks[0], lines=4, max_lines=20, elem_id="by-first", max_length=within.api.most.tokens * 16)
-                    opened = gr.UploadButton(say("Open a text file"), file_types=list(TEXTS), size="sm", elem_id="by-open")
+                    first = gr.Textbox(
+                        **looks[0], lines=4, max_lines=20, elem_id="by-first", max_length=within.api.most.tokens * 16
+                    )
+                    opened = gr.UploadButton(
+                        say("Open a text file"), file_types=list(TEXTS), size="sm", elem_id="by-open"
+                    )
                     second = gr.Textbox(**looks[1], lines=3, max_lines=20, elem_id="by-second")
                     number = gr.Slider(**looks[2], step=1, elem_id="by-number")
                     tick = gr.Checkbox(**looks[3], elem_id="by-tick")
@@ -249,9 +266,15 @@ def made(within: Within, language: str, folder: Path) -> Any:
                         run = gr.Button(say("Run"), variant="primary", elem_id="by-run")
                         stop = gr.Button(say("Stop"), elem_id="by-stop")
                 with gr.Column(scale=1, min_width=300):
-                    out = gr.HTML(play.empty(), elem_id="by-out", elem_classes="by-out", label=say("Answer"), min_height=80)
+                    out = gr.HTML(
+                        play.empty(), elem_id="by-out", elem_classes="by-out", label=say("Answer"), min_height=80
+                    )
             info = say("From the data of this run; which part, and the right answer, stand in front.")
-            heads = [gr.Textbox(visible=False, label=say("Examples")), gr.Textbox(visible=False), gr.Textbox(visible=False)]
+            heads = [
+                gr.Textbox(visible=False, label=say("Examples")),
+                gr.Textbox(visible=False),
+                gr.Textbox(visible=False),
+            ]
             several = gr.Dataset(
                 components=heads, headers=[say("Part"), say("Text"), say("Second text")], **looks[4], label=f"{say('Examples')}. {info}",
                 samples_per_page=8, elem_id="by-examples",
@@ -260,11 +283,20 @@ def made(within: Within, language: str, folder: Path) -> Any:
         with gr.Tab(say("A whole file")):
             hint = say("CSV, TSV, JSON, JSONL or text, up to {size} MB", size=limit)
             gr.HTML(f'<p class="by-about">{escape(hint)}</p>')
-            given = gr.File(label=say("A file with a row for each text"), file_types=list(files.SUFFIXES), elem_id="by-file", height=140)
+            given = gr.File(
+                label=say("A file with a row for each text"),
+                file_types=list(files.SUFFIXES),
+                elem_id="by-file",
+                height=140,
+            )
             with gr.Row():
                 example = say("for example {example}", example="text=document")
-                columns = gr.Textbox(label=say("Columns, where they have other names"), info=example, elem_id="by-columns")
-                settings = gr.Textbox(label=say("Further settings (JSON)"), info=say("for example {example}", example='{"top_k": 3}'))
+                columns = gr.Textbox(
+                    label=say("Columns, where they have other names"), info=example, elem_id="by-columns"
+                )
+                settings = gr.Textbox(
+                    label=say("Further settings (JSON)"), info=say("for example {example}", example='{"top_k": 3}')
+                )
             with gr.Row():
                 every = gr.Button(say("Predict all rows"), variant="primary", elem_id="by-all")
                 halt = gr.Button(say("Stop"))

@@ -62,7 +62,10 @@ def _kept(folder: Any) -> list[tuple[str, dict[str, Any]]]:
         mistakes = _json(folder.mistakes)
         if mistakes.get("part") == part and isinstance(mistakes.get("rows"), list):
             rows = [one for one in mistakes["rows"] if isinstance(one, dict) and "kind" not in one]
-            found += [(part, {"reference": right.get(one.get("row")), **one, "kind": _kind(one), "right": False}) for one in rows]
+            found += [
+                (part, {"reference": right.get(one.get("row")), **one, "kind": _kind(one), "right": False})
+                for one in rows
+            ]
     return found
 
 

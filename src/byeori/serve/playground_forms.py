@@ -47,7 +47,9 @@ def form_of(run: Any) -> Form:
         number = ("top_k", "Labels shown", (1, min(20, several), 5)) if several > FEW else None
         fixed = (("top_k", None),) if 0 < several <= FEW else ()
         pair = "Second text" if getattr(task, "pair", None) is not False else None
-        return Form(name, second=pair, hint="only where the model was trained on pairs", number=number, pair=True, fixed=fixed)
+        return Form(
+            name, second=pair, hint="only where the model was trained on pairs", number=number, pair=True, fixed=fixed
+        )
     if name == "token-classification":
         return Form(name, fixed=(("aggregation_strategy", "simple"),) if run.foreign else ())
     if name == "question-answering":
@@ -112,7 +114,9 @@ def _none(word: str) -> Any:
 
 def fields_of(form: Form, row: dict[str, Any]) -> tuple[str, str] | None:
     """A row by role → both fields; None where it has no text for them."""
-    first = next((row[role] for role in ("question", "text", "source", "prompt") if isinstance(row.get(role), str)), None)
+    first = next(
+        (row[role] for role in ("question", "text", "source", "prompt") if isinstance(row.get(role), str)), None
+    )
     if form.task == "question-answering":
         first = row.get("question")
     if form.task == "token-classification" and first is None and isinstance(row.get("tokens"), list):

@@ -119,7 +119,9 @@ def _entities(say: Say, run: Any, given: Any, ask: Ask) -> str:
     kinds = sorted({kind for _, kind, _ in rows})
     if not rows:
         return marked(text, [], []) + f'<p class="by-none">{escape(say("Nothing was found in it."))}</p>'
-    return marked(text, spans, kinds) + bars([(word, score) for word, _, score in rows], [kind for _, kind, _ in rows], False)
+    return marked(text, spans, kinds) + bars(
+        [(word, score) for word, _, score in rows], [kind for _, kind, _ in rows], False
+    )
 
 
 def _answers(say: Say, run: Any, given: Any, ask: Ask) -> str:
@@ -143,13 +145,17 @@ def beside(say: Say, task: str, given: Any, texts: Sequence[str], open_: bool = 
     source = given[-1]["content"] if isinstance(given, list) else str(given)
     cursor = '<i class="by-cursor"></i>' if open_ else ""
     if task == "text-generation" and not isinstance(given, list):
-        made = [f'<p class="by-text"><span class="by-given">{escape(source)}</span>{escape(one)}{cursor}</p>' for one in texts]
+        made = [
+            f'<p class="by-text"><span class="by-given">{escape(source)}</span>{escape(one)}{cursor}</p>'
+            for one in texts
+        ]
         return "".join(made)
     heads = {"translation": "Translation", "summarization": "Summary", "text-generation": "Answer"}
     head = say(heads.get(task, "What was written"))
+    left = say("Question" if isinstance(given, list) else "Source")
     right = "".join(f'<p class="by-text">{escape(one)}{cursor}</p>' for one in texts)
     return (
-        f'<div class="by-beside"><section><h4>{escape(say("Question" if isinstance(given, list) else "Source"))}</h4><p class="by-text">{escape(source)}</p></section>'
+        f'<div class="by-beside"><section><h4>{escape(left)}</h4><p class="by-text">{escape(source)}</p></section>'
         f"<section><h4>{escape(head)}</h4>{right}</section></div>"
     )
 
@@ -222,7 +228,11 @@ def tokens(say: Say, run: Any, ask: Ask) -> str:
         each = described(run.tokenizer, some, segments[: len(some)] if segments else None)
         new = [b.get("segment", 0) != a.get("segment", 0) for a, b in pairwise(each)]
         chips = "".join(_chip(say, one, cut) for one, cut in zip(each, [False, *new], strict=True))
-        rest = f"<i>{escape(say('and {count} more', count=f'{len(ids) - len(some):,}'))}</i>" if len(ids) > len(some) else ""
+        rest = (
+            f"<i>{escape(say('and {count} more', count=f'{len(ids) - len(some):,}'))}</i>"
+            if len(ids) > len(some)
+            else ""
+        )
         made.append(f'<p class="by-tokens">{chips}{rest}</p>')
         if left <= 0:
             break
@@ -241,7 +251,7 @@ def _chip(say: Say, one: dict[str, Any], cut: bool) -> str:
     mark = f"<em>{escape(say(kind))}</em>" if kind == "unknown" else ""
     text = one.get("text", one["token"])
     shown_text = escape(text.replace(" ", "␣").replace("\n", "⏎")) or "∅"
-    return f'{"<br>" if cut else ""}<span{named}>{shown_text}{mark}<small>{one["id"]}</small></span>'
+    return f"{'<br>' if cut else ''}<span{named}>{shown_text}{mark}<small>{one['id']}</small></span>"
 
 
 def refused(say: Say, status: int, sentence: str) -> str:

@@ -9,7 +9,7 @@ MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "Noto Sans Mono",
 
 STYLE = """
 .gradio-container,.gradio-container>main{width:100%!important;max-width:1120px!important;margin:0 auto!important}
-.gradio-container{--by-soft:color-mix(in srgb,var(--body-text-color) 72%,var(--body-background-fill))}
+.gradio-container{--by-soft:#52525b}.dark .gradio-container,.gradio-container.dark{--by-soft:#d4d4d8}
 button[role=tab][aria-selected=true]{color:var(--link-text-color)!important}
 footer{display:none!important}
 .by-head{display:flex;align-items:baseline;gap:.6rem 1rem;flex-wrap:wrap;padding:.4rem 0}

@@ -210,7 +210,11 @@ class Server:
     def drained(self) -> bool:
         """From here on new requests are refused; whether none is under way any more."""
         self.door.draining = self.api.draining = True
-        return self.door.inside == 0
+        if self.door.inside:
+            return False
+        if self.page is not None:
+            self.page.hang_up()
+        return True
 
 
 def tokens_of(serving: Serving) -> list[bytes]:
