@@ -26,7 +26,6 @@ BASICS = """(() => {
 })()"""
 
 
-
 def held_by_all(browser: Browser, path: Path, lang: str, *, tables: int, plots: int) -> None:
     for dark, width in ((False, 1000), (True, 400)):
         seen = browser.open(path, dark, width)

@@ -6,10 +6,10 @@ import json
 import re
 
 import pytest
-from browser import Browser, chromium
 from comparisons import comparison, seeds
 from every_page import held_by_all
 
+from browser import Browser, chromium
 from byeori.report.compare_page import page as compared
 from byeori.report.style import STYLE
 from byeori.report.write import write_report
