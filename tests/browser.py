@@ -84,6 +84,7 @@ class Seen:
 
     browser: Browser
     session: str
+    target: str
     requests: list[str] = field(default_factory=list)
     console: list[str] = field(default_factory=list)
 
@@ -125,7 +126,7 @@ class Seen:
         self.browser.call("DOM.setFileInputFiles", files, self.session)
 
     def close(self) -> None:
-        self.browser.call("Page.close", {}, self.session)
+        self.browser.call("Target.closeTarget", {"targetId": self.target})
 
     def picture(self, path: Path) -> None:
         """The whole page as PNG."""
@@ -180,7 +181,7 @@ class Browser:
         """A file, or an address; `language` is what the browser says its reader's is."""
         target = self.call("Target.createTarget", {"url": "about:blank"})["targetId"]
         session = self.call("Target.attachToTarget", {"targetId": target, "flatten": True})["sessionId"]
-        seen = self.pages[session] = Seen(self, session)
+        seen = self.pages[session] = Seen(self, session, target)
         for name in ("Network.enable", "Runtime.enable", "Log.enable", "Page.enable"):
             self.call(name, {}, session)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import sys
 from pathlib import Path
 
@@ -62,6 +63,40 @@ def test_what_is_typed_is_json_or_refused():
     for wrong in ("{", "[1]", '{"a": NaN}', "1"):
         with pytest.raises(Refused):
             further(wrong)
+
+
+def test_examples_are_those_that_a_run_keeps(tmp_path):
+    from types import SimpleNamespace
+
+    from byeori.run import RunFolder
+    from byeori.serve.playground_examples import examples
+
+    folder = RunFolder(tmp_path)
+    run = SimpleNamespace(folder=folder)
+    assert (
+        examples(Form("text-classification"), SimpleNamespace(folder=None))
+        == examples(Form("text-classification"), run)
+        == []
+    )
+    lines = [
+        {
+            "step": 1,
+            "kind": "entities",
+            "inputs": {"text": "<서울:LOC>에"},
+            "text": "서울에",
+            "reference": ["서울:LOC"],
+            "right": True,
+        },
+        {"step": 1, "inputs": {"question": "어디?", "context": "서울"}, "reference": ["서울", "서울"]},
+        {"step": 1, "inputs": {"text": "누구?", "choices": ["나", "너"]}, "reference": 1},
+    ]
+    folder.watched.write_text("".join(json.dumps(one) + "\n" for one in lines), encoding="utf-8")
+    (one, *_) = examples(Form("token-classification"), run)
+    assert (one.first, one.reference, one.part) == ("서울에", "서울:LOC", "validation")
+    (one,) = examples(Form("question-answering", second="Context"), run)
+    assert (one.first, one.second, one.reference) == ("어디?", "서울", "서울")
+    one = examples(Form("multiple-choice", second="Choices"), run)[-1]
+    assert (one.first, one.second) == ("누구?", "나\n너")
 
 
 def test_marks_and_bars_escape_what_they_show():

@@ -113,9 +113,11 @@ def _entities(say: Say, run: Any, given: Any, ask: Ask) -> str:
     spans, rows = [], []
     for one in found:
         kind, score = str(one.get("entity_group") or one.get("entity")), one["score"]
-        rows.append((f"{one['word']}", kind, score))
+        word = str(one["word"])
         if isinstance(one.get("start"), int) and isinstance(one.get("end"), int):
             spans.append((one["start"], one["end"], kind, number(score)))
+            word = text[one["start"] : one["end"]]
+        rows.append((word, kind, score))
     kinds = sorted({kind for _, kind, _ in rows})
     if not rows:
         return marked(text, [], []) + f'<p class="by-none">{escape(say("Nothing was found in it."))}</p>'

@@ -37,9 +37,9 @@ footer{display:none!important}
 .by-text mark{color:inherit;border-radius:.25rem;padding:.1rem .25rem;border-bottom:2px solid;box-decoration-break:clone;
  -webkit-box-decoration-break:clone}
 .by-text mark b{font-size:.72em;margin-left:.35rem;font-weight:650;opacity:.95}
-.by-c0{background:#1d6fd62e;border-color:#1d6fd6}.by-c1{background:#d9480f2e;border-color:#d9480f}
-.by-c2{background:#2b8a3e2e;border-color:#2b8a3e}.by-c3{background:#9c36b52e;border-color:#9c36b5}
-.by-c4{background:#b087002e;border-color:#b08700}.by-c5{background:#0b72852e;border-color:#0b7285}
+.by-text .by-c0{background:#1d6fd62e;border-color:#1d6fd6}.by-text .by-c1{background:#d9480f2e;border-color:#d9480f}
+.by-text .by-c2{background:#2b8a3e2e;border-color:#2b8a3e}.by-text .by-c3{background:#9c36b52e;border-color:#9c36b5}
+.by-text .by-c4{background:#b087002e;border-color:#b08700}.by-text .by-c5{background:#0b72852e;border-color:#0b7285}
 .by-beside{display:grid;grid-template-columns:1fr 1fr;gap:1.5rem}
 .by-given{color:var(--by-soft)}
 .by-cursor{display:inline-block;width:.5em;height:1em;margin-left:.1em;vertical-align:text-bottom;background:var(--color-accent)}
