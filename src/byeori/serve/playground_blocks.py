@@ -313,7 +313,7 @@ def made(within: Within, language: str, folder: Path) -> Any:
             run.click(play.answer, fields, out, **PRIVATE, concurrency_limit=None),
             first.submit(play.answer, fields, out, **PRIVATE, concurrency_limit=None),
         ]
-        stop.click(None, cancels=ran, **PRIVATE)
+        stop.click(None, cancels=[*ran], **PRIVATE)
         asked = every.click(
             play.batch, [model, given, columns, settings], [progress, results, lines], **PRIVATE, concurrency_limit=2
         )
