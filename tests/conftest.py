@@ -57,6 +57,14 @@ def quick_trainings() -> None:
     quick()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def quick_collections() -> None:
+    """Tests that served or exported leave a good deal imported."""
+    from quick import froze
+
+    froze(150_000)
+
+
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """`tiny(family, **config)` → the folder of a tiny model and its tokenizer, made once. Tests must not write there."""
