@@ -14,6 +14,7 @@ import yaml
 
 import byeori
 from byeori.run import RunFolder
+from drill import LONG
 from families import texts
 from together import HERE, WAIT
 from trained_together import SMALL
@@ -59,7 +60,7 @@ def launched(way: str, folder: Path, *arguments: str) -> subprocess.CompletedPro
     return subprocess.run(command, env=env, capture_output=True, text=True, timeout=WAIT)
 
 
-@pytest.mark.parametrize("way", ["torchrun", "accelerate"])
+@pytest.mark.parametrize("way", ["torchrun", "accelerate"] if LONG else ["torchrun"])
 def test_it_is_the_training_of_one_process_said_once(folder, way):
     output = folder / way
     done = launched(way, folder, "--output", str(output))
