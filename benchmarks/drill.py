@@ -53,7 +53,9 @@ def main() -> int:
                     done = run("killed.py", Path(folder) / f"runs-{seed}-{number}", *named, *way)
                     failed += done.returncode != 0
                     print(task, f"seed {seed}", (done.stdout.splitlines() or [done.stderr[-500:]])[-1], flush=True)
-    files = [TESTS / "train" / f"test_{name}.py" for name in ("ranks", "ranks_failing", "launched", "disks", "shortage")]
+    files = [
+        TESTS / "train" / f"test_{name}.py" for name in ("ranks", "ranks_failing", "launched", "disks", "shortage")
+    ]
     whole = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", *map(str, files)],
         env={**environment, "DRILL": "1"},
